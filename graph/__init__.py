@@ -1,0 +1,14 @@
+"""The contract: formats, operations, the intermediate graph, what it means, its file, the errors. Imports nothing of ours."""
+
+from .arrays import Array, Grid, NDArray
+from .errors import FileError, GatewrightError, ManyErrors, OptionError, RangeError, ShapeError, UnsupportedError, unknown
+from .evaluate import Inputs, Outputs, evaluate, trace, values_of
+from .formats import Affine, Fixed, Float, Format, Overflow, Quantized, Rounding, parse_fixed
+from .node import Graph, Node, Op, describe, infer, op_name
+from .tensor import Tensor
+
+__all__ = [
+    "Affine", "Array", "FileError", "Fixed", "Float", "Format", "GatewrightError", "Graph", "Grid", "Inputs", "ManyErrors", "NDArray",
+    "Node", "Op", "OptionError", "Outputs", "Overflow", "Quantized", "RangeError", "Rounding", "ShapeError", "Tensor",
+    "UnsupportedError", "describe", "evaluate", "infer", "op_name", "parse_fixed", "trace", "unknown", "values_of",
+]  # fmt: skip

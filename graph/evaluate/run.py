@@ -1,0 +1,170 @@
+"""Feed a graph, run it in order, give its outputs in the source's layout."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..arrays import NDArray
+from ..errors import GatewrightError, ShapeError
+from ..formats import Float
+from ..node import Graph, Node
+from ..numerics import dequantize, quantize
+from ..ops import Input, Output
+from . import linear, rest  # noqa: F401 - they register the rules
+from .kernel import Value, run
+
+Inputs = npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
+Outputs = NDArray | tuple[NDArray, ...] | dict[str, NDArray]
+CHUNK_BYTES = 64 << 20
+
+
+def evaluate(graph: Graph, x: Inputs, *, integers: bool = False) -> Outputs:
+    """Compute the graph's outputs.
+
+    ``x``: an array [batch, *shape] (one input), a sequence of them in the order of the inputs, or a mapping by name; in the layout of
+    the source model. Gives an array for one output, a tuple for several, a dictionary by name where ``x`` is a mapping. With
+    ``integers`` both sides are the stored integers of integer tensors instead of real values. Raises ShapeError where samples do
+    not fit, GatewrightError for NaN and infinite values that would have to be quantized.
+    """
+    fed = feed(graph, x, integers=integers)
+    batch = len(fed[0])
+    chunk = _chunk(graph)
+    parts = [_outputs(graph, [v[i : i + chunk] for v in fed]) for i in range(0, batch, chunk)]
+    stored = [np.concatenate([p[k] for p in parts]) for k in range(len(graph.outputs))]
+    return give(graph, stored, x, integers=integers)
+
+
+def trace(graph: Graph, x: Inputs, *, integers: bool = False) -> dict[Node, NDArray]:
+    """Compute every node: stored integers (or float32) [batch, *shape], in the graph's own layout."""
+    values: dict[Node, NDArray] = {}
+    _run(graph, feed(graph, x, integers=integers), values.__setitem__)
+    return values
+
+
+def values_of(node: Node, stored: NDArray) -> NDArray:
+    """Stored integers of a node -> real values (float64); floats stay as they are."""
+    return dequantize(stored, node.type.quantized) if node.type.is_integer else stored
+
+
+def feed(graph: Graph, x: Inputs, *, integers: bool = False) -> list[NDArray]:
+    """Bring what a user passed to one array [batch, *shape] an input, stored integers or float32, in the graph's layout."""
+    arrays = [_to_input(n, op, v, integers) for n, op, v in zip(graph.inputs, graph.input_ops, _by_input(graph, x), strict=True)]
+    batches = {len(a) for a in arrays}
+    if len(batches) != 1:
+        raise ShapeError(f"the inputs have batches of {sorted(batches)}", hint="give every input the same number of samples")
+    if not len(arrays[0]):
+        raise ShapeError("no samples", hint="the first axis is the batch; it has length 0")
+    return arrays
+
+
+def _by_input(graph: Graph, x: Inputs) -> list[npt.ArrayLike]:
+    names = [op.name for op in graph.input_ops]
+    if isinstance(x, Mapping):
+        if set(x) != set(names):
+            raise ShapeError(f"inputs are called {', '.join(names)}; got {', '.join(map(str, x))}")
+        return [x[name] for name in names]
+    if len(names) == 1:
+        return [x[0] if isinstance(x, (list, tuple)) and len(x) == 1 and np.ndim(x[0]) > 1 else x]  # type: ignore[list-item]
+    if not isinstance(x, (list, tuple)) or len(x) != len(names):
+        raise ShapeError(f"the model has {len(names)} inputs: {', '.join(names)}", hint="pass a list of arrays, or {name: array}")
+    return list(x)
+
+
+def _to_input(node: Node, op: Input, x: npt.ArrayLike, integers: bool) -> NDArray:
+    shape = source_shape(op.shape, op.axes)
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(f"input {op.name!r} is not an array: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise ShapeError(f"input {op.name!r} has type {array.dtype}", hint="give numbers")
+    if array.shape[1:] != shape:
+        raise ShapeError(
+            f"input {op.name!r} has shape {array.shape}, the model reads {('batch', *shape)}",
+            hint="one sample needs a batch axis of length 1" if array.shape == shape else "",
+        )
+    if op.axes is not None:
+        array = array.transpose(0, *(a + 1 for a in op.axes))
+    if isinstance(op.format, Float):
+        return array.astype(np.float32)
+    if not integers:
+        return quantize(array.astype(np.float32), op.format, op.rounding, op.overflow, where=f"input {op.name!r}")
+    low, high = op.format.bounds
+    if array.dtype.kind == "f" or (array < low).any() or (array > high).any():
+        raise ShapeError(f"input {op.name!r} is not integers of {op.format}", hint="leave integers=True out to pass real values")
+    return array.astype(np.int64)
+
+
+def source_shape(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Give the shape in the source's layout of an input whose shape inside is ``shape``."""
+    if axes is None:
+        return shape
+    return tuple(shape[axes.index(i)] for i in range(len(shape)))
+
+
+def give(graph: Graph, stored: Sequence[NDArray], asked: Inputs = (), *, integers: bool = False) -> Outputs:
+    """Turn stored outputs (graph layout) into what a user gets: real values (or integers) in the source's layout."""
+    results = []
+    for node, op, value in zip(graph.outputs, graph.output_ops, stored, strict=True):
+        value = value if integers or not node.type.is_integer else _as_real(node, value)
+        results.append(value.transpose(0, *(a + 1 for a in op.axes)) if op.axes is not None else value)
+    if isinstance(asked, Mapping):
+        return {op.name: r for op, r in zip(graph.output_ops, results, strict=True)}
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def _as_real(node: Node, stored: NDArray) -> NDArray:
+    """Real values: float32 where it holds them all exactly, else float64."""
+    width = np.max(getattr(node.type.quantized.width, "data", node.type.quantized.width))
+    return values_of(node, stored).astype(np.float32 if int(width) <= 24 else np.float64)
+
+
+def _outputs(graph: Graph, fed: list[NDArray]) -> list[NDArray]:
+    kept: dict[Node, NDArray] = {}
+    left = {node: len(users) for node, users in graph.users.items()}
+    live: dict[Node, NDArray] = {}
+    for node, value in _steps(graph, fed, live):
+        live[node] = value
+        if isinstance(node.op, Output):
+            kept[node] = value
+        for i in set(node.inputs):
+            left[i] -= 1
+            if not left[i]:
+                del live[i]
+    batch = len(fed[0])
+    return [np.broadcast_to(kept[o], (batch, *o.shape)) for o in graph.outputs]
+
+
+def _run(graph: Graph, fed: list[NDArray], keep: Callable[[Node, NDArray], None]) -> None:
+    live: dict[Node, NDArray] = {}
+    for node, value in _steps(graph, fed, live):
+        live[node] = value
+        keep(node, np.broadcast_to(value, (len(fed[0]), *node.shape)) if value.shape[0] == 1 else value)
+
+
+def _steps(graph: Graph, fed: list[NDArray], live: Mapping[Node, NDArray]) -> Iterator[tuple[Node, NDArray]]:
+    entries = dict(zip(graph.inputs, fed, strict=True))
+    for node in graph.nodes:
+        if node in entries:
+            yield node, entries[node]
+            continue
+        operands = [Value(i.type, live[i]) for i in node.inputs]
+        try:
+            yield node, run(node.op, node.type, *operands)
+        except GatewrightError as error:
+            raise type(error)(error.what, where=error.where or node.where, hint=error.hint) from None
+
+
+def _chunk(graph: Graph) -> int:
+    """How many samples to run at once so that a convolution's windows stay within CHUNK_BYTES."""
+    largest = max(8 * node.type.size * _taps(node) for node in graph.nodes)
+    return max(1, min(4096, CHUNK_BYTES // max(largest, 1)))
+
+
+def _taps(node: Node) -> int:
+    """Elements of the window that one output position reads, relative to its channels."""
+    if type(node.op).__name__ != "Conv":
+        return 1
+    weights = node.inputs[1].shape
+    return max(1, int(np.prod(weights[:-1])) * getattr(node.op, "groups", 1) // weights[-1])

@@ -1,0 +1,158 @@
+"""What enters and leaves a graph, and what changes a format."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import Array, as_array
+from ..errors import ShapeError, UnsupportedError
+from ..formats import Affine, Fixed, Float, Format, Overflow, Quantized, Rounding
+from ..node import Op, infer
+from ..numerics import requantize
+from ..tensor import Tensor, constant, exact, full, moved
+
+
+@dataclass(frozen=True)
+class Input(Op):
+    """A model input. ``shape`` and ``format`` are those inside the graph (channels last, no batch).
+
+    ``axes`` says how the source's tensor becomes ours: ``ours = source.transpose(axes)``, counted without the batch; None where the
+    layouts agree. Real numbers that are fed in are brought to ``format`` by ``rounding`` and ``overflow``.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    format: Format = Float()
+    rounding: Rounding = Rounding.RND
+    overflow: Overflow = Overflow.SAT
+    axes: tuple[int, ...] | None = None
+
+
+@infer.register
+def _(op: Input) -> Tensor:
+    return full(op.shape, op.format)
+
+
+@dataclass(frozen=True)
+class Constant(Op):
+    """Stored numbers: float32, or the stored integers (int64) of ``format``."""
+
+    value: Array
+    format: Format = Float()
+
+
+@infer.register
+def _(op: Constant) -> Tensor:
+    if not isinstance(op.format, Float):
+        low, high = op.format.bounds
+        if (op.value.data < low).any() or (op.value.data > high).any():
+            raise ShapeError(f"a constant does not fit its format {op.format}")
+    elif not np.isfinite(op.value.data).all():
+        raise ShapeError("NaN or infinite weights", hint="the training diverged; load an earlier checkpoint")
+    return constant(op.value, op.format)
+
+
+@dataclass(frozen=True)
+class Output(Op):
+    """A model output. ``axes``: ``source = ours.transpose(axes)``, counted without the batch; None where the layouts agree."""
+
+    name: str
+    axes: tuple[int, ...] | None = None
+
+
+@infer.register
+def _(op: Output, x: Tensor) -> Tensor:
+    return x
+
+
+@dataclass(frozen=True)
+class Quantize(Op):
+    """Bring values (floats, or integers of another format) to ``format``: round, then handle overflow. Exact.
+
+    ``inserted`` is empty for a quantizer of the model's own, else it says why Gatewright put it there.
+    """
+
+    format: Quantized
+    rounding: Rounding = Rounding.RND
+    overflow: Overflow = Overflow.SAT
+    inserted: str = ""
+
+
+@infer.register
+def _(op: Quantize, x: Tensor) -> Tensor:
+    if not x.is_integer:
+        return full(x.shape, op.format)
+    (low, high), scale = x.interval, x.quantized.scale
+    if op.overflow in (Overflow.SAT, Overflow.SAT_SYM):
+        ends = [requantize(v, scale, op.format, op.rounding, op.overflow) for v in (low, high)]
+        a, b = (np.asarray(op.format.centre(e)) for e in ends)
+        return Tensor(x.shape, op.format, *np.broadcast_arrays(a, b))
+    return _quantize_other(op, x)
+
+
+def _quantize_other(op: Quantize, x: Tensor) -> Tensor:
+    """WRAP and SAT_ZERO are not monotone: exact only where nothing overflows."""
+    (low, high), scale = x.interval, x.quantized.scale
+    a, b = (requantize(v, scale, op.format, op.rounding, op.overflow) for v in (low, high))
+    c, d = (requantize(v, scale, op.format, op.rounding, Overflow.SAT) for v in (low, high))
+    if np.array_equal(a, c) and np.array_equal(b, d) and not _edge(op.format, c, d):
+        return Tensor(x.shape, op.format, *np.broadcast_arrays(op.format.centre(c), op.format.centre(d)))
+    return full(x.shape, op.format)
+
+
+def _edge(format: Quantized, low: np.ndarray, high: np.ndarray) -> bool:  # type: ignore[type-arg]
+    """Whether an end lies on the format's bound, where saturating and wrapping cannot be told apart."""
+    least, greatest = format.bounds
+    return bool((low <= least).any() or (high >= greatest).any())
+
+
+@dataclass(frozen=True)
+class Lookup(Op):
+    """``table[x - offset]``: a unary function of few bits. Inputs: ``x`` [...], ``table`` [entries]; ``x`` is taken as stored."""
+
+    offset: int
+
+
+@infer.register
+def _(op: Lookup, x: Tensor, table: Tensor) -> Tensor:
+    if not isinstance(x.format, Fixed) or not isinstance(x.format.width, int) or not table.is_integer or table.value is None:
+        raise UnsupportedError("a table needs an index of one fixed-point format, and constant entries of integers")
+    low, high = x.interval
+    if int(low.min()) < op.offset or int(high.max()) - op.offset >= table.size:
+        raise ShapeError(f"a table of {table.size} entries from {op.offset} does not cover {low.min()}..{high.max()}")
+    entries = table.interval[0][int(low.min()) - op.offset : int(high.max()) - op.offset + 1]
+    return Tensor(x.shape, table.format, entries.min(), entries.max())
+
+
+@dataclass(frozen=True)
+class Step(Op):
+    """A piecewise constant function: ``values[k]`` with k the number of thresholds t for which ``x >= t``.
+
+    Inputs: ``x`` [...], ``thresholds`` [n] ascending, ``values`` [n + 1]. What binary, ternary and power-of-two quantizers and
+    multi-threshold activations are.
+    """
+
+
+@infer.register
+def _(op: Step, x: Tensor, thresholds: Tensor, values: Tensor) -> Tensor:
+    if thresholds.value is None or values.value is None or values.shape != (thresholds.size + 1,):
+        raise ShapeError(f"{thresholds.size} thresholds need {thresholds.size + 1} values, got {values.shape}")
+    if (np.diff(thresholds.value.data) < 0).any():
+        raise ShapeError("the thresholds are not ascending")
+    if not values.is_integer:
+        return Tensor(x.shape, Float())
+    low, high = values.interval
+    return Tensor(x.shape, values.format, low.min(), high.max())
+
+
+def real_constant(values: Array) -> Constant:
+    """Give a float32 constant."""
+    return Constant(Array(values.data.astype(np.float32)))
+
+
+def flat_scale(x: Tensor) -> bool:
+    """Whether one scale serves the whole tensor."""
+    return isinstance(x.format, Fixed) or (isinstance(x.format, Affine) and as_array(x.format.scale).ndim == 0)
+
+
+__all__ = ["Constant", "Input", "Lookup", "Output", "Quantize", "Step", "exact", "flat_scale", "moved", "real_constant"]
