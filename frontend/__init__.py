@@ -1,0 +1,69 @@
+"""Importers: a trained network, from a file or a live object, becomes a float graph with the model's own quantizers."""
+
+from pathlib import Path
+from typing import Any
+
+from ..graph import FileError, Graph, UnsupportedError
+from .attributes import Attributes
+
+__all__ = ["Attributes", "load"]
+
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
+
+
+def load(model: Any, *, weights: str | Path | None = None) -> Graph:
+    """Import a model: the name of a file, or a live Keras, tf-keras, QKeras or ONNX object.
+
+    Files: ``.keras``, ``.h5``, ``.json`` with ``weights=`` (a ``.h5`` file), ``.onnx``, and what ``Graph.save`` wrote. Raises
+    FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for several) for
+    what cannot be imported exactly.
+    """
+    if isinstance(model, Graph):
+        return model
+    if isinstance(model, (str, Path)):
+        return _load_file(Path(model), None if weights is None else Path(weights))
+    if weights is not None:
+        raise UnsupportedError("weights= goes with a .json file", hint="a live model has its own weights")
+    return _load_object(model)
+
+
+def _load_file(path: Path, weights: Path | None) -> Graph:
+    suffix = path.suffix.lower()
+    if suffix in KERAS_SUFFIXES and not (path.is_dir() or path.name == "graph.json"):
+        from . import keras
+
+        return keras.load_file(path, weights)
+    if weights is not None:
+        raise UnsupportedError("weights= goes with a .json file", where=str(path), hint="leave it out")
+    if suffix == ".onnx":
+        from . import onnx
+
+        return onnx.load_file(path)
+    if suffix == ".gw" or path.is_dir() or path.name == "graph.json":
+        from ..graph.file import load as load_graph
+
+        return load_graph(path)
+    if not path.exists():
+        raise FileError("no such file", where=str(path), hint="check the name; a model is .keras, .h5, .json or .onnx")
+    raise FileError(
+        f"{path.suffix or 'no suffix'} is not a kind of model file",
+        where=str(path),
+        hint="use .keras, .h5, .json or .onnx",
+    )
+
+
+def _load_object(model: Any) -> Graph:
+    """Dispatch on the module that defines the object's class or one of its bases; nothing is imported to find out."""
+    packages = {cls.__module__.partition(".")[0] for cls in type(model).__mro__}
+    if packages & {"keras", "tf_keras", "qkeras"}:
+        from . import keras
+
+        return keras.from_object(model)
+    if "onnx" in packages:
+        from . import onnx
+
+        return onnx.from_object(model)
+    raise UnsupportedError(
+        f"cannot import an object of type {type(model).__module__}.{type(model).__name__}",
+        hint="pass a file name, or a Keras, tf-keras, QKeras or ONNX model",
+    )

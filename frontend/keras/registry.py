@@ -1,0 +1,157 @@
+"""Tables of what can be imported, layers and activations by class name; QKeras registers its own in the same tables.
+
+Each module of layers fills them with ``@layer("Dense", weights=(Weight("kernel"), Weight("bias", when="use_bias")))``
+above ``def dense(layer: Layer, inputs: list[Node]) -> Node`` and ``@activation("relu")`` above
+``def relu(layer: Layer, x: Node, config: Attributes) -> Node``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...graph import Array, NDArray, Node, Op, ShapeError, UnsupportedError
+from ...graph.ops import Constant
+from ..attributes import Attributes
+
+
+class Dialect(StrEnum):
+    """Whose definitions hold where the two differ (hard_sigmoid, defaults of missing attributes)."""
+
+    KERAS3 = "keras 3"
+    TF_KERAS = "tf-keras"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A stored array of a layer.
+
+    ``when``: a boolean attribute that has to be true for it to exist, or a function of the configuration.
+    ``trainable``: frameworks store trainable weights before the others where several layers share one list.
+    """
+
+    name: str
+    when: str | Callable[[Mapping[str, Any]], bool] | None = None
+    trainable: bool = True
+
+    def exists(self, config: Mapping[str, Any]) -> bool:
+        """Whether a layer of this configuration has it."""
+        if callable(self.when):
+            return self.when(config)
+        return self.when is None or bool(config.get(self.when, True))
+
+
+Parameter = Callable[["Layer", str, NDArray], Node]
+"""Makes the node of a weight from its name and stored array."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer while it is being applied.
+
+    ``name`` is unique in the model (``inner/dense`` inside nested models) and becomes ``Node.where``; ``config`` must
+    be read completely; ``weights`` maps the names that the layer registered to arrays; ``parameters`` replaces how a
+    weight becomes a node (quantizers of QKeras); ``place`` is the file and the layer, for errors. ``cache`` holds what several
+    calls of a shared layer have in common: the constants.
+    """
+
+    name: str
+    class_name: str
+    dialect: Dialect
+    config: Attributes
+    weights: Mapping[str, NDArray]
+    place: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    cache: dict[str, Node] = field(default_factory=dict)
+
+    def node(self, op: Op, *inputs: Node) -> Node:
+        """Apply an operation in the name of this layer."""
+        return Node(op, inputs, self.name)
+
+    def constant(self, values: npt.ArrayLike, key: str = "") -> Node:
+        """Give a float32 constant; the same node for every call of the layer where ``key`` names it."""
+        if key and key in self.cache:
+            return self.cache[key]
+        node = Node(Constant(Array(np.asarray(values, np.float32))), (), f"{self.name}/{key}" if key else self.name)
+        if key:
+            self.cache[key] = node
+        return node
+
+    def array(self, name: str, shape: tuple[int, ...]) -> NDArray:
+        """Give a stored weight, which must have this shape. Raises ShapeError where it does not or is missing."""
+        if name not in self.weights:
+            what, hint = f"the file has no weight {name!r} of shape {shape}", "save the weights again"
+            raise ShapeError(what, where=self.place, hint=hint)
+        value = self.weights[name]
+        if value.shape != shape:
+            what = f"weight {name!r} has shape {value.shape}, the layer needs {shape}"
+            raise ShapeError(what, where=self.place, hint="configuration and weights are of different models")
+        return value
+
+    def parameter(self, name: str, shape: tuple[int, ...]) -> Node:
+        """Give a stored weight of this shape as a node: a float32 constant, or what ``parameters`` makes of it."""
+        if name not in self.cache:
+            value = self.array(name, shape)
+            make = self.parameters.get(name)
+            self.cache[name] = make(self, name, value) if make else self.constant(value, name)
+        return self.cache[name]
+
+    def with_parameters(self, parameters: Mapping[str, Parameter]) -> "Layer":
+        """Give the same layer with other rules for how weights become nodes."""
+        return replace(self, parameters={**self.parameters, **parameters})
+
+    def unsupported(self, what: str, hint: str = "") -> UnsupportedError:
+        """Give an error about this layer."""
+        return UnsupportedError(what, where=self.place, hint=hint)
+
+
+Build = Callable[[Layer, list[Node]], Node | list[Node]]
+Weights = tuple[Weight, ...] | Callable[[Mapping[str, Any]], tuple[Weight, ...]]
+ActivationBuild = Callable[[Layer, Node, Attributes], Node]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a layer class is imported and which arrays its instances store, in the order of the framework."""
+
+    build: Build
+    weights: Weights = ()
+
+    def stored(self, config: Mapping[str, Any]) -> tuple[Weight, ...]:
+        """The weights that a layer of this configuration stores."""
+        weights = self.weights(config) if callable(self.weights) else self.weights
+        return tuple(w for w in weights if w.exists(config))
+
+
+LAYERS: dict[str, Kind] = {}
+"""By class name (without the package)."""
+
+ACTIVATIONS: dict[str, ActivationBuild] = {}
+"""By function or class name. ``"quantized_relu(4,0)"`` is ``quantized_relu`` with an attribute ``arguments``: ``"4,0"``."""
+
+
+def layer(*names: str, weights: Weights = ()) -> Callable[[Build], Build]:
+    """Register how layers of these classes become nodes."""
+
+    def register(build: Build) -> Build:
+        for name in names:
+            assert name not in LAYERS, name
+            LAYERS[name] = Kind(build, weights)
+        return build
+
+    return register
+
+
+def activation(*names: str) -> Callable[[ActivationBuild], ActivationBuild]:
+    """Register what activations of these names (function or class) become."""
+
+    def register(build: ActivationBuild) -> ActivationBuild:
+        for name in names:
+            assert name not in ACTIVATIONS, name
+            ACTIVATIONS[name] = build
+        return build
+
+    return register
