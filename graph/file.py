@@ -37,6 +37,7 @@ def to_bytes(graph: Graph) -> dict[str, bytes]:
         "schema": SCHEMA,
         "name": graph.name,
         "source": graph.source,
+        "notes": list(graph.notes),
         "nodes": nodes,
         "inputs": [ids[n] for n in graph.inputs],
         "outputs": [ids[n] for n in graph.outputs],
@@ -112,7 +113,7 @@ def from_bytes(text: bytes, weights: bytes) -> Graph:
     inputs, outputs = (tuple(nodes[i] for i in head[key]) for key in ("inputs", "outputs"))
     if not all(isinstance(n.op, Input) for n in inputs) or not all(isinstance(n.op, Output) for n in outputs):
         raise FileError("inputs and outputs are not such nodes")
-    return Graph(inputs, outputs, head["name"], head["source"])
+    return Graph(inputs, outputs, head["name"], head["source"], tuple(head["notes"]))
 
 
 def _node(node: Node, ids: dict[Node, int], arrays: dict[str, NDArray]) -> dict[str, Any]:

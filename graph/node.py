@@ -63,12 +63,16 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A model: ``inputs`` are ``Input`` nodes in the order of the source, ``outputs`` are ``Output`` nodes."""
+    """A model: ``inputs`` are ``Input`` nodes in the order of the source, ``outputs`` are ``Output`` nodes.
+
+    ``notes`` are sentences for the user: where a stage could not keep the source's numbers exactly, and why.
+    """
 
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
     name: str = "model"
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:

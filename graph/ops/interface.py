@@ -17,7 +17,8 @@ class Input(Op):
     """A model input. ``shape`` and ``format`` are those inside the graph (channels last, no batch).
 
     ``axes`` says how the source's tensor becomes ours: ``ours = source.transpose(axes)``, counted without the batch; None where the
-    layouts agree. Real numbers that are fed in are brought to ``format`` by ``rounding`` and ``overflow``.
+    layouts agree. Real numbers that are fed in are brought to ``format`` by ``rounding`` and ``overflow``; ``inserted`` says why,
+    where it is not the model that asks for that format.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Input(Op):
     rounding: Rounding = Rounding.RND
     overflow: Overflow = Overflow.SAT
     axes: tuple[int, ...] | None = None
+    inserted: str = ""
 
 
 @infer.register

@@ -1,0 +1,88 @@
+"""Graph in, graph out: from what a framework trained to integers that a board computes."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..boards import Board
+from ..boards import load as load_board
+from ..graph import Graph, Inputs, OptionError, UnsupportedError, op_name
+from .config import Config, Precision, make_config
+from .passes.decompose import decompose
+from .passes.drop_softmax import drop_softmax
+from .passes.fold_constants import fold_constants
+from .passes.fold_scale import fold_scale
+from .passes.make_softmax import make_softmax
+from .passes.make_tables import make_tables
+from .passes.merge_quantizers import merge_quantizers
+from .passes.place_quantizers import place_quantizers
+from .passes.simplify import simplify
+from .passes.split_scales import split_scales
+from .ranges import Seen, observe
+
+Pass = Callable[[Graph, Config, Inputs | None], Graph]
+Watch = Callable[[str, Graph], None]
+
+PIPELINE: tuple[tuple[str, Pass], ...] = (
+    ("fold_constants", lambda g, c, x: fold_constants(g)),
+    ("decompose", lambda g, c, x: decompose(g)),
+    ("simplify", lambda g, c, x: simplify(g)),
+    ("fold_scale", lambda g, c, x: fold_scale(g)),
+    ("split_scales", lambda g, c, x: split_scales(g)),
+    ("place_quantizers", place_quantizers),
+    ("make_softmax", lambda g, c, x: make_softmax(g, c)),
+    ("make_tables", lambda g, c, x: make_tables(g, c)),
+    ("merge_quantizers", lambda g, c, x: merge_quantizers(g)),
+    ("fold_constants", lambda g, c, x: fold_constants(g)),
+)
+"""What lowering does, in order."""
+
+
+def lower(
+    graph: Graph,
+    *,
+    board: str | Board = "host",
+    precision: str | Precision | None = None,
+    samples: Inputs | None = None,
+    config: str | Path | Mapping[str, Any] | Config | None = None,
+    output: str = "model",
+    watch: Watch = lambda name, graph: None,
+) -> Graph:
+    """Turn a float graph into one of integers only, ready for a back end.
+
+    ``precision`` (``"fixed<16,6>"``) is for what the model does not quantize itself; with ``samples`` (batch first) the integer bits
+    of those formats come from the values seen. ``config``: a TOML file with overrides per layer (docs/configuration.md).
+    ``output="logits"`` drops a softmax at the output. ``watch`` sees the graph after each pass.
+
+    Raises UnsupportedError for what has no integer form, OptionError for options that make no sense, ShapeError for samples that do
+    not fit. A graph that is all integers already comes back as it is.
+    """
+    if isinstance(board, str):
+        load_board(board)
+    if output not in ("model", "logits"):
+        raise OptionError(f"output {output!r}", hint="model or logits")
+    settings = make_config(precision, config)
+    if output == "logits":
+        graph = drop_softmax(graph)
+    if graph.is_integer:
+        return graph
+    for name, step in PIPELINE:
+        graph = step(graph, settings, samples)
+        watch(name, graph)
+    return _checked(graph)
+
+
+def _checked(graph: Graph) -> Graph:
+    """Refuse a graph in which a floating-point tensor is left."""
+    for node in graph.nodes:
+        if not node.type.is_integer:
+            reason = getattr(node.type.format, "note", "")
+            raise UnsupportedError(
+                f"{op_name(node.op)} has no integer form" + (f": {reason}" if reason else ""),
+                where=node.where,
+                hint="quantize its operands with fewer bits, or replace the layer",
+            )
+    return graph
+
+
+__all__ = ["PIPELINE", "Config", "Precision", "Seen", "Watch", "lower", "make_config", "observe"]

@@ -1,0 +1,102 @@
+"""Softmax as an integer program over two tables."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from ...graph import Fixed, Graph, Node, Overflow, Rounding, UnsupportedError
+from ...graph.ops import Mul, Quantize, Reduce, Reduction, Softmax, Sub
+from ..config import Config
+from ..rewrite import again, is_plain, note, rebuild
+from .make_tables import lookup
+
+EXP = Fixed(18, 1, False)
+REACH = 4
+"""Integer bits of the difference to the maximum: exp(-16) is under half a unit of EXP."""
+
+
+@dataclass(frozen=True)
+class SoftmaxPlan:
+    """The formats of one softmax over ``count`` values: of the difference to the maximum, of the sum, and of its reciprocal."""
+
+    count: int
+    difference: Fixed
+    total: Fixed
+    inverse: Fixed
+
+    @property
+    def bound(self) -> float:
+        """Greatest absolute error before the last rounding.
+
+        With h the step of the difference (rounded down), a half a unit of the tables, s half a step of the sum, n values, and every
+        probability p <= 1 and sum >= 1: the exponentials are off by at most 1 - exp(-h) relatively and a absolutely, and so on.
+        """
+        h, a = 2.0 ** -_fraction(self.difference), 2.0 ** -(_fraction(EXP) + 1)
+        relative, absolute = -np.expm1(-h), a + np.exp(-(2.0**REACH))
+        total = relative + self.count * absolute + 2.0 ** -(_fraction(self.total) + 1)
+        inverse = 2.0 ** -(_fraction(self.inverse) + 1)
+        return float((relative + absolute + total / max(1.0 - total, 0.25)) * (1 + relative) + inverse)
+
+
+def _fraction(format: Fixed) -> int:
+    assert isinstance(format.fraction, int)
+    return format.fraction
+
+
+def make_softmax(graph: Graph, config: Config) -> Graph:
+    """Replace ``quantize(softmax(x))`` by exact integer steps. The difference is rounded down, so only the maximum has exp = 1:
+    the class is that of the logits.
+
+    m = x - max(x)                exact
+    e = exp_table(quantize(m))    18 bits
+    s = sum(e)                    exact
+    y = quantize(e * inverse_table(quantize(s)))
+    """
+    notes: list[str] = []
+    return note(rebuild(graph, lambda old, inputs: _softmax(again(old, inputs), config, notes)), *notes)
+
+
+def _softmax(node: Node, config: Config, notes: list[str]) -> Node:
+    if not isinstance(node.op, Quantize) or not isinstance(node.inputs[0].op, Softmax):
+        return node
+    softmax = node.inputs[0]
+    x, where = softmax.inputs[0], softmax.where or node.where
+    assert isinstance(softmax.op, Softmax)
+    if not isinstance(x.type.format, Fixed):
+        raise UnsupportedError("softmax reads values that have no fixed-point format", where=where)
+    axis = (softmax.op.axis,)
+    plan = plan_softmax(x, softmax.op.axis, config.table_bits_of(where))
+    peak = Node(Reduce(Reduction.MAX, axis, True), (x,), where)
+    fall = narrowed(Node(Sub(), (x, peak), where), plan.difference, Rounding.TRN, where)
+    powers = lookup(fall, np.exp, Quantize(EXP), where)
+    total = narrowed(Node(Reduce(Reduction.SUM, axis, True), (powers,), where), plan.total, Rounding.RND, where)
+    inverse = lookup(total, lambda v: 1.0 / np.maximum(v, 1.0), Quantize(plan.inverse), where)
+    product = Node(Mul(), (powers, inverse), where)
+    half_unit = float(_unit(node.op)) / 2
+    notes.append(f"{where}: softmax is within {plan.bound + half_unit:.2g} of the real function for every input that can occur")
+    return Node(node.op, (product,), where)
+
+
+def _unit(op: Quantize) -> Fraction:
+    assert isinstance(op.format, Fixed)
+    return op.format.scale
+
+
+def plan_softmax(x: Node, axis: int, bits: int) -> SoftmaxPlan:
+    """Choose the formats from the proved range of ``x``."""
+    count = x.shape[axis]
+    low, high = (int(v) for v in (x.type.interval[0].min(), x.type.interval[1].max()))
+    unit = float(x.type.quantized.scale) if isinstance(x.type.format, Fixed) else 1.0
+    reach = min(REACH, max(1, int(np.ceil(np.log2(max((high - low) * unit, 2.0**-8))))))
+    size = int(np.ceil(np.log2(count + 1)))
+    return SoftmaxPlan(count, Fixed(bits + 1, reach + 1, True), Fixed(bits, size, False), Fixed(18, 1, False))
+
+
+def narrowed(node: Node, format: Fixed, rounding: Rounding, where: str) -> Node:
+    """Quantize to ``format`` unless the values already have few enough bits."""
+    assert isinstance(node.type.format, Fixed)
+    assert isinstance(format.width, int)
+    spread = int(node.type.interval[1].max()) - int(node.type.interval[0].min())
+    fine = is_plain(node.type.format) and spread < 2**format.width and _fraction(node.type.format) <= _fraction(format)
+    return node if fine else Node(Quantize(format, rounding, Overflow.SAT, "index of a table of softmax"), (node,), where)

@@ -1,0 +1,179 @@
+"""Give every tensor a fixed-point format: where the model has quantizers, its own; elsewhere ones that we insert and report."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ...graph import Fixed, Float, Graph, Inputs, Node, UnsupportedError
+from ...graph.ops import (
+    Activation,
+    Add,
+    Broadcast,
+    Concat,
+    Constant,
+    Div,
+    Gather,
+    Input,
+    Maximum,
+    MaxPool,
+    Minimum,
+    Mul,
+    Output,
+    Pad,
+    Power,
+    Quantize,
+    Reduce,
+    Reduction,
+    Relu,
+    Reshape,
+    Slice,
+    Softmax,
+    Step,
+    Sub,
+    Transpose,
+    Upsample,
+)
+from ..config import Config, Precision
+from ..ranges import Seen, observe
+from ..rewrite import again, plain_width, rebuild
+from ..steps import exact_step
+from ..weights import quantized_constant
+
+KEEPS = (Relu, MaxPool, Maximum, Minimum, Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Concat, Output)
+POINTWISE = (Add, Sub, Mul, Maximum, Minimum)
+TABLES = (Activation, Softmax, Div, Power)
+
+
+def place_quantizers(graph: Graph, config: Config, samples: Inputs | None = None) -> Graph:
+    """Quantize inputs, weights, and the results that the model leaves in floating point.
+
+    A result needs no quantizer of ours where everything that reads it ends in one of the model's, or where it only picks among values
+    that have a format. Integer bits come from ``samples`` where there are any and the user named no format for the layer.
+
+    %0 = input() : 16 float32                      %0 = input() : 16 fixed<16,6>
+    %2 = dense(%0, %1) : 64 float32        ->      %2 = dense(%0, %1) : 64 fixed<28,13>
+                                                   %3 = quantize[inserted=...](%2) : 64 fixed<16,6>
+    """
+    seen = observe(graph, samples) if samples is not None else {}
+    return _Placer(graph, config, seen).run()
+
+
+class _Placer:
+    def __init__(self, graph: Graph, config: Config, seen: Mapping[Node, Seen]) -> None:
+        self.graph, self.config, self.seen = graph, config, seen
+        self._settled: dict[Node, bool] = {}
+
+    def run(self) -> Graph:
+        return rebuild(self.graph, self.place)
+
+    def place(self, old: Node, inputs: tuple[Node, ...]) -> Node:
+        match old.op:
+            case Input():
+                return self.input(old)
+            case Constant():
+                return self.constant(old)
+            case Quantize() as op if isinstance(old.inputs[0].op, Input) and inputs[0].type.format == op.format:
+                return inputs[0]
+            case Step():
+                return exact_step(old, inputs)
+        node = self.integer(old, inputs)
+        if isinstance(old.op, TABLES) or _plain_scale(node):
+            return node if self.settled(old) else self.insert(old, node)
+        return node if self.passes(old) else self.insert(old, node)
+
+    def input(self, old: Node) -> Node:
+        op = old.op
+        assert isinstance(op, Input)
+        if not isinstance(op.format, Float):
+            return old
+        quantizers = {u.op for u in self.graph.users[old]}
+        if len(quantizers) == 1 and isinstance(only := next(iter(quantizers)), Quantize):
+            return Node(replace(op, format=only.format, rounding=only.rounding, overflow=only.overflow), (), old.where)
+        precision, reason = self.precision(old)
+        return Node(
+            replace(op, format=precision.format, rounding=precision.rounding, overflow=precision.overflow, inserted=reason), (), old.where
+        )
+
+    def constant(self, old: Node) -> Node:
+        if not isinstance(old.type.format, Float) or all(isinstance(u.op, Step) for u in self.graph.users[old]):
+            return old
+        layer = next((u.where for u in self.graph.users[old] if u.where), old.where)
+        return quantized_constant(old, *self.config.weights_of(layer))
+
+    def integer(self, old: Node, inputs: tuple[Node, ...]) -> Node:
+        """Rebuild on integers; where the exact result would be too wide, quantize the operands first."""
+        node = again(old, inputs)
+        if node.type.is_integer or isinstance(node.op, (*TABLES, Step)) or not all(i.type.is_integer for i in inputs):
+            return node
+        narrowed = tuple(self.narrow(o, i) for o, i in zip(old.inputs, inputs, strict=True))
+        node = Node(old.op, narrowed, old.where)
+        if not node.type.is_integer:
+            note = getattr(node.type.format, "note", "")
+            raise UnsupportedError(f"{type(node.op).__name__} has no exact integer form{': ' + note if note else ''}", where=node.where)
+        return node
+
+    def narrow(self, old: Node, node: Node) -> Node:
+        limit = self.config.precision_of(old.where)[0].width
+        wide = plain_width(node.type.quantized) > limit or not _plain_scale(node)
+        return self.insert(old, node) if wide and not isinstance(node.op, Constant) else node
+
+    def insert(self, old: Node, node: Node) -> Node:
+        precision, reason = self.precision(old)
+        return Node(Quantize(precision.format, precision.rounding, precision.overflow, reason), (node,), old.where)
+
+    def precision(self, old: Node) -> tuple[Precision, str]:
+        """Choose the format of an inserted quantizer, and say why it is that."""
+        precision, named = self.config.precision_of(old.where)
+        if named:
+            return precision, "the configuration names it"
+        if isinstance(old.op, Softmax):
+            return replace(precision, format=Fixed(precision.width, 1, False)), "softmax lies in 0..1"
+        if (seen := self.seen.get(old)) is None:
+            return precision, "default precision"
+        integer = integer_bits(seen.low, seen.high, precision)
+        return replace(precision, format=Fixed(precision.width, integer, True)), "integer bits from the samples"
+
+    def settled(self, old: Node) -> bool:
+        """Whether a result needs no quantizer of ours."""
+        if old not in self._settled:
+            self._settled[old] = self._decide(old)
+        return self._settled[old]
+
+    def _decide(self, old: Node) -> bool:
+        if isinstance(old.op, (*KEEPS, Quantize, Step)) or old.type.is_integer:
+            return True
+        if isinstance(old.op, Reduce) and old.op.kind in (Reduction.MAX, Reduction.MIN):
+            return True
+        if isinstance(old.op, TABLES):
+            return all(isinstance(u.op, Quantize) for u in self.graph.users[old])
+        return self.passes(old)
+
+    def passes(self, old: Node) -> bool:
+        """Whether everything that reads a result ends in a quantizer."""
+        users = self.graph.users[old]
+        return bool(users) and all(self.ends(u) for u in users)
+
+    def ends(self, user: Node) -> bool:
+        """Whether a reader passes its operand on, exactly, until a quantizer: then the operand may stay wide."""
+        if isinstance(user.op, (Quantize, Step)):
+            return True
+        chained = isinstance(user.op, POINTWISE) and any(isinstance(i.op, Constant) for i in user.inputs)
+        if chained and not isinstance(user.op, (Maximum, Minimum)):
+            return True  # it gets a quantizer itself, or its readers do
+        if isinstance(user.op, KEEPS) and not isinstance(user.op, Output):
+            return self.passes(user)
+        return False
+
+
+def _plain_scale(node: Node) -> bool:
+    """Whether the scale is one power of two, which costs an FPGA nothing."""
+    return isinstance(node.type.format, Fixed)
+
+
+def integer_bits(low: float, high: float, precision: Precision) -> int:
+    """Fewest integer bits (the sign included) of a signed format of ``precision.width`` bits that hold ``low`` to ``high``."""
+    largest = max(-low, high, 2.0**-30)
+    bits = int(np.floor(np.log2(largest))) + 2
+    unit = 2.0 ** (bits - precision.width)
+    return bits + (high > 2.0 ** (bits - 1) - unit)

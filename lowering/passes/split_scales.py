@@ -1,0 +1,51 @@
+"""Take scales that are no power of two out of the weights: multiply small integers, then scale each channel once."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from ...graph import Affine, Array, Fixed, Graph, Node
+from ...graph.arrays import as_array
+from ...graph.formats import bits_for
+from ...graph.ops import Add, Constant, Conv, Dense, Mul
+from ..rewrite import again, rebuild
+
+
+def split_scales(graph: Graph) -> Graph:
+    """Turn weights with a scale per channel into small integers and a multiplication after the sum. Exact: a float32 scale is dyadic.
+
+    %1 = constant() : 16x8 int4(scale=[0.01..0.2])        %1 = constant() : 16x8 fixed<4,4>
+    %3 = dense(%0, %1, %2) : 8 ...                   ->    %3 = dense(%0, %1)
+                                                          %4 = mul(%3, scales)
+                                                          %5 = add(%4, %2)
+    """
+    return rebuild(graph, lambda old, inputs: _split(again(old, inputs)))
+
+
+def _split(node: Node) -> Node:
+    if not isinstance(node.op, (Dense, Conv)) or not isinstance(node.inputs[1].op, Constant):
+        return node
+    x, w, *bias = node.inputs
+    format = w.type.format
+    if not isinstance(format, Affine) or not _dyadic(as_array(format.scale)):
+        return node
+    assert isinstance(w.op, Constant)
+    centred = format.centre(w.op.value.data.astype(np.int64))
+    low, high = int(centred.min()), int(centred.max())
+    width = bits_for(low, high)
+    weights = Node(Constant(Array(centred), Fixed(width, width, low < 0)), (), w.where)
+    product = Node(Mul(), (Node(node.op, (x, weights), node.where), _scales(as_array(format.scale), node.where)), node.where)
+    return Node(Add(), (product, *bias), node.where) if bias else product
+
+
+def _dyadic(scales: np.ndarray) -> bool:  # type: ignore[type-arg]
+    return all(s.denominator & (s.denominator - 1) == 0 for s in scales.ravel().tolist())
+
+
+def _scales(scales: np.ndarray, where: str) -> Node:  # type: ignore[type-arg]
+    """The scales, exactly, as one fixed-point constant."""
+    cells: list[Fraction] = scales.ravel().tolist()
+    fraction = max(s.denominator.bit_length() - 1 for s in cells)
+    stored = np.array([int(s * 2**fraction) for s in cells], dtype=np.int64)
+    width = int(stored.max()).bit_length()
+    return Node(Constant(Array(stored.reshape(scales.shape)), Fixed(width, width - fraction, False)), (), where)

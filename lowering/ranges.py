@@ -1,0 +1,76 @@
+"""What values a graph takes: seen on samples, beside what is proved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..graph import Graph, Inputs, NDArray, Node, Quantized, values_of
+from ..graph.arrays import as_array
+from ..graph.evaluate import feed, trace
+from ..graph.ops import Input, Quantize
+
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The least and greatest value of a tensor over the samples, and how many values saturated or wrapped out of how many."""
+
+    low: float
+    high: float
+    clipped: int = 0
+    count: int = 0
+
+    def join(self, other: "Seen") -> "Seen":
+        """Both together."""
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        return Seen(low, high, self.clipped + other.clipped, self.count + other.count)
+
+
+def observe(graph: Graph, x: Inputs) -> dict[Node, Seen]:
+    """Run samples (real values, batch first) and give for each node what was seen, in real values."""
+    samples = _arrays(graph, x)
+    table: dict[Node, Seen] = {}
+    for start in range(0, len(next(iter(samples.values()))), CHUNK):
+        part = {name: v[start : start + CHUNK] for name, v in samples.items()}
+        values = trace(graph, part)
+        for node, stored in values.items():
+            seen = _seen(graph, node, values, part)
+            table[node] = table[node].join(seen) if node in table else seen
+    return table
+
+
+def _arrays(graph: Graph, x: Inputs) -> dict[str, NDArray]:
+    """Check samples against the inputs and give one array an input, by name, in the source's layout."""
+    feed(graph, x)
+    names = [op.name for op in graph.input_ops]
+    if isinstance(x, Mapping):
+        return {name: np.asarray(x[name]) for name in names}
+    if len(names) > 1:
+        return dict(zip(names, map(np.asarray, x), strict=True))  # type: ignore[arg-type]
+    array = np.asarray(x)
+    return {names[0]: array[0] if array.ndim == len(graph.inputs[0].shape) + 2 else array}
+
+
+def _seen(graph: Graph, node: Node, values: dict[Node, NDArray], samples: dict[str, NDArray]) -> Seen:
+    real = values_of(node, values[node])
+    low, high = float(real.min()), float(real.max())
+    if not node.type.is_integer:
+        return Seen(low, high)
+    if isinstance(node.op, Input):
+        fed = samples[node.op.name]
+        before = fed if node.op.axes is None else fed.transpose(0, *(a + 1 for a in node.op.axes))
+    elif isinstance(node.op, Quantize):
+        source = node.inputs[0]
+        before = values_of(source, values[source])
+    else:
+        return Seen(low, high)
+    return Seen(low, high, _beyond(before, node.type.quantized), int(real.size))
+
+
+def _beyond(before: NDArray, format: Quantized) -> int:
+    """Count the values that lie more than half a unit outside of what the format holds: those that overflow changes."""
+    scale = as_array(format.scale).astype(np.float64)
+    low, high = (scale * format.centre(b) for b in format.bounds)
+    return int(((before < low - scale / 2) | (before > high + scale / 2)).sum())

@@ -1,0 +1,61 @@
+"""What passes share: rebuilding a graph, constants, small makers of nodes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ..graph import Array, Fixed, Format, Graph, Node, Op, Quantized
+from ..graph.arrays import Grid, NDArray
+from ..graph.ops import Constant
+
+Rebuild = Callable[[Node, tuple[Node, ...]], Node]
+
+
+def rebuild(graph: Graph, fn: Rebuild) -> Graph:
+    """Rebuild from the inputs on: ``fn(old, new inputs)`` gives the new node of each old one."""
+    new: dict[Node, Node] = {}
+    for old in graph.nodes:
+        new[old] = fn(old, tuple(new[i] for i in old.inputs))
+    return replace(graph, inputs=tuple(new[i] for i in graph.inputs), outputs=tuple(new[o] for o in graph.outputs))
+
+
+def again(old: Node, inputs: tuple[Node, ...]) -> Node:
+    """The same operation on new inputs; the same node where they are the same."""
+    return old if all(a is b for a, b in zip(old.inputs, inputs, strict=True)) else Node(old.op, inputs, old.where)
+
+
+def note(graph: Graph, *notes: str) -> Graph:
+    """Add notes for the user, each once."""
+    return replace(graph, notes=tuple(dict.fromkeys((*graph.notes, *notes))))
+
+
+def real(value: npt.ArrayLike, where: str = "") -> Node:
+    """A float32 constant."""
+    return Node(Constant(Array(np.asarray(value, np.float32))), (), where)
+
+
+def integers(value: npt.ArrayLike, format: Format, where: str = "") -> Node:
+    """A constant of stored integers."""
+    return Node(Constant(Array(np.asarray(value, np.int64)), format), (), where)
+
+
+def value_of(node: Node) -> NDArray | None:
+    """What a constant holds, as stored; None for any other node."""
+    return node.op.value.data if isinstance(node.op, Constant) else None
+
+
+def is_plain(format: Format) -> bool:
+    """Whether a format is Fixed with one width and one point for all elements."""
+    return isinstance(format, Fixed) and not any(isinstance(v, Grid) for v in (format.width, format.integer, format.signed))
+
+
+def plain_width(format: Quantized) -> int:
+    """Bits of the widest element."""
+    return format.width if isinstance(format.width, int) else int(format.width.data.max())
+
+
+def apply(op: Op, *inputs: Node, where: str = "") -> Node:
+    """Make a node."""
+    return Node(op, inputs, where)
