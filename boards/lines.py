@@ -5,6 +5,7 @@ may skip over values instead of understanding them.
 """
 
 import re
+import tomllib
 from collections.abc import Callable
 
 Path = tuple[str | int, ...]
@@ -98,7 +99,7 @@ class _Scanner:
         match = _KEY.match(self.text, self.blank())
         assert match, "key_lines needs a text that tomllib has read"
         self.at = match.end()
-        return match[0].strip("\"'") if match[0][0] in "\"'" else match[0]
+        return str(tomllib.loads(f"key = {match[0]}")["key"]) if match[0][0] in "\"'" else match[0]
 
     def pair(self, table: Path) -> None:
         self.blank()

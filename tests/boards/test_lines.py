@@ -75,6 +75,12 @@ def paths(value: object, path: Path = ()) -> set[Path]:
     return found.union(*(paths(each, (*path, key)) for key, each in pairs))
 
 
+def test_quoted_keys_with_quotes_in_them() -> None:
+    text = '"it\'s" = 1\n\'say "x"\' = 2\n"tab\\tand \\u00e9" = 3\n'
+    assert key_lines(text) == {("it's",): 1, ('say "x"',): 2, ("tab\tand é",): 3}
+    assert set(key_lines(text)) == paths(tomllib.loads(text))
+
+
 def test_known_lines() -> None:
     lines = key_lines(HARD)
     assert {path: lines.get(path) for path in KNOWN} == KNOWN

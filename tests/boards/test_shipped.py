@@ -8,9 +8,11 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+import gatewright.boards
 from gatewright.boards import Board, Figure, Resources, boards, load, names
 from gatewright.boards.model import NAME, REQUIRED
 
@@ -198,7 +200,7 @@ def test_reading_is_fast() -> None:
         "import time; from gatewright.boards import load, boards; start = time.process_time(); load('zcu102');"
         "one = time.process_time(); boards(); print(one - start, time.process_time() - one)"
     )
-    source = files("gatewright.boards").joinpath("..", "..")
+    source = Path(gatewright.boards.__file__).parents[2]
     runs = [
         subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(source)}
