@@ -9,34 +9,60 @@
     project.write("build/model")
 """
 
-from .boards import Board, boards
-from .frontend import load
-from .graph import (
-    Affine,
-    FileError,
-    Fixed,
-    Float,
-    GatewrightError,
-    Graph,
-    ManyErrors,
-    OptionError,
-    Overflow,
-    RangeError,
-    Rounding,
-    ShapeError,
-    UnsupportedError,
-    evaluate,
-)
-from .lowering import lower
-from .manifest import own_version
-from .project import Module, Project
-from .project import compile_model as compile
-from .project import open_module as open
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = own_version()
+if TYPE_CHECKING:
+    from .boards import Board, boards
+    from .frontend import load
+    from .graph import (
+        Affine,
+        FileError,
+        Fixed,
+        Float,
+        GatewrightError,
+        Graph,
+        ManyErrors,
+        OptionError,
+        Overflow,
+        RangeError,
+        Rounding,
+        ShapeError,
+        UnsupportedError,
+        evaluate,
+    )
+    from .lowering import lower
+    from .project import Module, Project
+    from .project import compile_model as compile
+    from .project import open_module as open
 
 __all__ = [
     "Affine", "Board", "FileError", "Fixed", "Float", "GatewrightError", "Graph", "ManyErrors", "Module", "OptionError", "Overflow",
-    "Project", "RangeError", "Rounding", "ShapeError", "UnsupportedError", "__version__", "boards", "compile", "evaluate", "load",
-    "lower", "open",
+    "Project", "RangeError", "Rounding", "ShapeError", "UnsupportedError", "boards", "compile", "evaluate", "load", "lower", "open",
 ]  # fmt: skip
+
+_HOME = {
+    "boards": ("Board", "boards"),
+    "frontend": ("load",),
+    "lowering": ("lower",),
+    "project": ("Module", "Project", "compile", "open"),
+}
+_RENAMED = {"compile": "compile_model", "open": "open_module"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name where it is first used, so that the command line answers at once."""
+    if name == "__version__":
+        from .manifest import own_version
+
+        return own_version()
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((module for module, names in _HOME.items() if name in names), "graph")
+    found = getattr(import_module(f".{home}", __name__), _RENAMED.get(name, name))
+    globals()[name] = found  # once: a submodule of the same name (boards) must not take its place
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,22 +2,25 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from .boards import Board
 from .boards import load as load_board
 from .frontend import load
-from .graph import Graph, Inputs, NDArray, Node, OptionError, Outputs, evaluate
+from .graph import FileError, GatewrightError, Graph, Inputs, ManyErrors, NDArray, Node, OptionError, Outputs, evaluate, unknown
 from .graph.evaluate import feed, give
-from .graph.file import from_bytes, to_bytes
+from .graph.file import load as load_graph
+from .graph.file import to_bytes
+from .graph.ops import Output
 from .lowering import Config, Precision, Seen, lower, make_config, observe
 from .manifest import build_manifest
-from .output import MANIFEST, check_replaceable, read_manifest, read_project, sha256, write_directory
+from .output import MANIFEST, read_manifest, read_project, sha256, write_directory
 from .simulation import make_vectors
 
 Progress = Callable[[str], None]
@@ -110,8 +113,6 @@ class Module:
 
 def open_module(directory: str | Path) -> Module:
     """Open an output directory. Raises FileError where it is not one, or is damaged."""
-    from .graph.file import load as load_graph
-
     path = Path(directory)
     manifest = read_manifest(path)
     return Module(load_graph(path), manifest, read_project(path))
@@ -167,8 +168,6 @@ def compile_model(
 
 
 def _with_hls(project: Project, settings: Config, asked: Mapping[str, Any], *, verify: bool, progress: Progress) -> Project:
-    from dataclasses import replace
-
     from .backends.hls4ml import emit, make_options
 
     options = make_options(project.board, settings.rules, **asked)
@@ -208,12 +207,10 @@ def _hash(path: Path) -> str:
 
 def read_samples(path: str | Path, graph: Graph) -> Inputs:
     """Read samples from a ``.npy`` file (one input) or an ``.npz`` file (arrays by input name, or one array). Raises FileError."""
-    from .graph import FileError
-
     file = Path(path)
     try:
         data = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise FileError(f"cannot read samples: {error}", where=str(file), hint="save them with numpy.save or numpy.savez") from None
     if isinstance(data, np.ndarray):
         return data
@@ -225,4 +222,102 @@ def read_samples(path: str | Path, graph: Graph) -> Inputs:
     return arrays
 
 
-__all__ = ["Module", "Project", "check_replaceable", "compile_model", "from_bytes", "open_module", "read_samples"]
+def compile_file(
+    model: str, *, board: str, weights: str | None = None, samples: Path | None = None, progress: Progress = lambda text: None, **options: Any
+) -> Project:
+    """Compile a model file with samples from a file; the command line's way in. ``options`` are those of ``compile_model``."""
+    target = load_board(board)
+    progress("reading the model")
+    graph = load(model, weights=weights)
+    given = None if samples is None else read_samples(samples, graph)
+    project = compile_model(graph, board=target, samples=given, progress=progress, **options)
+    return replace(project, created_from=_origin(model, weights, graph))
+
+
+def obstacles(
+    model: Any,
+    *,
+    board: str | Board,
+    weights: str | Path | None = None,
+    precision: str | None = None,
+    config: str | Path | None = None,
+    hls: str = "vitis",
+    io: str = "parallel",
+    strategy: str | None = None,
+) -> tuple[list[GatewrightError], Sequence[str]]:
+    """List what stands between a model and a board, and the notes of the stages that it passed. Nothing is emitted."""
+    notes: Sequence[str] = ()
+    try:
+        target = board if isinstance(board, Board) else load_board(board)
+        settings = make_config(precision, config)
+        graph = load(model, weights=weights)
+        notes = graph.notes
+        integer = lower(graph, board=target, config=settings)
+        notes = integer.notes
+        if target.fpga is None:
+            return [], notes
+        from .backends.hls4ml import make_options, missing
+
+        options = make_options(target, settings.rules, hls=hls, io=io, strategy=strategy)
+        return list(missing(integer, target, options)), notes
+    except ManyErrors as error:
+        return list(error.errors), notes
+    except GatewrightError as error:
+        return [error], notes
+
+
+def simulate_directory(directory: Path, inputs: Path | None, outputs: Path | None, engine: str, progress: Progress) -> dict[str, Any]:
+    """Run an output directory's graph or artefact on a file of samples; write the outputs; give a summary of both."""
+    if engine not in ("graph", "artefact"):
+        raise unknown("engine", engine, ("graph", "artefact"))
+    module = open_module(directory)
+    if engine == "artefact" and not module.artefact:
+        raise OptionError("there is no artefact, only the integer graph", where=str(directory), hint="--engine graph")
+    x: Inputs
+    if inputs is not None:
+        x = read_samples(inputs, module.graph)
+    else:
+        x = dict(zip((op.name for op in module.graph.input_ops), _random_inputs(module.graph), strict=True))
+    progress(f"running the {engine}")
+    y = evaluate(module.graph, x) if engine == "graph" else module(x)
+    arrays = _named(module.graph, y)
+    if outputs is not None:
+        _save(outputs, arrays)
+    return {
+        "engine": engine,
+        "samples": len(next(iter(arrays.values()))),
+        "outputs": {name: list(a.shape) for name, a in arrays.items()},
+        "file": None if outputs is None else str(outputs),
+    }
+
+
+def _random_inputs(graph: Graph) -> list[NDArray]:
+    """Test vectors as real values in the source's layout."""
+    shown = Graph(graph.inputs, tuple(Node(Output(op.name, _inverse(op.axes)), (n,)) for n, op in zip(graph.inputs, graph.input_ops, strict=True)))
+    real = give(shown, make_vectors(graph, 16))
+    return list(real.values()) if isinstance(real, dict) else list(real) if isinstance(real, tuple) else [real]
+
+
+def _inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    return None if axes is None else tuple(int(i) for i in np.argsort(axes))
+
+
+def _named(graph: Graph, y: Outputs) -> dict[str, NDArray]:
+    if isinstance(y, dict):
+        return y
+    return dict(zip((op.name for op in graph.output_ops), y if isinstance(y, tuple) else (y,), strict=True))
+
+
+def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:
+    """Write outputs through a file beside the target, so that a failure leaves none."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as f:
+            if len(arrays) == 1 and path.suffix != ".npz":
+                np.save(f, next(iter(arrays.values())), allow_pickle=False)
+            else:
+                np.savez(f, **dict(arrays))
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise FileError(f"cannot write: {error.strerror}", where=str(path)) from None

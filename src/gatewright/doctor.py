@@ -1,0 +1,46 @@
+"""What this machine has, and what each missing piece would enable."""
+
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+CORE = ("gatewright", "numpy", "h5py", "onnx", "hls4ml", "ziglang")
+EXTRAS = {
+    "tensorflow": ("tensorflow", "live Keras models on TensorFlow, and the tests against it"),
+    "tf-keras": ("tensorflow", "live tf-keras models"),
+    "qkeras": ("tensorflow", "live QKeras models, and the tests against it"),
+    "da4ml": ("da4ml", "--strategy distributed_arithmetic"),
+}
+TOOLS = {
+    "g++": "compiles the C simulation fastest; the ziglang package stands in for it",
+    "vitis_hls": "synthesises the projects that Gatewright writes (Vitis HLS)",
+    "vitis-run": "synthesises the projects that Gatewright writes (Vitis 2024 and later)",
+    "vivado_hls": "synthesises projects of --hls vivado",
+}
+
+
+def examine() -> dict[str, Any]:
+    """Look at versions, compilers and extras. Nothing heavy is imported."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": [{"name": n, "version": _version(n), "enables": "the core", "install": "pip install gatewright"} for n in CORE],
+        "extras": [
+            {"name": n, "version": _version(n), "enables": why, "install": _how(n, extra)} for n, (extra, why) in EXTRAS.items()
+        ],
+        "tools": [{"name": n, "path": shutil.which(n), "enables": why} for n, why in TOOLS.items()],
+        "ready": _version("hls4ml") is not None and (shutil.which("g++") is not None or _version("ziglang") is not None),
+    }
+
+
+def _how(name: str, extra: str) -> str:
+    return f"pip install 'gatewright[{extra}]'" if extra != name or name == "tensorflow" else f"pip install {name}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
