@@ -14,7 +14,7 @@ and the call ``gw::function<in0_t, ..., out_t, configN>(in0, ..., out, constants
 and ``in0_t`` the element's type; with io_stream it is ``hls::stream<in0_t> &`` where ``in0_t`` is ``nnet::array<T, C>`` with C the
 last axis of the tensor (a tensor [C] is one array, [H, W, C] is H * W of them). Constants are arrays ``name_t name[n_name]``.
 
-How a tensor's stored integers are carried: ``carrier``. A kernel works on stored integers: the bits of the value (``range``).
+How a tensor's integers are carried: ``carrier``. A kernel works on the carried integers: the bits of the value (``range``).
 """
 
 from collections.abc import Callable, Mapping
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...graph import Array, Fixed, Node, Op, Tensor, UnsupportedError
+from ...graph.arrays import Ints, as_array
 from ...graph.formats import bits_for
 
 DOUBLE_BITS = 53
@@ -76,16 +77,28 @@ def kernel_rule(*ops: type[Op]) -> Callable[[KernelRule], KernelRule]:
 def carrier(tensor: Tensor) -> Fixed:
     """Give the one fixed-point format in which the hardware carries a tensor of integers.
 
-    One ``Fixed`` format for all elements is carried as it is (``ap_fixed<width, integer>``). Everything else (``Affine``, formats
-    that differ by channel) is carried as plain integers, ``ap_fixed<width, width>`` holding the stored integer.
+    One ``Fixed`` format for all elements is carried as it is (``ap_fixed<width, integer>``). ``Fixed`` formats that differ by channel
+    or element are carried in the narrowest common one, which holds the centred integers (units of ``format.scale``). ``Affine`` is
+    carried as plain integers, ``ap_fixed<width, width>`` holding the stored integer. See ``to_carried`` and ``from_carried``.
     """
     format = tensor.quantized
-    if is_plain(tensor):
-        assert isinstance(format, Fixed)
+    if isinstance(format, Fixed) and is_plain(tensor):
         return format
-    low, high = (int(pick(v)) for pick, v in zip((np.min, np.max), format.bounds, strict=True))
+    ends = [format.centre(b) if isinstance(format, Fixed) else b for b in format.bounds]
+    low, high = (int(pick(v)) for pick, v in zip((np.min, np.max), ends, strict=True))
     width = bits_for(low, high)
-    return Fixed(width, width, low < 0)
+    return Fixed(width, width - (format.common_fraction if isinstance(format, Fixed) else 0), low < 0)
+
+
+def to_carried(tensor: Tensor, stored: Ints) -> Ints:
+    """Stored integers [..., *shape] -> the integers that the hardware carries: the same, but for formats that differ by element."""
+    return tensor.quantized.centre(stored) if isinstance(tensor.format, Fixed) else stored
+
+
+def from_carried(tensor: Tensor, carried: Ints) -> Ints:
+    """Carried integers [..., *shape] -> stored integers."""
+    format = tensor.format
+    return carried >> (format.common_fraction - as_array(format.fraction)) if isinstance(format, Fixed) else carried
 
 
 def is_plain(tensor: Tensor) -> bool:
@@ -97,7 +110,7 @@ def is_plain(tensor: Tensor) -> bool:
 def numbers(node: Node) -> Numbers:
     """Give a constant node's stored integers in the format that carries them."""
     assert node.type.value is not None
-    return Numbers(node.type.value, carrier(node.type))
+    return Numbers(Array(to_carried(node.type, node.type.value.data)), carrier(node.type))
 
 
 def is_constant(node: Node) -> bool:
@@ -111,5 +124,6 @@ def refuse(node: Node, what: str, hint: str = "") -> UnsupportedError:
 
 
 __all__ = [
-    "DOUBLE_BITS", "KERNEL_RULES", "Kernel", "KernelRule", "Numbers", "carrier", "is_constant", "is_plain", "kernel_rule", "numbers", "refuse",
+    "DOUBLE_BITS", "KERNEL_RULES", "Kernel", "KernelRule", "Numbers", "carrier", "from_carried", "is_constant", "is_plain", "kernel_rule",
+    "numbers", "refuse", "to_carried",
 ]  # fmt: skip
