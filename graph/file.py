@@ -43,7 +43,7 @@ def to_bytes(graph: Graph) -> dict[str, bytes]:
         "outputs": [ids[n] for n in graph.outputs],
     }
     text = json.dumps(head, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    return {JSON: text.encode(), WEIGHTS: archive({f"{k}.npy": _npy(v) for k, v in arrays.items()})}
+    return {JSON: text.encode(), WEIGHTS: archive({f"{k}.npy": npy(v) for k, v in arrays.items()})}
 
 
 def archive(members: dict[str, bytes]) -> bytes:
@@ -57,7 +57,8 @@ def archive(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _npy(array: NDArray) -> bytes:
+def npy(array: NDArray) -> bytes:
+    """Give an array as the content of a ``.npy`` file."""
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
     return buffer.getvalue()

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ..graph import Fixed, FileError, OptionError, Overflow, Rounding, parse_fixed, unknown
+from ..graph import FileError, Fixed, OptionError, Overflow, Rounding, parse_fixed, unknown
 
 DEFAULT_PRECISION = "fixed<16,6>"
 LAYER_KEYS = ("name", "precision", "weights", "table_bits", "reuse_factor", "strategy")
@@ -44,7 +44,9 @@ class LayerRule:
 
 @dataclass(frozen=True)
 class Config:
-    """Precision of values (``precision``) and of weights (their width; the integer bits follow the weights), bits of a table's index."""
+    """Precision of values (``precision``) and of weights (their width; the integer bits follow the weights), bits of a
+    table's index.
+    """
 
     precision: Precision
     explicit: bool = False
@@ -78,8 +80,13 @@ class Config:
         return self.table_bits if found is None else int(found)
 
 
-def make_config(precision: str | Precision | None = None, config: "str | Path | Mapping[str, Any] | Config | None" = None) -> Config:
-    """Build the configuration from a precision and a TOML file (or the mapping it holds). ``precision`` wins over the file's default."""
+def make_config(
+    precision: str | Precision | None = None, config: "str | Path | Mapping[str, Any] | Config | None" = None
+) -> Config:
+    """Build the configuration from a precision and a TOML file (or the mapping it holds).
+
+    ``precision`` wins over the file's default.
+    """
     if isinstance(config, Config):
         return config
     where = str(config) if isinstance(config, (str, Path)) else "config"
@@ -88,7 +95,11 @@ def make_config(precision: str | Precision | None = None, config: "str | Path | 
         if key not in TOP_KEYS:
             raise unknown("configuration key", key, TOP_KEYS, where=where)
     chosen = precision if precision is not None else table.get("precision")
-    default = chosen if isinstance(chosen, Precision) else Precision.parse(_text(chosen or DEFAULT_PRECISION, "precision", where), where=where)
+    default = (
+        chosen
+        if isinstance(chosen, Precision)
+        else Precision.parse(_text(chosen or DEFAULT_PRECISION, "precision", where), where=where)
+    )
     weights = table.get("weights")
     rules = tuple(_rule(entry, i, where) for i, entry in enumerate(_list(table.get("layer", []), where)))
     return Config(
@@ -111,7 +122,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _list(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
-        raise OptionError("layers are tables", where=where, hint="write [[layer]] with name = \"conv*\" and what to change")
+        raise OptionError(
+            "layers are tables", where=where, hint='write [[layer]] with name = "conv*" and what to change'
+        )
     return value
 
 

@@ -15,7 +15,9 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class Seen:
-    """The least and greatest value of a tensor over the samples, and how many values saturated or wrapped out of how many."""
+    """The least and greatest value of a tensor over the samples, and how many values saturated or wrapped out of how
+    many.
+    """
 
     low: float
     high: float
@@ -35,7 +37,7 @@ def observe(graph: Graph, x: Inputs) -> dict[Node, Seen]:
     for start in range(0, len(next(iter(samples.values()))), CHUNK):
         part = {name: v[start : start + CHUNK] for name, v in samples.items()}
         values = trace(graph, part)
-        for node, stored in values.items():
+        for node in values:
             seen = _seen(graph, node, values, part)
             table[node] = table[node].join(seen) if node in table else seen
     return table

@@ -48,7 +48,9 @@ def value_of(node: Node) -> NDArray | None:
 
 def is_plain(format: Format) -> bool:
     """Whether a format is Fixed with one width and one point for all elements."""
-    return isinstance(format, Fixed) and not any(isinstance(v, Grid) for v in (format.width, format.integer, format.signed))
+    return isinstance(format, Fixed) and not any(
+        isinstance(v, Grid) for v in (format.width, format.integer, format.signed)
+    )
 
 
 def plain_width(format: Quantized) -> int:

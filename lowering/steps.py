@@ -17,7 +17,9 @@ def exact_step(old: Node, inputs: tuple[Node, ...]) -> Node:
     """Put a Step on integers: ``x >= t`` is ``q >= ceil(t / scale)``, exactly, for any real threshold t."""
     x, thresholds, values = inputs
     if not isinstance(x.type.format, Fixed):
-        raise UnsupportedError(f"thresholds on values of format {x.type.format}", where=old.where, hint="quantize before it")
+        raise UnsupportedError(
+            f"thresholds on values of format {x.type.format}", where=old.where, hint="quantize before it"
+        )
     return Node(Step(), (x, _thresholds(x, thresholds), _values(values)), old.where)
 
 
@@ -31,8 +33,11 @@ def _thresholds(x: Node, thresholds: Node) -> Node:
     stored = [_ceil(float(t), scale, int(low.min()), int(high.max()) + 1) for t in reals]
     width = bits_for(min(0, *stored, int(low.min())), max(*stored, int(high.max())))
     signed = min(*stored, int(low.min()), 0) < 0
-    fraction = x.type.quantized.common_fraction if isinstance(x.type.format, Fixed) else 0
-    return Node(Constant(Array(np.array(stored, np.int64)), Fixed(width, width - fraction, signed)), (), thresholds.where)
+    assert isinstance(x.type.format, Fixed)
+    fraction = x.type.format.common_fraction
+    return Node(
+        Constant(Array(np.array(stored, np.int64)), Fixed(width, width - fraction, signed)), (), thresholds.where
+    )
 
 
 def _ceil(threshold: float, scale: Fraction, low: int, high: int) -> int:
@@ -52,5 +57,3 @@ def _values(values: Node) -> Node:
     if not np.array_equal(stored, np.rint(stored)):
         raise UnsupportedError("the values of a step function need over 32 bits", where=values.where)
     return Node(Constant(Array(stored.astype(np.int64)), format), (), values.where)
-
-

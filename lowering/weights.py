@@ -9,21 +9,30 @@ from .config import Precision
 
 
 def quantized_constant(node: Node, precision: Precision, named: bool) -> Node:
-    """Give a float constant a fixed-point format: the one that the user ``named``, else the one of that width that fits its values.
+    """Give a float constant a fixed-point format: the one that the user ``named``, else the one of that width that fits
+    its values.
 
     Values that fewer bits hold exactly get fewer. Raises OptionError where a named format saturates a weight.
     """
     assert isinstance(node.op, Constant)
     values = node.op.value.data.astype(np.float64)
     format = precision.format if named else fitting(values, precision.width)
-    stored = quantize(values, format, Rounding.RND_CONV if not named else precision.rounding, Overflow.SAT, where=node.where)
+    stored = quantize(
+        values, format, Rounding.RND_CONV if not named else precision.rounding, Overflow.SAT, where=node.where
+    )
     if named and (low_high := _outside(values, format)):
-        raise OptionError(f"weights from {low_high[0]:g} to {low_high[1]:g} do not fit {format}", where=node.where, hint="give more integer bits")
+        raise OptionError(
+            f"weights from {low_high[0]:g} to {low_high[1]:g} do not fit {format}",
+            where=node.where,
+            hint="give more integer bits",
+        )
     return Node(Constant(Array(stored), format), (), node.where)
 
 
 def fitting(values: NDArray, width: int) -> Fixed:
-    """Give the finest fixed-point format of at most ``width`` bits that holds all ``values``; fewer bits where they suffice."""
+    """Give the finest fixed-point format of at most ``width`` bits that holds all ``values``; fewer bits where they
+    suffice.
+    """
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0.0:
         return Fixed(1, 1, False)
@@ -47,7 +56,9 @@ def _fits(values: NDArray, format: Fixed) -> bool:
 def _outside(values: NDArray, format: Fixed) -> tuple[float, float] | None:
     """Give the least and greatest value where rounding to nearest leaves the format's range, else None."""
     low, high = format.bounds
-    units = np.rint(np.ldexp(values, int(np.max(format.fraction if isinstance(format.fraction, int) else format.fraction.data))))
+    units = np.rint(
+        np.ldexp(values, int(np.max(format.fraction if isinstance(format.fraction, int) else format.fraction.data)))
+    )
     if (units < low).any() or (units > high).any():
         return float(values.min()), float(values.max())
     return None

@@ -13,11 +13,15 @@ SHARE_OF_SAMPLES = 2
 def make_vectors(graph: Graph, count: int = 512, *, samples: Inputs | None = None, seed: int = 0) -> list[NDArray]:
     """Give ``count`` test vectors an input: stored integers int64 [count, *shape] in the graph's own layout.
 
-    In order: the extremes and zero, constant inputs, one-hot inputs (for several inputs together), up to half of all from ``samples`` (real
+    In order: the extremes and zero, constant inputs, one-hot inputs (for several inputs together), up to half of all
+    from ``samples`` (real
     values, batch first), and random integers over the whole input format. The same arguments give the same vectors.
     """
     given = feed(graph, samples) if samples is not None else None
-    return [_vectors(node, count, None if given is None else given[k], np.random.default_rng([seed, k])) for k, node in enumerate(graph.inputs)]
+    return [
+        _vectors(node, count, None if given is None else given[k], np.random.default_rng([seed, k]))
+        for k, node in enumerate(graph.inputs)
+    ]
 
 
 def _vectors(node: Node, count: int, samples: NDArray | None, rng: np.random.Generator) -> NDArray:
@@ -37,7 +41,9 @@ def _vectors(node: Node, count: int, samples: NDArray | None, rng: np.random.Gen
 def _constants(low: NDArray, high: NDArray) -> NDArray:
     """The same value everywhere: the powers of two, up and down."""
     steps = [1 << k for k in range(0, 62, 3)]
-    return np.stack([np.clip(sign * step, low, high) for step in steps for sign in (1, -1) if step <= max(int(high.max()), 1)])
+    return np.stack(
+        [np.clip(sign * step, low, high) for step in steps for sign in (1, -1) if step <= max(int(high.max()), 1)]
+    )
 
 
 def _one_hot(low: NDArray, high: NDArray, limit: int, rng: np.random.Generator) -> NDArray:

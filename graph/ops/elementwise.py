@@ -101,6 +101,8 @@ def _(op: Mul, x: Tensor, y: Tensor) -> Tensor:
     if not (x.is_integer and y.is_integer):
         return floats(shape)
     ends = [(a, b) for a in x.interval for b in y.interval]
+    if x is y:  # a square: both operands are the same value
+        ends = [(v, v) for v in (*x.interval, np.clip(0, *x.interval))]
     if not fits(*(a.astype(np.float64) * b.astype(np.float64) for a, b in ends)):
         return floats(shape, "the product would need over 63 bits")
     products: list[NDArray] = [np.asarray(a * b) for a, b in ends]

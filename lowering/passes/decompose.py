@@ -36,14 +36,18 @@ def _division(node: Node) -> Node:
             raise UnsupportedError("division by a constant 0", where=node.where)
         return Node(Mul(), (x, real(1.0 / divisor.astype(np.float64), y.where)), node.where)
     inverse = Node(Activation("reciprocal"), (y,), node.where)
-    return inverse if value_of(x) is not None and bool(np.all(value_of(x) == 1)) else Node(Mul(), (x, inverse), node.where)
+    return (
+        inverse if value_of(x) is not None and bool(np.all(value_of(x) == 1)) else Node(Mul(), (x, inverse), node.where)
+    )
 
 
 def _power(node: Node) -> Node:
     x, exponent = node.inputs
     value = value_of(exponent)
     if value is None or value.size != 1 or not isinstance(exponent.type.format, Float):
-        raise UnsupportedError("a power with an exponent that is no constant number", where=node.where, hint="write it as exp(y * log(x))")
+        raise UnsupportedError(
+            "a power with an exponent that is no constant number", where=node.where, hint="write it as exp(y * log(x))"
+        )
     match float(value.reshape(())):
         case 1.0:
             return x

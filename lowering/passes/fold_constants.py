@@ -19,7 +19,11 @@ def fold_constants(graph: Graph) -> Graph:
 
 def _fold(old: Node, inputs: tuple[Node, ...]) -> Node:
     node = again(old, inputs)
-    if not inputs or isinstance(node.op, (Input, Output, Constant)) or not all(isinstance(i.op, Constant) for i in inputs):
+    if (
+        not inputs
+        or isinstance(node.op, (Input, Output, Constant))
+        or not all(isinstance(i.op, Constant) for i in inputs)
+    ):
         return node
     operands = [Value(i.type, np.asarray(i.op.value.data)[None]) for i in inputs if isinstance(i.op, Constant)]
     return Node(Constant(Array(run(node.op, node.type, *operands)[0]), node.type.format), (), node.where)

@@ -11,7 +11,8 @@ Linear = Dense | Conv | ConvTranspose
 
 
 def fold_scale(graph: Graph) -> Graph:
-    """Fold a scale and an offset per channel into float weights; an offset also into a bias of integers, where that stays exact.
+    """Fold a scale and an offset per channel into float weights; an offset also into a bias of integers, where that
+    stays exact.
 
     %3 = conv(%0, %1, %2)                   %1' = %1 * scale
     %5 = mul(%3, scale)            ->       %2' = %2 * scale + offset
@@ -34,7 +35,10 @@ def _fold(graph: Graph, old: Node, node: Node, notes: list[str]) -> Node:
         case Mul() if _float_weights(layer):
             return _scaled(layer, values, node.where)
         case Mul():
-            notes.append(f"{node.where}: the scale stays a multiplication of its own, because the weights of {layer.where} have a format of the model")
+            notes.append(
+                f"{node.where}: the scale stays a multiplication of its own, because the weights of {layer.where} "
+                "have a format of the model"
+            )
         case Add():
             return _shifted(layer, node, values, notes)
         case Sub() if node.inputs[0] is layer:
@@ -48,9 +52,10 @@ def _by_channel(node: Node) -> tuple[Node, NDArray] | None:
         return None
     for layer, other in (node.inputs, node.inputs[::-1]):
         values = value_of(other)
-        if values is not None and isinstance(layer.op, Linear) and values.size in (1, layer.shape[-1]) and _last(values):
-            if node.shape == layer.shape:
-                return layer, np.asarray(_real(other)).reshape(-1)
+        if values is None or not isinstance(layer.op, Linear) or node.shape != layer.shape:
+            continue
+        if values.size in (1, layer.shape[-1]) and _last(values):
+            return layer, np.asarray(_real(other)).reshape(-1)
     return None
 
 
@@ -71,7 +76,9 @@ def _float_weights(layer: Node) -> bool:
 
 def _scaled(layer: Node, scale: NDArray, where: str) -> Node:
     x, w, *bias = layer.inputs
-    weights = _real(w) * (scale.reshape(-1, 1) if isinstance(layer.op, ConvTranspose) and layer.op.groups == 1 else scale)
+    weights = _real(w) * (
+        scale.reshape(-1, 1) if isinstance(layer.op, ConvTranspose) and layer.op.groups == 1 else scale
+    )
     if isinstance(layer.op, ConvTranspose) and layer.op.groups > 1 and scale.size > 1:
         return Node(Mul(), (layer, real(scale)), where)
     biases = [real(_real(b) * scale, b.where) for b in bias]

@@ -9,7 +9,7 @@ from ...graph import Fixed, Graph, Node, Overflow, Rounding, UnsupportedError
 from ...graph.ops import Mul, Quantize, Reduce, Reduction, Softmax, Sub
 from ..config import Config
 from ..rewrite import again, is_plain, note, rebuild
-from .make_tables import lookup
+from .make_tables import ends, lookup, unit
 
 EXP = Fixed(18, 1, False)
 REACH = 4
@@ -18,7 +18,9 @@ REACH = 4
 
 @dataclass(frozen=True)
 class SoftmaxPlan:
-    """The formats of one softmax over ``count`` values: of the difference to the maximum, of the sum, and of its reciprocal."""
+    """The formats of one softmax over ``count`` values: of the difference to the maximum, of the sum, and of its
+    reciprocal.
+    """
 
     count: int
     difference: Fixed
@@ -29,8 +31,10 @@ class SoftmaxPlan:
     def bound(self) -> float:
         """Greatest absolute error before the last rounding.
 
-        With h the step of the difference (rounded down), a half a unit of the tables, s half a step of the sum, n values, and every
-        probability p <= 1 and sum >= 1: the exponentials are off by at most 1 - exp(-h) relatively and a absolutely, and so on.
+        With h the step of the difference (rounded down), a half a unit of the tables, s half a step of the sum, n
+        values, and every
+        probability p <= 1 and sum >= 1: the exponentials are off by at most 1 - exp(-h) relatively and a absolutely,
+        and so on.
         """
         h, a = 2.0 ** -_fraction(self.difference), 2.0 ** -(_fraction(EXP) + 1)
         relative, absolute = -np.expm1(-h), a + np.exp(-(2.0**REACH))
@@ -45,7 +49,8 @@ def _fraction(format: Fixed) -> int:
 
 
 def make_softmax(graph: Graph, config: Config) -> Graph:
-    """Replace ``quantize(softmax(x))`` by exact integer steps. The difference is rounded down, so only the maximum has exp = 1:
+    """Replace ``quantize(softmax(x))`` by exact integer steps. The difference is rounded down, so only the maximum has
+    exp = 1:
     the class is that of the logits.
 
     m = x - max(x)                exact
@@ -74,7 +79,9 @@ def _softmax(node: Node, config: Config, notes: list[str]) -> Node:
     inverse = lookup(total, lambda v: 1.0 / np.maximum(v, 1.0), Quantize(plan.inverse), where)
     product = Node(Mul(), (powers, inverse), where)
     half_unit = float(_unit(node.op)) / 2
-    notes.append(f"{where}: softmax is within {plan.bound + half_unit:.2g} of the real function for every input that can occur")
+    notes.append(
+        f"{where}: softmax is within {plan.bound + half_unit:.2g} of the real function for every input that can occur"
+    )
     return Node(node.op, (product,), where)
 
 
@@ -86,9 +93,8 @@ def _unit(op: Quantize) -> Fraction:
 def plan_softmax(x: Node, axis: int, bits: int) -> SoftmaxPlan:
     """Choose the formats from the proved range of ``x``."""
     count = x.shape[axis]
-    low, high = (int(v) for v in (x.type.interval[0].min(), x.type.interval[1].max()))
-    unit = float(x.type.quantized.scale) if isinstance(x.type.format, Fixed) else 1.0
-    reach = min(REACH, max(1, int(np.ceil(np.log2(max((high - low) * unit, 2.0**-8))))))
+    low, high = ends(x)
+    reach = min(REACH, max(1, int(np.ceil(np.log2(max((high - low) * unit(x), 2.0**-8))))))
     size = int(np.ceil(np.log2(count + 1)))
     return SoftmaxPlan(count, Fixed(bits + 1, reach + 1, True), Fixed(bits, size, False), Fixed(18, 1, False))
 
@@ -97,6 +103,8 @@ def narrowed(node: Node, format: Fixed, rounding: Rounding, where: str) -> Node:
     """Quantize to ``format`` unless the values already have few enough bits."""
     assert isinstance(node.type.format, Fixed)
     assert isinstance(format.width, int)
-    spread = int(node.type.interval[1].max()) - int(node.type.interval[0].min())
-    fine = is_plain(node.type.format) and spread < 2**format.width and _fraction(node.type.format) <= _fraction(format)
-    return node if fine else Node(Quantize(format, rounding, Overflow.SAT, "index of a table of softmax"), (node,), where)
+    low, high = ends(node)
+    fine = is_plain(node.type.format) and high - low < 2**format.width and _fraction(node.type.format) <= _fraction(format)
+    return (
+        node if fine else Node(Quantize(format, rounding, Overflow.SAT, "index of a table of softmax"), (node,), where)
+    )

@@ -28,11 +28,13 @@ def _unchanged(x: Node, target: Quantized) -> bool:
     source = x.type.format
     if not (isinstance(source, Fixed) and isinstance(target, Fixed) and is_plain(source) and is_plain(target)):
         return False
-    if source.common_fraction > target.common_fraction or not isinstance(source.width, int) or not isinstance(target.width, int):
+    if (
+        source.common_fraction > target.common_fraction
+        or not isinstance(source.width, int)
+        or not isinstance(target.width, int)
+    ):
         return False
     scale = 2 ** (target.common_fraction - source.common_fraction)
     low, high = target.bounds
     inside = int(x.type.interval[0].min()) * scale >= int(low) and int(x.type.interval[1].max()) * scale <= int(high)
     return inside and source.width <= target.width
-
-

@@ -1,4 +1,6 @@
-"""Give every tensor a fixed-point format: where the model has quantizers, its own; elsewhere ones that we insert and report."""
+"""Give every tensor a fixed-point format: where the model has quantizers, its own; elsewhere ones that we insert and
+report.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -48,8 +50,10 @@ TABLES = (Activation, Softmax, Div, Power)
 def place_quantizers(graph: Graph, config: Config, samples: Inputs | None = None) -> Graph:
     """Quantize inputs, weights, and the results that the model leaves in floating point.
 
-    A result needs no quantizer of ours where everything that reads it ends in one of the model's, or where it only picks among values
-    that have a format. Integer bits come from ``samples`` where there are any and the user named no format for the layer.
+    A result needs no quantizer of ours where everything that reads it ends in one of the model's, or where it only
+    picks among values
+    that have a format. Integer bits come from ``samples`` where there are any and the user named no format for the
+    layer.
 
     %0 = input() : 16 float32                      %0 = input() : 16 fixed<16,6>
     %2 = dense(%0, %1) : 64 float32        ->      %2 = dense(%0, %1) : 64 fixed<28,13>
@@ -92,7 +96,11 @@ class _Placer:
             return Node(replace(op, format=only.format, rounding=only.rounding, overflow=only.overflow), (), old.where)
         precision, reason = self.precision(old)
         return Node(
-            replace(op, format=precision.format, rounding=precision.rounding, overflow=precision.overflow, inserted=reason), (), old.where
+            replace(
+                op, format=precision.format, rounding=precision.rounding, overflow=precision.overflow, inserted=reason
+            ),
+            (),
+            old.where,
         )
 
     def constant(self, old: Node) -> Node:
@@ -110,7 +118,9 @@ class _Placer:
         node = Node(old.op, narrowed, old.where)
         if not node.type.is_integer:
             note = getattr(node.type.format, "note", "")
-            raise UnsupportedError(f"{type(node.op).__name__} has no exact integer form{': ' + note if note else ''}", where=node.where)
+            raise UnsupportedError(
+                f"{type(node.op).__name__} has no exact integer form{': ' + note if note else ''}", where=node.where
+            )
         return node
 
     def narrow(self, old: Node, node: Node) -> Node:
@@ -120,7 +130,8 @@ class _Placer:
 
     def insert(self, old: Node, node: Node) -> Node:
         precision, reason = self.precision(old)
-        return Node(Quantize(precision.format, precision.rounding, precision.overflow, reason), (node,), old.where)
+        format = precision.format if self.config.precision_of(old.where)[1] else _without_sign(node, precision.format)
+        return Node(Quantize(format, precision.rounding, precision.overflow, reason), (node,), old.where)
 
     def precision(self, old: Node) -> tuple[Precision, str]:
         """Choose the format of an inserted quantizer, and say why it is that."""
@@ -166,13 +177,24 @@ class _Placer:
         return False
 
 
+def _without_sign(node: Node, format: Fixed) -> Fixed:
+    """Drop the sign bit where the value is proved never to be negative: the same numbers in one bit less."""
+    assert isinstance(format.width, int)
+    assert isinstance(format.integer, int)
+    if not format.signed or format.width == 1 or not node.type.is_integer or int(node.type.interval[0].min()) < 0:
+        return format
+    return Fixed(format.width - 1, format.integer - 1, False)
+
+
 def _plain_scale(node: Node) -> bool:
     """Whether the scale is one power of two, which costs an FPGA nothing."""
     return isinstance(node.type.format, Fixed)
 
 
 def integer_bits(low: float, high: float, precision: Precision) -> int:
-    """Fewest integer bits (the sign included) of a signed format of ``precision.width`` bits that hold ``low`` to ``high``."""
+    """Fewest integer bits (the sign included) of a signed format of ``precision.width`` bits that hold ``low`` to
+    ``high``.
+    """
     largest = max(-low, high, 2.0**-30)
     bits = int(np.floor(np.log2(largest))) + 2
     unit = 2.0 ** (bits - precision.width)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ...graph import Float, Graph, Node
+from ...graph.formats import Fixed, Overflow, Rounding
 from ...graph.numerics import quantize
 from ...graph.ops import Activation, Add, Maximum, Minimum, Mul, Output, Quantize, Relu, Reshape, Sub, Transpose
-from ...graph.formats import Fixed, Overflow, Rounding
 from ..rewrite import again, integers, real, rebuild, value_of
 
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...graph import Affine, Array, Fixed, Graph, Node
+from ...graph import Affine, Array, Fixed, Graph, NDArray, Node
 from ...graph.arrays import as_array
 from ...graph.formats import bits_for
 from ...graph.ops import Add, Constant, Conv, Dense, Mul
@@ -12,7 +12,8 @@ from ..rewrite import again, rebuild
 
 
 def split_scales(graph: Graph) -> Graph:
-    """Turn weights with a scale per channel into small integers and a multiplication after the sum. Exact: a float32 scale is dyadic.
+    """Turn weights with a scale per channel into small integers and a multiplication after the sum. Exact: a float32
+    scale is dyadic.
 
     %1 = constant() : 16x8 int4(scale=[0.01..0.2])        %1 = constant() : 16x8 fixed<4,4>
     %3 = dense(%0, %1, %2) : 8 ...                   ->    %3 = dense(%0, %1)
@@ -34,15 +35,17 @@ def _split(node: Node) -> Node:
     low, high = int(centred.min()), int(centred.max())
     width = bits_for(low, high)
     weights = Node(Constant(Array(centred), Fixed(width, width, low < 0)), (), w.where)
-    product = Node(Mul(), (Node(node.op, (x, weights), node.where), _scales(as_array(format.scale), node.where)), node.where)
+    product = Node(
+        Mul(), (Node(node.op, (x, weights), node.where), _scales(as_array(format.scale), node.where)), node.where
+    )
     return Node(Add(), (product, *bias), node.where) if bias else product
 
 
-def _dyadic(scales: np.ndarray) -> bool:  # type: ignore[type-arg]
+def _dyadic(scales: NDArray) -> bool:
     return all(s.denominator & (s.denominator - 1) == 0 for s in scales.ravel().tolist())
 
 
-def _scales(scales: np.ndarray, where: str) -> Node:  # type: ignore[type-arg]
+def _scales(scales: NDArray, where: str) -> Node:
     """The scales, exactly, as one fixed-point constant."""
     cells: list[Fraction] = scales.ravel().tolist()
     fraction = max(s.denominator.bit_length() - 1 for s in cells)

@@ -1,12 +1,12 @@
 """Gatewright: compile trained networks to hardware projects that are proved bit-exact before any vendor tool runs.
 
-    import gatewright as gw
+import gatewright as gw
 
-    graph = gw.load("model.h5")                             # float graph with the model's own quantizers
-    integer = gw.lower(graph, board="pynq-z2")              # integers only
-    y = gw.evaluate(integer, x)                             # exact
-    project = gw.compile("model.h5", board="pynq-z2")       # files in memory
-    project.write("build/model")
+graph = gw.load("model.h5")                             # float graph with the model's own quantizers
+integer = gw.lower(graph, board="pynq-z2")              # integers only
+y = gw.evaluate(integer, x)                             # exact
+project = gw.compile("model.h5", board="pynq-z2")       # files in memory
+project.write("build/model")
 """
 
 from importlib import import_module
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from .project import open_module as open
 
 __all__ = [
-    "Affine", "Board", "FileError", "Fixed", "Float", "GatewrightError", "Graph", "ManyErrors", "Module", "OptionError", "Overflow",
-    "Project", "RangeError", "Rounding", "ShapeError", "UnsupportedError", "boards", "compile", "evaluate", "load", "lower", "open",
+    "Affine", "Board", "FileError", "Fixed", "Float", "GatewrightError", "Graph", "ManyErrors", "Module", "OptionError",
+    "Overflow", "Project", "RangeError", "Rounding", "ShapeError", "UnsupportedError", "boards", "compile", "evaluate",
+    "load", "lower", "open",
 ]  # fmt: skip
 
 _HOME = {

@@ -20,18 +20,30 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Model = Annotated[str, typer.Argument(help="A model: .keras, .h5, .json (with WEIGHTS), .onnx, .gw, or an output directory.")]
+Model = Annotated[
+    str, typer.Argument(help="A model: .keras, .h5, .json (with WEIGHTS), .onnx, .gw, or an output directory.")
+]
 Weights = Annotated[str | None, typer.Argument(help="The weights (.h5) of a .json model.")]
-BoardName = Annotated[str, typer.Option("--board", "-b", help="A board's name (see gatewright boards), a TOML file, or host.")]
+BoardName = Annotated[
+    str, typer.Option("--board", "-b", help="A board's name (see gatewright boards), a TOML file, or host.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output, nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Precision = Annotated[str | None, typer.Option(help="What the model does not quantize itself gets this format: 'fixed<16,6>'.")]
+Precision = Annotated[
+    str | None, typer.Option(help="What the model does not quantize itself gets this format: 'fixed<16,6>'.")
+]
 Io = Annotated[str, typer.Option(help="How data moves between layers: parallel (arrays) or stream (FIFOs).")]
 Strategy = Annotated[str | None, typer.Option(help="latency, resource or distributed_arithmetic.")]
 Reuse = Annotated[int | None, typer.Option("--reuse-factor", help="How often each multiplier is used per inference.")]
-Clock = Annotated[float | None, typer.Option("--clock-ns", help="Clock period in nanoseconds; the board's own if not given.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with overrides per layer (docs/configuration.md).")]
-Samples = Annotated[Path | None, typer.Option(help="Representative inputs (.npy, .npz): ranges come from them, and test vectors.")]
+Clock = Annotated[
+    float | None, typer.Option("--clock-ns", help="Clock period in nanoseconds; the board's own if not given.")
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="TOML file with overrides per layer (docs/configuration.md).")
+]
+Samples = Annotated[
+    Path | None, typer.Option(help="Representative inputs (.npy, .npz): ranges come from them, and test vectors.")
+]
 OutputKind = Annotated[str, typer.Option("--output", help="model, or logits to drop a softmax at the output.")]
 Hls = Annotated[str, typer.Option("--hls", help="HLS tool: vitis, vivado, oneapi, quartus, catapult or libero.")]
 Types = Annotated[str, typer.Option(help="Fixed-point headers of the C simulation: lean (fast) or vendor.")]
@@ -54,14 +66,22 @@ def check(
     with _errors(as_json, debug):
         from .project import obstacles
 
-        found, notes = obstacles(model, board=board, weights=weights, precision=precision, config=config, hls=hls, io=io, strategy=strategy)
-        document = {"status": "blocked" if found else "ok", "problems": [_as_dict(e) for e in found], "notes": list(notes)}
+        found, notes = obstacles(
+            model, board=board, weights=weights, precision=precision, config=config, hls=hls, io=io, strategy=strategy
+        )
+        document = {
+            "status": "blocked" if found else "ok",
+            "problems": [_as_dict(e) for e in found],
+            "notes": list(notes),
+        }
         _print(document, as_json, lambda: _lines([*(str(e) for e in found), *notes, _verdict(len(found), board)]))
         if found:
             raise typer.Exit(1)
 
 
-@app.command("compile", epilog="Example: gatewright compile examples/digits_qkeras.h5 --board pynq-z2 --out build/digits")
+@app.command(
+    "compile", epilog="Example: gatewright compile examples/digits_qkeras.h5 --board pynq-z2 --out build/digits"
+)
 def compile_(
     model: Model,
     weights: Weights = None,
@@ -78,8 +98,12 @@ def compile_(
     hls: Hls = "vitis",
     types: Types = "lean",
     vectors: Annotated[int, typer.Option(help="How many vectors to verify on.")] = 512,
-    verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Compile the C simulation and compare it with the graph.")] = True,
-    force: Annotated[bool, typer.Option("--force", help="Replace an output directory that was changed since it was compiled.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Compile the C simulation and compare it with the graph.")
+    ] = True,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an output directory that was changed since it was compiled.")
+    ] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -90,8 +114,9 @@ def compile_(
 
         check_replaceable(out, force=force)
         project = compile_file(
-            model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output, hls=hls, io=io,
-            strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types, vectors=vectors, verify=verify, progress=progress,
+            model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
+            hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types, vectors=vectors,
+            verify=verify, progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(_summary(project.manifest, out)))
@@ -99,12 +124,18 @@ def compile_(
             raise typer.Exit(1)
 
 
-@app.command(epilog="Example: gatewright simulate build/digits --inputs examples/digits_test_x.npy --outputs y.npy --engine artefact")
+@app.command(
+    epilog="Example: gatewright simulate build/digits --inputs examples/digits_test_x.npy --engine artefact"
+)
 def simulate(
     directory: Annotated[Path, typer.Argument(help="An output directory of gatewright compile.")],
-    inputs: Annotated[Path | None, typer.Option(help="Samples (.npy, .npz), batch first; random ones if not given.")] = None,
+    inputs: Annotated[
+        Path | None, typer.Option(help="Samples (.npy, .npz), batch first; random ones if not given.")
+    ] = None,
     outputs: Annotated[Path | None, typer.Option(help="Where to write the outputs (.npy; .npz for several).")] = None,
-    engine: Annotated[str, typer.Option(help="graph: the integer graph; artefact: the compiled C simulation.")] = "graph",
+    engine: Annotated[
+        str, typer.Option(help="graph: the integer graph; artefact: the compiled C simulation.")
+    ] = "graph",
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -113,11 +144,19 @@ def simulate(
         from .project import simulate_directory
 
         document = simulate_directory(directory, inputs, outputs, engine, progress)
-        _print(document, as_json, lambda: _lines([f"{document['samples']} samples through the {engine}: outputs {document['outputs']}"]))
+        _print(
+            document,
+            as_json,
+            lambda: _lines([f"{document['samples']} samples through the {engine}: outputs {document['outputs']}"]),
+        )
 
 
 @app.command(epilog="Example: gatewright report build/digits")
-def report(directory: Annotated[Path, typer.Argument(help="An output directory.")], as_json: AsJson = False, debug: Debug = False) -> None:
+def report(
+    directory: Annotated[Path, typer.Argument(help="An output directory.")],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
     """Tell what was compiled: layers, formats, ranges, verification, and where each figure comes from."""
     with _errors(as_json, debug):
         from .output import read_manifest
@@ -134,7 +173,9 @@ def report(directory: Annotated[Path, typer.Argument(help="An output directory."
 
 @app.command(epilog="Example: gatewright boards pynq-z2")
 def boards(
-    name: Annotated[str | None, typer.Argument(help="A board, to see all that is known of it.")] = None, as_json: AsJson = False, debug: Debug = False
+    name: Annotated[str | None, typer.Argument(help="A board, to see all that is known of it.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """List the boards, or show one in full, each figure with its source."""
     with _errors(as_json, debug):
@@ -177,7 +218,9 @@ def _errors(as_json: bool, debug: bool) -> Iterator[None]:
             raise
         every = error.errors if isinstance(error, ManyErrors) else (error,)
         if as_json:
-            typer.echo(json.dumps({"status": "error", "problems": [_as_dict(e) for e in every]}, indent=1, ensure_ascii=False))
+            typer.echo(
+                json.dumps({"status": "error", "problems": [_as_dict(e) for e in every]}, indent=1, ensure_ascii=False)
+            )
         else:
             for one in every:
                 typer.echo(f"error: {one}", err=True)
@@ -226,8 +269,11 @@ def _summary(manifest: Mapping[str, Any], out: Path) -> list[str]:
     }[check["status"]]
     inserted = sum(1 for e in (*manifest["inputs"], *manifest["layers"]) if e["inserted"])
     return [
-        f"{manifest['created_from']['model']} for {manifest['board']} ({manifest['target']}): {manifest['macs']:,} MACs, {manifest['parameters']:,} parameters",
-        f"{inserted} quantizers inserted, the rest are the model's own" if inserted else "every quantizer is the model's own",
+        f"{manifest['created_from']['model']} for {manifest['board']} ({manifest['target']}): "
+        f"{manifest['macs']:,} MACs, {manifest['parameters']:,} parameters",
+        f"{inserted} quantizers inserted, the rest are the model's own"
+        if inserted
+        else "every quantizer is the model's own",
         *(f"note: {note}" for note in manifest["notes"]),
         proof,
         f"written to {out} (gatewright report {out})",

@@ -26,12 +26,17 @@ def examine() -> dict[str, Any]:
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": [{"name": n, "version": _version(n), "enables": "the core", "install": "pip install gatewright"} for n in CORE],
+        "packages": [
+            {"name": n, "version": _version(n), "enables": "the core", "install": "pip install gatewright"}
+            for n in CORE
+        ],
         "extras": [
-            {"name": n, "version": _version(n), "enables": why, "install": _how(n, extra)} for n, (extra, why) in EXTRAS.items()
+            {"name": n, "version": _version(n), "enables": why, "install": _how(n, extra)}
+            for n, (extra, why) in EXTRAS.items()
         ],
         "tools": [{"name": n, "path": shutil.which(n), "enables": why} for n, why in TOOLS.items()],
-        "ready": _version("hls4ml") is not None and (shutil.which("g++") is not None or _version("ziglang") is not None),
+        "ready": _version("hls4ml") is not None
+        and (shutil.which("g++") is not None or _version("ziglang") is not None),
     }
 
 

@@ -7,9 +7,9 @@ from json import loads
 from typing import Any
 
 from .graph import Graph, Node, op_name
+from .graph.evaluate.run import source_shape
 from .graph.node import describe
 from .graph.ops import Constant, Input, Output, Quantize
-from .graph.evaluate.run import source_shape
 from .graph.size import macs
 from .lowering import Seen
 

@@ -23,8 +23,10 @@ def sha256(data: bytes) -> str:
 def write_directory(path: Path, files: Mapping[str, bytes], *, force: bool = False) -> None:
     """Write ``files`` (relative path -> content) as the directory ``path``, all or nothing.
 
-    They are written beside it first and moved into place by renaming, so that an error, a kill or a full disk leaves what was there.
-    Raises FileError where ``path`` is something that Gatewright did not write, or (unless ``force``) that was changed since.
+    They are written beside it first and moved into place by renaming, so that an error, a kill or a full disk leaves
+    what was there.
+    Raises FileError where ``path`` is something that Gatewright did not write, or (unless ``force``) that was changed
+    since.
     """
     path = Path(os.path.abspath(path))
     check_replaceable(path, force=force)
@@ -37,7 +39,9 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, force: bool = Fal
         _fill(stage / "new", files)
         _swap(stage, path)
     except OSError as error:
-        raise FileError(f"cannot write: {error.strerror or error}", where=str(path), hint="the directory is as it was") from None
+        raise FileError(
+            f"cannot write: {error.strerror or error}", where=str(path), hint="the directory is as it was"
+        ) from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -85,13 +89,17 @@ def check_replaceable(path: Path, *, force: bool = False) -> None:
         manifest = read_manifest(path)
     except (GatewrightError, OSError):
         raise FileError(
-            "exists and was not written by gatewright compile; it is left alone", where=str(path), hint="choose another --out"
+            "exists and was not written by gatewright compile; it is left alone",
+            where=str(path),
+            hint="choose another --out",
         ) from None
     changed = _changes(path, manifest)
     if changed and not force:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise FileError(
-            f"was changed since it was compiled: {', '.join(changed[:3])}{more}", where=str(path), hint="--force replaces it, --out another"
+            f"was changed since it was compiled: {', '.join(changed[:3])}{more}",
+            where=str(path),
+            hint="--force replaces it, --out another",
         )
 
 
@@ -109,7 +117,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except OSError:
-        raise FileError("not an output directory (no manifest.json)", where=str(path), hint="make one with gatewright compile") from None
+        raise FileError(
+            "not an output directory (no manifest.json)", where=str(path), hint="make one with gatewright compile"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise FileError(f"damaged: {error}", where=str(file), hint="compile again") from None
     if not isinstance(manifest, dict) or "gatewright" not in manifest or not isinstance(manifest.get("files"), list):

@@ -13,10 +13,22 @@ import numpy as np
 from .boards import Board
 from .boards import load as load_board
 from .frontend import load
-from .graph import FileError, GatewrightError, Graph, Inputs, ManyErrors, NDArray, Node, OptionError, Outputs, evaluate, unknown
+from .graph import (
+    FileError,
+    GatewrightError,
+    Graph,
+    Inputs,
+    ManyErrors,
+    NDArray,
+    Node,
+    OptionError,
+    Outputs,
+    evaluate,
+    unknown,
+)
 from .graph.evaluate import feed, give
+from .graph.file import archive, npy, to_bytes
 from .graph.file import load as load_graph
-from .graph.file import to_bytes
 from .graph.ops import Output
 from .lowering import Config, Precision, Seen, lower, make_config, observe
 from .manifest import build_manifest
@@ -29,7 +41,8 @@ SKIPPED: dict[str, Any] = {"status": "skipped", "vectors": 0, "mismatches": 0, "
 
 @dataclass(frozen=True, eq=False)
 class Project:
-    """A compiled model: ``graph`` is the integer graph, ``artefact`` the files of the target's project (path -> content).
+    """A compiled model: ``graph`` is the integer graph, ``artefact`` the files of the target's project (path ->
+    content).
 
     ``files`` is the whole output directory in memory, ``manifest`` what it says of itself.
     """
@@ -46,7 +59,9 @@ class Project:
     vectors: Sequence[NDArray] = ()
 
     def predict(self, x: Inputs, *, integers: bool = False) -> Outputs:
-        """Run the compiled artefact (its C simulation) on samples, batch first, in the layout of the source model; a target without one runs the graph."""
+        """Run the compiled artefact (its C simulation) on samples, batch first, in the layout of the source model; a
+        target without one runs the graph.
+        """
         if not self.artefact:
             return evaluate(self.graph, x, integers=integers)
         return give(self.graph, self._simulation.run(feed(self.graph, x, integers=integers)), x, integers=integers)
@@ -58,13 +73,16 @@ class Project:
         return Simulation(self.graph, self.artefact)
 
     def verify(self, x: Inputs | None = None, *, vectors: int = 512) -> dict[str, Any]:
-        """Compare the artefact with the graph, integer by integer, on ``x`` (real values) or on test vectors; gives the manifest's entry."""
+        """Compare the artefact with the graph, integer by integer, on ``x`` (real values) or on test vectors; gives the
+        manifest's entry.
+        """
         if not self.artefact:
             return dict(self.verification)
         from .backends.hls4ml import verify
 
         chosen = feed(self.graph, x) if x is not None else (list(self.vectors) or make_vectors(self.graph, vectors))
-        return verify(self.graph, self._simulation, chosen).as_dict()
+        result: dict[str, Any] = verify(self.graph, self._simulation, chosen).as_dict()
+        return result
 
     @cached_property
     def _content(self) -> dict[str, bytes]:
@@ -139,9 +157,12 @@ def compile_model(
 ) -> Project:
     """Compile a model for a board.
 
-    ``model``: a file name, a live model or a Graph. ``precision``, ``samples``, ``config``, ``output``: see ``lower``. ``hls``: the HLS tool
-    (vitis, vivado, oneapi, quartus, catapult, libero); ``io``: parallel or stream; ``strategy``: latency, resource or distributed_arithmetic; ``clock_ns``:
-    the period, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor); ``vectors``: how many to verify on.
+    ``model``: a file name, a live model or a Graph. ``precision``, ``samples``, ``config``, ``output``: see ``lower``.
+    ``hls``: the HLS tool
+    (vitis, vivado, oneapi, quartus, catapult, libero); ``io``: parallel or stream; ``strategy``: latency, resource or
+    distributed_arithmetic; ``clock_ns``:
+    the period, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor); ``vectors``:
+    how many to verify on.
     Raises GatewrightError for every problem that a user can cause.
     """
     target = board if isinstance(board, Board) else load_board(board)
@@ -160,21 +181,28 @@ def compile_model(
     project = Project(
         graph, target, "graph", {}, _origin(model, weights, source),
         {**asked, "precision": _text(settings.precision), "output": output, "vectors": vectors}, seen,
-        {**SKIPPED, "engine": "none", "reason": "the board has no project: only the integer graph is written"}, (), chosen,
+        {**SKIPPED, "engine": "none", "reason": "the board takes no project: only the integer graph is written"},
+        (), chosen,
     )  # fmt: skip
     if target.fpga is None:
         return project
     return _with_hls(project, settings, asked, verify=verify, progress=progress)
 
 
-def _with_hls(project: Project, settings: Config, asked: Mapping[str, Any], *, verify: bool, progress: Progress) -> Project:
+def _with_hls(
+    project: Project, settings: Config, asked: Mapping[str, Any], *, verify: bool, progress: Progress
+) -> Project:
     from .backends.hls4ml import emit, make_options
 
     options = make_options(project.board, settings.rules, **asked)
     progress("writing the HLS project")
     emitted = emit(project.graph, project.board, options, project.vectors)
     done = replace(
-        project, target=f"hls4ml-{options.tool}", artefact=emitted.files, options={**project.options, **options.as_dict()}, notes=emitted.notes
+        project,
+        target=f"hls4ml-{options.tool}",
+        artefact=emitted.files,
+        options={**project.options, **options.as_dict()},
+        notes=emitted.notes,
     )
     if not verify:
         return replace(done, verification={**SKIPPED, "engine": "none", "reason": "not asked for (--no-verify)"})
@@ -194,7 +222,11 @@ def _origin(model: Any, weights: str | Path | None, source: Graph) -> dict[str, 
     if not isinstance(model, (str, Path)):
         return {"model": type(model).__name__, "sha256": None, "frontend": source.source or "object"}
     path = Path(model)
-    origin: dict[str, Any] = {"model": path.name, "sha256": _hash(path), "frontend": source.source or path.suffix.lstrip(".")}
+    origin: dict[str, Any] = {
+        "model": path.name,
+        "sha256": _hash(path),
+        "frontend": source.source or path.suffix.lstrip("."),
+    }
     if weights is not None:
         origin |= {"weights": Path(weights).name, "weights_sha256": _hash(Path(weights))}
     return origin
@@ -206,12 +238,17 @@ def _hash(path: Path) -> str:
 
 
 def read_samples(path: str | Path, graph: Graph) -> Inputs:
-    """Read samples from a ``.npy`` file (one input) or an ``.npz`` file (arrays by input name, or one array). Raises FileError."""
+    """Read samples from a ``.npy`` file (one input) or an ``.npz`` file (arrays by input name, or one array).
+
+    Raises FileError.
+    """
     file = Path(path)
     try:
         data = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise FileError(f"cannot read samples: {error}", where=str(file), hint="save them with numpy.save or numpy.savez") from None
+        raise FileError(
+            f"cannot read samples: {error}", where=str(file), hint="save them with numpy.save or numpy.savez"
+        ) from None
     if isinstance(data, np.ndarray):
         return data
     with data:
@@ -223,9 +260,18 @@ def read_samples(path: str | Path, graph: Graph) -> Inputs:
 
 
 def compile_file(
-    model: str, *, board: str, weights: str | None = None, samples: Path | None = None, progress: Progress = lambda text: None, **options: Any
+    model: str,
+    *,
+    board: str,
+    weights: str | None = None,
+    samples: Path | None = None,
+    progress: Progress = lambda text: None,
+    **options: Any,
 ) -> Project:
-    """Compile a model file with samples from a file; the command line's way in. ``options`` are those of ``compile_model``."""
+    """Compile a model file with samples from a file; the command line's way in.
+
+    ``options`` are those of ``compile_model``.
+    """
     target = load_board(board)
     progress("reading the model")
     graph = load(model, weights=weights)
@@ -266,7 +312,9 @@ def obstacles(
         return [error], notes
 
 
-def simulate_directory(directory: Path, inputs: Path | None, outputs: Path | None, engine: str, progress: Progress) -> dict[str, Any]:
+def simulate_directory(
+    directory: Path, inputs: Path | None, outputs: Path | None, engine: str, progress: Progress
+) -> dict[str, Any]:
     """Run an output directory's graph or artefact on a file of samples; write the outputs; give a summary of both."""
     if engine not in ("graph", "artefact"):
         raise unknown("engine", engine, ("graph", "artefact"))
@@ -293,7 +341,12 @@ def simulate_directory(directory: Path, inputs: Path | None, outputs: Path | Non
 
 def _random_inputs(graph: Graph) -> list[NDArray]:
     """Test vectors as real values in the source's layout."""
-    shown = Graph(graph.inputs, tuple(Node(Output(op.name, _inverse(op.axes)), (n,)) for n, op in zip(graph.inputs, graph.input_ops, strict=True)))
+    shown = Graph(
+        graph.inputs,
+        tuple(
+            Node(Output(op.name, _inverse(op.axes)), (n,)) for n, op in zip(graph.inputs, graph.input_ops, strict=True)
+        ),
+    )
     real = give(shown, make_vectors(graph, 16))
     return list(real.values()) if isinstance(real, dict) else list(real) if isinstance(real, tuple) else [real]
 
@@ -316,7 +369,7 @@ def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:
             if len(arrays) == 1 and path.suffix != ".npz":
                 np.save(f, next(iter(arrays.values())), allow_pickle=False)
             else:
-                np.savez(f, **dict(arrays))
+                f.write(archive({f"{name}.npy": npy(a) for name, a in arrays.items()}))
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)

@@ -20,8 +20,9 @@ def render(manifest: Mapping[str, Any]) -> RenderableType:
 
 
 SOURCES = (
-    "Formats, MACs and parameters: exact, from the integer graph. Proved ranges: exact interval analysis over the actual weights. "
-    "Seen ranges: the graph run on the samples given to compile. Verification: the compiled C simulation against the graph."
+    "Formats, MACs and parameters: exact, from the integer graph. Proved ranges: exact interval analysis over the actual "
+    "weights. Seen ranges: the graph run on the samples given to compile. Verification: the compiled C simulation "
+    "against the graph."
 )
 
 
@@ -30,9 +31,12 @@ def _head(manifest: Mapping[str, Any]) -> Table:
     options = manifest["options"]
     origin = manifest["created_from"]
     rows = {
-        "model": f"{origin['model']}  ({origin['frontend']}" + (f", sha256 {origin['sha256'][:12]})" if origin["sha256"] else ")"),
+        "model": f"{origin['model']}  ({origin['frontend']}"
+        + (f", sha256 {origin['sha256'][:12]})" if origin["sha256"] else ")"),
         "board": f"{manifest['board']}  ({manifest['target']})",
-        "options": ", ".join(f"{k} {v}" for k, v in options.items() if v not in (None, "", "model") and not isinstance(v, (dict, list))),
+        "options": ", ".join(
+            f"{k} {v}" for k, v in options.items() if v not in (None, "", "model") and not isinstance(v, (dict, list))
+        ),
         "input": "; ".join(_port(p) for p in manifest["inputs"]),
         "output": "; ".join(_port(p) for p in manifest["outputs"]),
         "size": f"{manifest['macs']:,} MACs, {manifest['parameters']:,} parameters (exact)",
@@ -75,7 +79,9 @@ def _inserted(manifest: Mapping[str, Any]) -> RenderableType:
     rows = [e for e in (*manifest["inputs"], *manifest["layers"]) if e.get("inserted")]
     if not rows:
         return Text("Every quantizer is the model's own: Gatewright inserted none.", style="green")
-    table = Table(title="Quantizers that Gatewright inserted", title_justify="left", box=None, padding=(0, 1), header_style="bold")
+    table = Table(
+        title="Quantizers that Gatewright inserted", title_justify="left", box=None, padding=(0, 1), header_style="bold"
+    )
     for name in ("where", "format", "mode", "why", "proved", "seen", "saturated"):
         table.add_column(name, overflow="fold")
     for row in rows:
@@ -95,8 +101,9 @@ def _verification(entry: Mapping[str, Any]) -> Text:
         case "failed":
             first = entry["first_mismatch"] or {}
             text = (
-                f"NOT exact: {entry['mismatches']:,} values differ on {entry['vectors']:,} vectors ({entry['engine']}). First: layer "
-                f"{first.get('layer')}, vector {first.get('vector')}, index {first.get('index')}: expected {first.get('expected')}, got {first.get('got')}."
+                f"NOT exact: {entry['mismatches']:,} values differ on {entry['vectors']:,} vectors ({entry['engine']}). "
+                f"First: layer {first.get('layer')}, vector {first.get('vector')}, index {first.get('index')}: "
+                f"expected {first.get('expected')}, got {first.get('got')}."
             )
         case _:
             text = f"Not verified: {entry.get('reason', 'no reason recorded')}."
