@@ -73,7 +73,7 @@ def compress(values: NDArray) -> NDArray:
             if bool(np.all(values == first)):
                 values = first
     while values.ndim and values.shape[0] == 1:
-        values = values[0]
+        values = values.reshape(values.shape[1:])  # indexing would give a bare Fraction in the end
     return values
 
 
