@@ -30,9 +30,9 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("fold_scale", lambda g, c, x: fold_scale(g)),
     ("split_scales", lambda g, c, x: split_scales(g)),
     ("place_quantizers", place_quantizers),
+    ("merge_quantizers", lambda g, c, x: merge_quantizers(g)),
     ("make_softmax", lambda g, c, x: make_softmax(g, c)),
     ("make_tables", lambda g, c, x: make_tables(g, c)),
-    ("merge_quantizers", lambda g, c, x: merge_quantizers(g)),
     ("fold_constants", lambda g, c, x: fold_constants(g)),
 )
 """What lowering does, in order."""
