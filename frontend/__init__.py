@@ -14,9 +14,9 @@ KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 def load(model: Any, *, weights: str | Path | None = None) -> Graph:
     """Import a model: the name of a file, or a live Keras, tf-keras, QKeras or ONNX object.
 
-    Files: ``.keras``, ``.h5``, ``.json`` with ``weights=`` (a ``.h5`` file), ``.onnx``, and what ``Graph.save`` wrote. Raises
-    FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for several) for
-    what cannot be imported exactly.
+    Files: ``.keras``, ``.h5``, ``.json`` with ``weights=`` (a ``.h5`` file), ``.onnx``, and what ``Graph.save`` wrote.
+    Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for
+    several) for what cannot be imported exactly.
     """
     if isinstance(model, Graph):
         return model

@@ -15,7 +15,7 @@ class Attributes:
     """A mapping that knows which of its keys were read.
 
     Read with ``take`` and its typed relatives, then call ``done`` (or use it as a context manager): each key that
-    nobody read raises UnsupportedError with the attribute and its value. ``where`` names the file and the layer or operator.
+    nobody read raises UnsupportedError with the attribute and its value. ``where`` names the file and the layer.
     """
 
     def __init__(self, values: Mapping[str, Any], *, where: str = "") -> None:
@@ -135,8 +135,9 @@ class Attributes:
 
 
 def raise_all(errors: Iterable[GatewrightError]) -> None:
-    """Raise the one error, or all of several as ManyErrors (flattened); do nothing where there is none."""
-    flat = [one for error in errors for one in (error.errors if isinstance(error, ManyErrors) else (error,))]
+    """Raise the one error, or all different ones as ManyErrors (flattened); do nothing where there is none."""
+    every = [one for error in errors for one in (error.errors if isinstance(error, ManyErrors) else (error,))]
+    flat = list({str(one): one for one in every}.values())
     if len(flat) == 1:
         raise flat[0]
     if flat:

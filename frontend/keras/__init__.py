@@ -1,1 +1,110 @@
 """Keras files and live objects, of Keras 3, tf-keras 2 and QKeras: read as data, without any framework."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...graph import FileError, Graph, UnsupportedError
+from .archive import Store, check_depth, guarded, open_store, parse_json, plain, read_bytes, read_member
+from .assemble import assemble
+from .config import Entry, dialect_of, mapping, parse
+from .registry import Dialect
+from .weights import read_live, read_store
+
+__all__ = ["from_object", "load_file"]
+
+
+def load_file(path: Path, weights: Path | None = None) -> Graph:
+    """Import ``.keras``, ``.h5`` (a whole model) or ``.json`` with ``weights``, a ``.h5`` file.
+
+    Raises FileError for missing, damaged and unsafe files, UnsupportedError and ShapeError for what cannot be imported.
+    """
+    where = str(path)
+    if path.suffix.lower() == ".json":
+        return _load_json(path, weights)
+    if weights is not None:
+        raise UnsupportedError("weights= goes with a .json file", where=where, hint="this file has its own weights")
+    if path.suffix.lower() == ".keras":
+        return _load_archive(path)
+    with open_store(path, where) as store:
+        text = store.attribute("", "model_config")
+        if text is None:
+            hint = "save the whole model (model.save), or give the .json with weights= this file"
+            raise FileError("weights only, without the model they belong to", where=where, hint=hint)
+        root = _root(parse_json(_text(text, where), where), where)
+        dialect = dialect_of(root, store.attribute("", "keras_version"))
+        return assemble(root, read_store(root, store), dialect, where)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise FileError("model_config is not text", where=where, hint="save the model again")
+    return value
+
+
+def _root(data: Mapping[str, Any], where: str) -> Entry:
+    _register_others()
+    return parse(mapping(plain(data), "the model", where), where)
+
+
+def _register_others() -> None:
+    """Fill the tables with the layers that are defined outside of this folder."""
+    from importlib.util import find_spec
+
+    if find_spec("..qkeras", __package__) is not None:
+        from .. import qkeras  # noqa: F401
+
+
+def _load_json(path: Path, weights: Path | None) -> Graph:
+    where = str(path)
+    data = parse_json(read_bytes(path), where)
+    root = _root(data, where)
+    if weights is None:
+        raise FileError(
+            "a configuration without weights", where=where, hint="give weights= the .h5 file that goes with it"
+        )
+    with open_store(weights, str(weights)) as store:
+        version = data.get("keras_version") or _version(store)
+        return assemble(root, read_store(root, store), dialect_of(root, version), where)
+
+
+def _version(store: Store) -> Any:
+    return store.attribute("", "keras_version") or store.attribute("model_weights", "keras_version")
+
+
+def _load_archive(path: Path) -> Graph:
+    where = str(path)
+    config, metadata, weights = (read_member(path, n) for n in ("config.json", "metadata.json", "model.weights.h5"))
+    if config is None or weights is None:
+        missing = "config.json" if config is None else "model.weights.h5"
+        raise FileError(f"no {missing} inside", where=where, hint="save the model with model.save('name.keras')")
+    root = _root(parse_json(config, where), where)
+    version = parse_json(metadata, where).get("keras_version") if metadata is not None else None
+    with open_store(weights, where) as store:
+        return assemble(root, read_store(root, store), dialect_of(root, version), where)
+
+
+def from_object(model: Any) -> Graph:
+    """Import a live model of Keras 3, tf-keras or QKeras through its get_config and get_weights."""
+    packages = {cls.__module__.partition(".")[0] for cls in type(model).__mro__}
+    where = f"{type(model).__name__} {getattr(model, 'name', '')!r}"
+    if not hasattr(model, "layers") or not hasattr(model, "get_config"):
+        raise UnsupportedError("a layer, not a model", where=where, hint="put it into a Sequential")
+    try:
+        config = plain(model.get_config())
+    except NotImplementedError:
+        hint = "build it with the functional interface, or export it to ONNX"
+        raise UnsupportedError("a subclassed model has no configuration", where=where, hint=hint) from None
+    check_depth(config, where)
+    kind = next((c.__name__ for c in type(model).__mro__ if c.__name__ in ("Sequential", "Functional")), "Model")
+    root = _root({"class_name": kind, "config": config, "build_config": _built(model)}, where)
+    with guarded(where):
+        arrays = read_live(root, model)
+    dialect = Dialect.TF_KERAS if "tf_keras" in packages else Dialect.KERAS3
+    return assemble(root, arrays, dialect, where)
+
+
+def _built(model: Any) -> dict[str, Any]:
+    """Give the shape of the input of a model that has no input layer."""
+    shape = getattr(model, "input_shape", None) if getattr(model, "built", False) else None
+    return {"input_shape": list(shape)} if isinstance(shape, tuple) and len(shape) > 1 else {}

@@ -8,12 +8,14 @@ above ``def dense(layer: Layer, inputs: list[Node]) -> Node`` and ``@activation(
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...graph import Array, NDArray, Node, Op, ShapeError, UnsupportedError
+from ...graph.formats import narrowest
 from ...graph.ops import Constant
 from ..attributes import Attributes
 
@@ -54,8 +56,8 @@ class Layer:
 
     ``name`` is unique in the model (``inner/dense`` inside nested models) and becomes ``Node.where``; ``config`` must
     be read completely; ``weights`` maps the names that the layer registered to arrays; ``parameters`` replaces how a
-    weight becomes a node (quantizers of QKeras); ``place`` is the file and the layer, for errors. ``cache`` holds what several
-    calls of a shared layer have in common: the constants.
+    weight becomes a node (quantizers of QKeras); ``place`` is the file and the layer, for errors. ``cache`` holds what
+    several calls of a shared layer have in common: the constants. ``inner``: what a wrapper wraps.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Layer:
     place: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     cache: dict[str, Node] = field(default_factory=dict)
+    inner: Any = None
 
     def node(self, op: Op, *inputs: Node) -> Node:
         """Apply an operation in the name of this layer."""
@@ -79,6 +82,14 @@ class Layer:
         if key:
             self.cache[key] = node
         return node
+
+    def scalar(self, value: float, x: Node) -> Node:
+        """Give a number that meets ``x``: fixed point where ``x`` is integers and a short one exists, else float32."""
+        exact = Fraction(value)
+        if not x.type.is_integer or exact.denominator > 1 << 24 or abs(exact.numerator) >= 1 << 24:
+            return self.constant(value)
+        format = narrowest(Fraction(1, exact.denominator), exact.numerator, exact.numerator)
+        return Node(Constant(Array(np.int64(exact.numerator)), format), (), self.name)
 
     def array(self, name: str, shape: tuple[int, ...]) -> NDArray:
         """Give a stored weight, which must have this shape. Raises ShapeError where it does not or is missing."""
@@ -98,6 +109,17 @@ class Layer:
             make = self.parameters.get(name)
             self.cache[name] = make(self, name, value) if make else self.constant(value, name)
         return self.cache[name]
+
+    def arranged(self, name: str, shape: tuple[int, ...], move: Callable[[NDArray], NDArray], to: str = "") -> Node:
+        """Give a stored weight whose elements ``move`` brings into another order or shape (reshape, transpose)."""
+        key = f"{name}/{to or 'arranged'}"
+        if key not in self.cache:
+            node = self.parameter(name, shape)
+            if not isinstance(node.op, Constant):
+                raise self.unsupported(f"weight {name!r} is computed, not stored", "quantize it with a fixed scale")
+            value = Array(move(node.op.value.data))
+            self.cache[key] = Node(Constant(value, node.op.format.map(shape, move)), (), node.where)
+        return self.cache[key]
 
     def with_parameters(self, parameters: Mapping[str, Parameter]) -> "Layer":
         """Give the same layer with other rules for how weights become nodes."""

@@ -1,0 +1,123 @@
+"""From a configuration (JSON or get_config) to a tree of layers: names, classes, attributes, how they are connected."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...graph import FileError, UnsupportedError
+from ..attributes import Attributes
+from .registry import Dialect
+
+MODELS = ("Sequential", "Functional", "Model")
+WRAPPERS = ("TimeDistributed",)
+ENTRY_KEYS = {
+    "module": "where the class is defined; the class name says it",
+    "registered_name": "the class name says it",
+    "build_config": "read for models that have no input layer; else shapes are computed",
+    "compile_config": "how to train",
+    "shared_object_id": "only tells which objects are one in memory",
+    "inbound_nodes": "read with the model that holds the layer",
+    "name": "equals the name in the configuration",
+}
+"""What stands beside the configuration of a layer, and why it is not read there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One layer (or model) of a configuration. ``path`` is unique in the file; ``children`` are the layers of a model,
+    or what a wrapper wraps; ``inbound`` are its calls as the file has them; ``built`` is the shape it was
+    built for, if known.
+    """
+
+    name: str
+    class_name: str
+    module: str
+    config: Mapping[str, Any]
+    path: str
+    where: str
+    built: Any = None
+    inbound: tuple[Any, ...] = ()
+    children: tuple["Entry", ...] = field(default=())
+
+    @property
+    def is_model(self) -> bool:
+        """Whether it is a model of its own: its children are its layers."""
+        return self.class_name in MODELS
+
+    def walk(self) -> Iterator["Entry"]:
+        """Give the entry and everything inside."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+def mapping(value: Any, what: str, where: str) -> Mapping[str, Any]:
+    """Give a value that must be an object."""
+    if not isinstance(value, Mapping):
+        raise FileError(f"{what} is not an object", where=where, hint="save the model again")
+    return value
+
+
+def sequence(value: Any, what: str, where: str) -> list[Any]:
+    """Give a value that must be a list."""
+    if not isinstance(value, list):
+        raise FileError(f"{what} is not a list", where=where, hint="save the model again")
+    return value
+
+
+def parse(data: Mapping[str, Any], where: str, prefix: str = "", depth: int = 0) -> Entry:
+    """Read one layer or model with everything inside. Raises FileError where the form is not that of Keras."""
+    class_name, raw = data.get("class_name"), data.get("config")
+    if not isinstance(class_name, str):
+        raise FileError("a layer has no class_name", where=where, hint="save the model again")
+    if isinstance(raw, list) and class_name == "Sequential":
+        raw = {"layers": raw}  # Keras before 2.2.3
+    config = mapping(raw, f"the configuration of a {class_name}", where)
+    name = config.get("name", data.get("name", class_name.lower()))
+    if not isinstance(name, str) or not name:
+        raise FileError(f"the name of a {class_name} is {name!r}", where=where, hint="save the model again")
+    path = f"{prefix}{name}"
+    here = f"{where}: {path} ({class_name})"
+    if depth:
+        _check_entry(data, here)
+    class_name = class_name.rpartition(">")[2]
+    children = _children(class_name, config, where, f"{path}/" if depth else "", depth)
+    inbound = sequence(data.get("inbound_nodes") or [], "inbound_nodes", here)
+    module, build = str(data.get("module") or ""), data.get("build_config")
+    built = build.get("input_shape") if isinstance(build, Mapping) else None
+    return Entry(name, class_name, module, config, path, here, built, tuple(inbound), children)
+
+
+def _check_entry(data: Mapping[str, Any], where: str) -> None:
+    with Attributes(data, where=where) as entry:
+        entry.ignore("class_name", "config", why="read by the caller")
+        entry.ignore_all(ENTRY_KEYS)
+
+
+def _children(class_name: str, config: Mapping[str, Any], where: str, prefix: str, depth: int) -> tuple[Entry, ...]:
+    if class_name in MODELS:
+        layers = sequence(config.get("layers"), f"layers of {prefix or 'the model'}", where)
+    elif class_name in WRAPPERS:
+        layers = [config.get("layer")]
+    else:
+        return ()
+    entries = tuple(parse(mapping(v, "a layer", where), where, prefix, depth + 1) for v in layers)
+    names = [e.name for e in entries]
+    if len(set(names)) != len(names):
+        twice = next(n for n in names if names.count(n) > 1)
+        raise FileError(f"two layers are called {twice!r}", where=where, hint="give every layer a name of its own")
+    return entries
+
+
+def dialect_of(root: Entry, version: object) -> Dialect:
+    """Tell whose definitions hold: by the version that the file names, else by forms that only one of them writes."""
+    if isinstance(version, str) and (major := version.partition(".")[0]) in ("1", "2", "3"):
+        return Dialect.KERAS3 if major == "3" else Dialect.TF_KERAS
+    for entry in root.walk():
+        if entry.module.startswith("tf_keras") or "batch_input_shape" in entry.config:
+            return Dialect.TF_KERAS
+        if "batch_shape" in entry.config or isinstance(entry.config.get("dtype"), Mapping):
+            return Dialect.KERAS3
+    raise UnsupportedError(
+        "neither the version of Keras nor the shape of the input is in the file", where=root.where, hint="save it again"
+    )

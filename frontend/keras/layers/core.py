@@ -1,0 +1,71 @@
+"""Dense, layers that do nothing at inference, wrappers."""
+
+from ....graph import Node
+from ....graph.ops import Concat, Dense, Slice
+from ..ignored import ignore_training
+from ..registry import Layer, Weight, layer
+from .activations import activate
+from .common import reshape, single
+
+POINTWISE = frozenset(
+    {
+        "Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU", "Dropout", "GaussianNoise",
+        "GaussianDropout", "AlphaDropout", "ActivityRegularization", "Identity", "QDense", "QActivation",
+    }
+)  # fmt: skip
+"""Layers that treat each position of the leading axes alike, so that TimeDistributed changes nothing."""
+MAX_STEPS = 1024
+
+
+@layer("Dense", weights=(Weight("kernel"), Weight("bias", when="use_bias")))
+def dense(layer: Layer, inputs: list[Node]) -> Node:
+    """Import a product over the last axis."""
+    x, config = single(layer, inputs), layer.config
+    units = config.integer("units", low=1)
+    config.expect("quantization_config", None, hint="load the model before it was quantized by Keras")
+    config.expect("quantization_mode", None, hint="load the model before it was quantized by Keras")
+    config.expect("lora_rank", None, hint="merge the LoRA weights and save again")
+    config.expect("lora_alpha", None, hint="merge the LoRA weights and save again")
+    operands = [x, layer.parameter("kernel", (x.shape[-1] if x.shape else 0, units))]
+    if config.boolean("use_bias", True):
+        operands.append(layer.parameter("bias", (units,)))
+    return activate(layer, layer.node(Dense(), *operands))
+
+
+@layer("InputLayer")
+def input_layer(layer: Layer, inputs: list[Node]) -> Node:
+    """Import an input; the assembly made the node, or the outer model gives it."""
+    config = layer.config
+    config.expect("sparse", False, None, hint="give dense arrays")
+    config.expect("ragged", False, None, hint="cut or pad the samples to one length")
+    config.expect("optional", False, None, hint="remove the optional input")
+    config.expect("type_spec", None, hint="give a shape instead")
+    return single(layer, inputs)
+
+
+@layer("Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout", "SpatialDropout1D", "SpatialDropout2D",
+       "ActivityRegularization", "Identity")  # fmt: skip
+def identity(layer: Layer, inputs: list[Node]) -> Node:
+    """Import layers that only act in training."""
+    ignore_training(layer.config, "rate", "stddev", "seed", "noise_shape", "l1", "l2")
+    layer.config.ignore("data_format", why="noise of training, absent at inference")
+    return single(layer, inputs)
+
+
+@layer("TimeDistributed")
+def time_distributed(layer: Layer, inputs: list[Node]) -> Node:
+    """Import a layer that is applied to each step of the first axis; all at once where that is the same."""
+    x, inner = single(layer, inputs), layer.inner
+    layer.config.ignore("layer", why="read with the file")
+    if inner.class_name in POINTWISE:
+        return single(layer, inner.apply(x))
+    steps = x.shape[0] if x.shape else 0
+    if not 1 <= steps <= MAX_STEPS or len(x.shape) < 2:
+        raise layer.unsupported(f"TimeDistributed over {x.shape}", f"use 1 to {MAX_STEPS} steps")
+    parts = []
+    for step in range(steps):
+        rest = x.shape[1:]
+        part = layer.node(Slice((step, *(0 for _ in rest)), (step + 1, *rest), (1,) * len(x.shape)), x)
+        result = single(layer, inner.apply(reshape(layer, part, rest)))
+        parts.append(reshape(layer, result, (1, *result.shape)))
+    return layer.node(Concat(0), *parts) if len(parts) > 1 else parts[0]

@@ -1,0 +1,186 @@
+"""Which stored array is which weight of which layer, for the layouts of Keras files and for live objects."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...graph import FileError, GatewrightError, NDArray, ShapeError
+from ..attributes import raise_all
+from .archive import Store, damaged
+from .config import Entry
+from .registry import LAYERS, Weight
+
+Arrays = Mapping[Entry, Mapping[str, NDArray]]
+"""The named weights of each layer that has some."""
+
+NOT_WEIGHTS = ("optimizer", "seed_generator", "_metrics", "metrics", "optimizer_weights")
+"""Groups beside the weights: the state of training and of random generators."""
+
+
+def stored(entry: Entry) -> tuple[Weight, ...]:
+    """The weights that a layer must have; none for classes that cannot be imported (that is another error's business)."""
+    kind = LAYERS.get(entry.class_name)
+    return kind.stored(entry.config) if kind else ()
+
+
+def read_store(root: Entry, store: Store) -> Arrays:
+    """Read all weights of a model from an HDF5 file of either layout. Raises FileError, ShapeError."""
+    for group in ("model_weights", ""):
+        if store.strings(group, "layer_names") is not None:
+            return read_legacy(root, store, group)
+    return read_paths(root, store)
+
+
+def read_legacy(root: Entry, store: Store, group: str) -> Arrays:
+    """Read the layout of Keras 1 and 2: one group per layer, its arrays in the order of the attribute ``weight_names``.
+
+    A nested model has one group for all its layers: trainable weights first, in the order of the layers, then the others.
+    """
+    errors: list[GatewrightError] = []
+    result: dict[Entry, dict[str, NDArray]] = {}
+    by_name = {entry.name: entry for entry in root.children}
+    for name in store.strings(group, "layer_names") or []:
+        names = store.strings(f"{group}/{name}", "weight_names") or []
+        if names and name not in by_name:
+            errors.append(_stranger(store, name))
+        elif names:
+            try:
+                _distribute(
+                    by_name[name], names, [store.array(f"{group}/{name}/{n}") for n in names], store.where, result
+                )
+            except GatewrightError as error:
+                errors.append(error)
+    raise_all(errors)
+    _check_complete(root, result)
+    return result
+
+
+def _stranger(store: Store, name: str) -> FileError:
+    hint = "give the weights that were saved with this configuration"
+    return FileError(f"weights of a layer {name!r} that the configuration does not have", where=store.where, hint=hint)
+
+
+def slots(entry: Entry, frozen: bool = False) -> Iterator[tuple[Entry, Weight, bool]]:
+    """Give each weight inside an entry, in order, and whether the framework counts it as trainable."""
+    frozen = frozen or entry.config.get("trainable") is False
+    if entry.children:
+        for child in entry.children:
+            yield from slots(child, frozen)
+    else:
+        for weight in stored(entry):
+            yield entry, weight, weight.trainable and not frozen
+
+
+def _distribute(
+    entry: Entry, names: Sequence[str], arrays: Sequence[NDArray], where: str, result: dict[Entry, dict[str, NDArray]]
+) -> None:
+    """Give the arrays of one group to the layers inside ``entry``."""
+    if any(e.class_name not in LAYERS for e in entry.walk() if not e.children):
+        return  # refused by name elsewhere; which arrays are whose is not known
+    wanted = sorted(slots(entry), key=lambda slot: not slot[2])
+    if len(wanted) != len(arrays):
+        raise ShapeError(
+            f"the file has {len(arrays)} weights ({', '.join(names)}), the layer needs {len(wanted)}",
+            where=entry.where,
+            hint="configuration and weights are of different models",
+        )
+    leaves = [re.sub(r":\d+$", "", name).rpartition("/")[2] for name in names]
+    if not entry.children and sorted(leaves) == sorted(w.name for _, w, _ in wanted):
+        result[entry] = dict(zip(leaves, arrays, strict=True))
+        return
+    for (owner, weight, _), leaf, array in zip(wanted, leaves, arrays, strict=True):
+        if leaf != weight.name and leaf in {w.name for _, w, _ in wanted}:
+            raise damaged(where, f"{entry.path}: found {leaf} where {weight.name} of {owner.path} belongs")
+        result.setdefault(owner, {})[weight.name] = array
+
+
+def read_paths(root: Entry, store: Store) -> Arrays:
+    """Read the layout of Keras 3 and the .keras files of tf-keras: groups by snake-case class name, arrays by number."""
+    top = next((t for t in ("layers", "_layer_checkpoint_dependencies") if store.names(t)), "")
+    result: dict[Entry, dict[str, NDArray]] = {}
+    used: set[str] = set()
+    errors: list[GatewrightError] = []
+    for entry, path in _paths(root, "", top or "layers"):
+        wanted = stored(entry)
+        if entry.class_name not in LAYERS:
+            used.add(path)
+            continue
+        found = sorted((n for n in store.names(f"{path}/vars") if n.isdigit()), key=int)
+        used.add(f"{path}/vars")
+        if len(found) != len(wanted):
+            what = f"the file has {len(found)} weights at {path}, the layer needs {len(wanted)}"
+            errors.append(ShapeError(what, where=entry.where, hint="configuration and weights are of different models"))
+        elif found:
+            result[entry] = {w.name: store.array(f"{path}/vars/{n}") for w, n in zip(wanted, found, strict=True)}
+    raise_all(errors or (_stranger(store, path) for path in _unused(store, used)))
+    return result
+
+
+def _paths(entry: Entry, path: str, top: str) -> Iterator[tuple[Entry, str]]:
+    """Give each leaf and its group. Names count per class: ``dense``, ``dense_1``, ..."""
+    if entry.is_model:
+        counts: Counter[str] = Counter()
+        for child in entry.children:
+            base = "functional" if child.class_name == "Model" else snake_case(child.class_name)
+            number, counts[base] = counts[base], counts[base] + 1
+            yield from _paths(child, f"{path}{top}/{base}_{number}/" if number else f"{path}{top}/{base}/", "layers")
+    elif entry.children:
+        yield from _paths(entry.children[0], f"{path}layer/", "layers")
+    else:
+        yield entry, path.rstrip("/")
+
+
+def snake_case(name: str) -> str:
+    """Write a class name as the files do: ``SeparableConv1D`` is ``separable_conv1d``."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _unused(store: Store, used: set[str], path: str = "", depth: int = 0) -> Iterator[str]:
+    """Give the groups with numbers that belong to no layer of the configuration."""
+    for name in store.names(path):
+        here = f"{path}/{name}" if path else name
+        if name in NOT_WEIGHTS or here in used or depth > 30:
+            continue
+        if store.is_dataset(here):
+            yield path
+            return
+        yield from _unused(store, used, here, depth + 1)
+
+
+def read_live(root: Entry, model: Any) -> Arrays:
+    """Read the weights of a live model through ``get_weights`` of its layers."""
+    result: dict[Entry, dict[str, NDArray]] = {}
+    pairs = [(root, model)]
+    while pairs:
+        entry, thing = pairs.pop()
+        if entry.is_model:
+            layers = {layer.name: layer for layer in thing.layers}
+            pairs += [(child, layers[child.name]) for child in entry.children if child.name in layers]
+        elif entry.children:
+            pairs.append((entry.children[0], thing.layer))
+        elif wanted := stored(entry):
+            arrays = [np.asarray(a) for a in thing.get_weights()]
+            if len(arrays) != len(wanted):
+                what = f"the layer has {len(arrays)} weights, {len(wanted)} are expected"
+                raise ShapeError(what, where=entry.where, hint="build the model (call it once) before importing it")
+            result[entry] = {w.name: _real(a) for w, a in zip(wanted, arrays, strict=True)}
+    return result
+
+
+def _real(array: NDArray) -> NDArray:
+    return array.astype(np.float32) if array.dtype.kind not in "iub" else array
+
+
+def _check_complete(root: Entry, found: Arrays) -> None:
+    missing = [entry for entry in root.walk() if stored(entry) and not entry.children and entry not in found]
+    raise_all(
+        ShapeError(
+            f"the file has no weights of layer {entry.path!r}", where=entry.where, hint="give the right weights file"
+        )
+        for entry in missing
+    )
