@@ -1,5 +1,7 @@
 """Small graphs that several tests compile."""
 
+import itertools
+
 import numpy as np
 
 from gatewright.graph import Array, Fixed, Graph, Node, Overflow, Rounding
@@ -10,7 +12,7 @@ def tiny(seed: int = 0, *, sizes: tuple[int, ...] = (4, 6, 3)) -> Graph:
     """A float input, quantized weights and activations: what a QKeras model looks like."""
     rng = np.random.default_rng(seed)
     x = node = Node(Input("x", (sizes[0],)), (), "x")
-    for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (n, m) in enumerate(itertools.pairwise(sizes)):
         w = Node(Constant(Array(rng.integers(-8, 8, (n, m))), Fixed(4, 1)), (), f"fc{i}")
         b = Node(Constant(Array(rng.integers(-8, 8, m)), Fixed(4, 1)), (), f"fc{i}")
         node = Node(Dense(), (node, w, b), f"fc{i}")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gatewright.cli import app
 from typer.testing import CliRunner, Result
+
+from gatewright.cli import app
 
 from .models import tiny
 

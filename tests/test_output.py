@@ -90,7 +90,7 @@ def test_what_the_user_changed_needs_force(tmp_path: Path, change: str) -> None:
         compiled().write(out)
     assert snapshot(out) == before
     compiled().write(out, force=True)
-    assert snapshot(out) == {k: v for k, v in compiled().files.items()}
+    assert snapshot(out) == dict(compiled().files.items())
 
 
 @pytest.mark.parametrize("fail_at", range(1, 4))
