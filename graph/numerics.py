@@ -56,7 +56,7 @@ def multiply_divide(v: Ints, ratio: Ratio, rounding: Rounding) -> Ints:
     cells = as_array(ratio)
     numerator = np.vectorize(lambda r: r.numerator, otypes=[object])(cells)
     divisor = _int64(np.vectorize(lambda r: 2 * r.denominator, otypes=[object])(cells))
-    product = _product(v, 2 * numerator)  # doubled, so that half of the divisor is an integer
+    product = _product(v, np.asarray(2 * numerator, dtype=object))  # doubled, so that half of the divisor is an integer
     floor = product // divisor
     return floor + _carry(v, floor, product - floor * divisor, divisor >> 1, rounding)
 
