@@ -1,0 +1,146 @@
+"""hls4ml at work: our layers become its model, checked type by type, written to a temporary directory and read back."""
+
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ...graph import GatewrightError, OptionError, UnsupportedError
+from .extension import KIND, precision, register
+from .layers import HlsType, Layer, Wire
+from .options import Options
+from .plan import Plan
+
+HEAVY = ("keras", "tensorflow", "torch", "tf_keras", "qkeras", "onnx", "qonnx", "brevitas", "hgq", "sympy")
+"""Packages that hls4ml imports when they are there, and that nothing here needs."""
+
+
+@contextmanager
+def light_imports() -> Iterator[None]:
+    """Let no heavy framework be imported inside; those that are loaded already stay as they are.
+
+    hls4ml's writer tries ``import keras``, which loads TensorFlow or torch: minutes and gigabytes for nothing.
+    """
+    masked = [name for name in HEAVY if name not in sys.modules]
+    for name in masked:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in masked:
+            if name in sys.modules and sys.modules[name] is None:
+                del sys.modules[name]
+
+
+def write(plan: Plan, options: Options, name: str) -> dict[str, bytes]:
+    """Let hls4ml write the project ``name``; give its files by relative path. Raises UnsupportedError where hls4ml refuses."""
+    with light_imports(), tempfile.TemporaryDirectory(prefix="gatewright-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with redirect_stdout(StringIO()) as said:
+            try:
+                model = _model(plan, options, name, folder)
+                _check(model, plan)
+                model.write()
+            except GatewrightError:
+                raise
+            except Exception as error:  # hls4ml raises bare Exception, AssertionError, KeyError ...
+                raise _failure(error, said.getvalue()) from error
+        root = Path(folder)
+        paths = sorted(p for p in root.rglob("*") if p.is_file())
+        return {p.relative_to(root).as_posix(): p.read_bytes() for p in paths}
+
+
+def _failure(error: Exception, said: str) -> UnsupportedError:
+    last = said.strip().splitlines()[-1:] or [""]
+    text = " ".join(str(error).split())[:300] or type(error).__name__
+    return UnsupportedError(f"hls4ml refused the network: {text}", hint=f"hls4ml said: {last[0][:200]}" if last[0] else "")
+
+
+def _model(plan: Plan, options: Options, name: str, folder: str) -> Any:
+    try:
+        from hls4ml.model.graph import ModelGraph
+        from hls4ml.utils.config import create_config
+    except ImportError as error:
+        raise OptionError(f"hls4ml cannot be imported: {error}", hint="pip install hls4ml==1.3.0") from None
+    register(options.backend)
+    arguments: dict[str, Any] = {"part": options.part, "clock_period": options.clock_ns, "io_type": f"io_{options.io}"}
+    config = create_config(output_dir=folder, project_name=name, backend=options.backend, **arguments)
+    config["WriterConfig"]["Namespace"] = options.namespace or None
+    config["TraceOutput"] = True
+    config["Stamp"] = "00000000"
+    config["HLSConfig"] = {
+        "Model": {"Precision": {"default": "fixed<16,6>"}, "ReuseFactor": 1, "Strategy": "Latency", "BitExact": False},
+        "LayerName": {**{w.name: _ports_config(w) for w in plan.inputs}, **{y.name: _config(y, plan) for y in plan.layers}},
+    }
+    entries = [_input(w) for w in plan.inputs] + [_entry(y) for y in plan.layers]
+    return ModelGraph.from_layer_list(
+        config, entries, inputs=[w.name for w in plan.inputs], outputs=[w.name for w in plan.outputs]
+    )
+
+
+def _ports_config(wire: Wire) -> dict[str, Any]:
+    return {"Precision": {"result": precision(wire.type)}}
+
+
+def _config(layer: Layer, plan: Plan) -> dict[str, Any]:
+    types = {"result": layer.outputs[0].type, **layer.types}
+    config: dict[str, Any] = {"Precision": {name: precision(type) for name, type in types.items()}, "Trace": True}
+    if (chosen := plan.schedules.get(layer.name)) is not None:
+        config |= {"Strategy": chosen.strategy, "ReuseFactor": chosen.reuse_factor}
+    return config
+
+
+def _input(wire: Wire) -> dict[str, Any]:
+    return {"name": wire.name, "class_name": "InputLayer", "input_shape": list(wire.shape)}
+
+
+def _entry(layer: Layer) -> dict[str, Any]:
+    entry = {
+        "name": layer.name, "class_name": layer.kind, "inputs": [w.name for w in layer.inputs],
+        "outputs": [w.name for w in layer.outputs], **layer.attributes,
+    }  # fmt: skip
+    if layer.kernel is not None:
+        entry |= {"gw_kernel": layer.kernel, "gw_shape": layer.outputs[0].shape, "gw_type": layer.outputs[0].type}
+    return entry
+
+
+def _check(model: Any, plan: Plan) -> None:
+    """Compare what hls4ml made of the layers with what was asked: its passes change, merge and remove layers."""
+    made: Mapping[str, Any] = {layer.name: layer for layer in model.get_layers()}
+    for layer in plan.layers:
+        node = made.get(layer.name) or made.get(f"repack_{layer.name}")
+        if node is None:
+            raise _changed(layer, "removed it")
+        for wire in layer.outputs:
+            variable = model.output_vars.get(wire.name)
+            if variable is None or not _same(variable.type.precision, wire.type):
+                raise _changed(layer, f"gave it the type {getattr(variable, 'type', None)} in place of {wire.type.format}")
+        for name, type in layer.types.items():
+            found = node.get_attr(f"{name}_t") if name == "accum" else node.weights[name].type
+            if not _same(found.precision, type):
+                raise _changed(layer, f"gave its {name} the type {found.precision} in place of {type.format}")
+        chosen = plan.schedules.get(layer.name)
+        if chosen is not None and (node.get_attr("strategy"), node.get_attr("reuse_factor")) != (
+            chosen.strategy,
+            chosen.reuse_factor,
+        ):
+            raise _changed(layer, f"chose {node.get_attr('strategy')} with reuse factor {node.get_attr('reuse_factor')}")
+    if len(model.get_output_variables()) != len(plan.outputs):
+        raise UnsupportedError("hls4ml changed the outputs")
+
+
+def _same(found: Any, type: HlsType) -> bool:
+    asked = (type.width, type.integer, type.signed, str(type.rounding), str(type.overflow))
+    return asked == (found.width, found.integer, found.signed, str(found.rounding_mode), str(found.saturation_mode))
+
+
+def _changed(layer: Layer, what: str) -> UnsupportedError:
+    where = layer.outputs[0].node.where if layer.outputs[0].node else layer.name
+    return UnsupportedError(f"hls4ml changed layer {layer.name} ({layer.kind}): it {what}", where=where)
+
+
+__all__ = ["KIND", "light_imports", "write"]

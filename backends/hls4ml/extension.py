@@ -1,0 +1,114 @@
+"""Our one layer class in hls4ml, made through its extension API: it serves every kernel.
+
+Registered when first needed; hls4ml itself is imported here and nowhere before.
+"""
+
+from functools import cache
+from typing import Any
+
+from ...graph import Fixed
+from .kernel import Kernel
+from .layers import HlsType
+
+KIND = "GatewrightKernel"
+
+
+def precision(type: HlsType) -> Any:
+    """Give hls4ml's object for a type."""
+    from hls4ml.model.types import FixedPrecisionType
+
+    return FixedPrecisionType(type.width, type.integer, type.signed, str(type.rounding), str(type.overflow))
+
+
+def config_text(kernel: Kernel, index: int, sizes: tuple[list[int], int], reuse_factor: int, types: dict[str, str]) -> str:
+    """Give the C++ configuration structure of a kernel. ``sizes``: elements of the inputs and of the output."""
+    rows = [f"static const unsigned n_in{i} = {n};" for i, n in enumerate(sizes[0])]
+    rows += [f"static const unsigned n_out = {sizes[1]};", f"static const unsigned reuse_factor = {reuse_factor};"]
+    for name, numbers in kernel.constants.items():
+        rows += [f"typedef {types[name]} {name}_t;", f"static const unsigned n_{name} = {numbers.values.data.size};"]
+    rows += [_member(name, value) for name, value in kernel.config.items()]
+    return f"struct config{index} {{\n" + "".join(f"    {row}\n" for row in rows) + "};\n"
+
+
+def _member(name: str, value: "int | bool | str | Fixed") -> str:
+    match value:
+        case bool():
+            return f"static const bool {name} = {str(value).lower()};"
+        case int():
+            return f"static const long long {name} = {value}LL;"
+        case str():
+            return f"typedef {value} {name};"
+    return f"typedef {'ap_fixed' if value.signed else 'ap_ufixed'}<{value.width},{value.integer}> {name};"
+
+
+@cache
+def register(backend: str) -> None:
+    """Make our layer known to hls4ml and to one of its back ends, once a process."""
+    from hls4ml.backends import get_backend
+
+    _layer_class()
+    for template in _templates():
+        get_backend(backend).register_template(template)
+
+
+@cache
+def _layer_class() -> Any:
+    import numpy as np
+    from hls4ml.model.layers import Layer, register_layer
+
+    class GatewrightKernel(Layer):  # type: ignore[misc]
+        """One call of a kernel: several inputs, one output (or several copies of it), constants as weights."""
+
+        def initialize(self) -> None:
+            shape, type = self.get_attr("gw_shape"), self.get_attr("gw_type")
+            for i, name in enumerate(self.outputs):
+                suffix = f"_{i}" if len(self.outputs) > 1 else ""
+                self.add_output_variable(
+                    list(shape), out_name=name, var_name=f"layer{{index}}{suffix}_out",
+                    type_name=f"layer{{index}}{suffix}_t", precision=precision(type),
+                )  # fmt: skip
+            for name, numbers in self.get_attr("gw_kernel").constants.items():
+                kind = HlsType(numbers.format)
+                reals = np.ldexp(numbers.values.data.astype(np.float64).ravel(), -kind.fraction)
+                self.add_weights_variable(
+                    name=name, var_name=f"{name}{{index}}", type_name=f"{name}{{index}}_t",
+                    precision=precision(kind), data=reals,
+                )  # fmt: skip
+
+    register_layer(KIND, GatewrightKernel)
+    return GatewrightKernel
+
+
+@cache
+def _templates() -> tuple[Any, Any]:
+    from hls4ml.backends.template import FunctionCallTemplate, LayerConfigTemplate
+
+    class KernelConfig(LayerConfigTemplate):  # type: ignore[misc]
+        """The configuration structure."""
+
+        def __init__(self) -> None:
+            super().__init__(_layer_class())
+
+        def format(self, node: Any) -> str:
+            kernel: Kernel = node.get_attr("gw_kernel")
+            sizes = [node.get_input_variable(name).size() for name in node.inputs]
+            types = {name: node.weights[name].type.name for name in kernel.constants}
+            own = (sizes, node.get_output_variable().size())
+            return config_text(kernel, node.index, own, node.get_attr("reuse_factor", 1), types)
+
+    class KernelCall(FunctionCallTemplate):  # type: ignore[misc]
+        """The call, and the header that it needs."""
+
+        def __init__(self) -> None:
+            super().__init__(_layer_class())
+
+        def format(self, node: Any) -> str:
+            kernel: Kernel = node.get_attr("gw_kernel")
+            node.set_attr("include_header", [f"gatewright/{kernel.header}"])
+            inputs = [node.get_input_variable(name) for name in node.inputs]
+            outputs = [node.get_output_variable(name) for name in node.outputs]
+            types = [v.type.name for v in (*inputs, outputs[0])]
+            values = [*(v.name for v in (*inputs, *outputs)), *(node.weights[name].name for name in kernel.constants)]
+            return f"gw::{kernel.function}<{', '.join([*types, f'config{node.index}'])}>({', '.join(values)});"
+
+    return KernelConfig, KernelCall

@@ -1,0 +1,163 @@
+"""What a user can ask of the hls4ml back end, checked before hls4ml is called."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+from ...boards import Board, HlsBackend
+from ...graph import OptionError, unknown
+
+TOOLS: dict[str, HlsBackend] = {
+    "vitis": "Vitis", "vivado": "Vivado", "oneapi": "oneAPI", "quartus": "Quartus", "catapult": "Catapult", "libero": "Libero",
+}  # fmt: skip
+"""The HLS tools by the name that a user writes, with hls4ml's name of each."""
+
+IOS = ("parallel", "stream")
+STRATEGIES = ("latency", "resource", "distributed_arithmetic")
+TYPES = ("lean", "vendor")
+UNROLL_LIMIT = 4096
+"""Multiplications that one layer may do at once: beyond it the tools refuse or run out of memory on a fully unrolled layer (array
+partitions of over 4,096 elements, see ``maximum_size`` in hls4ml's project.tcl)."""
+
+
+class LayerRule(Protocol):
+    """Overrides for the layers whose name matches a pattern (the configuration's ``[[layer]]`` tables)."""
+
+    @property
+    def pattern(self) -> str:
+        """Shell wildcards on the layer's name."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What to change: ``strategy`` and ``reuse_factor`` are read here."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """Another strategy or reuse factor for the layers whose name matches ``pattern``."""
+
+    pattern: str
+    strategy: str | None = None
+    reuse_factor: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_strategy(self.strategy, self.pattern)
+        _check_reuse(self.reuse_factor, self.pattern)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a project is written. ``clock_ns`` is the period in nanoseconds.
+
+    ``strategy`` None chooses by size: ``latency`` where a layer's multiplications can all be unrolled, else ``resource``.
+    ``reuse_factor`` None chooses the least that does. ``namespace`` puts the generated code into a C++ namespace.
+    Raises OptionError for what does not exist or cannot be.
+    """
+
+    part: str
+    clock_ns: float = 5.0
+    tool: str = "vitis"
+    io: str = "parallel"
+    strategy: str | None = None
+    reuse_factor: int | None = None
+    types: str = "lean"
+    overrides: tuple[Override, ...] = ()
+    namespace: str = ""
+
+    def __post_init__(self) -> None:
+        for kind, value, known in (("HLS tool", self.tool, TOOLS), ("io", self.io, IOS), ("types", self.types, TYPES)):
+            if value not in known:
+                raise unknown(kind, str(value), known)
+        _check_strategy(self.strategy, "")
+        _check_reuse(self.reuse_factor, "")
+        if not isinstance(self.clock_ns, (int, float)) or not 0.1 <= self.clock_ns <= 10000:
+            raise OptionError(f"a clock of {self.clock_ns} ns", hint="0.1 to 10000 ns")
+        if "distributed_arithmetic" in {self.strategy, *(o.strategy for o in self.overrides)}:
+            _check_distributed(self.reuse_factor, self.tool)
+
+    @property
+    def stream(self) -> bool:
+        """Whether tensors travel through FIFOs."""
+        return self.io == "stream"
+
+    @property
+    def verifiable(self) -> bool:
+        """Whether the C simulation can be compiled without the vendor's tools."""
+        return self.tool in ("vitis", "vivado")
+
+    @property
+    def backend(self) -> HlsBackend:
+        """hls4ml's name of the tool."""
+        return TOOLS[self.tool]
+
+    def strategy_of(self, layer: str) -> str | None:
+        """Give the strategy asked for a layer; the last override that matches counts."""
+        found = [o.strategy for o in self.overrides if o.strategy and fnmatchcase(layer, o.pattern)]
+        return found[-1] if found else self.strategy
+
+    def reuse_of(self, layer: str) -> int | None:
+        """Give the reuse factor asked for a layer; the last override that matches counts."""
+        found = [o.reuse_factor for o in self.overrides if o.reuse_factor and fnmatchcase(layer, o.pattern)]
+        return found[-1] if found else self.reuse_factor
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the options as plain values, under the names that a user writes."""
+        return {
+            "hls": self.tool, "part": self.part, "clock_ns": self.clock_ns, "io": self.io,
+            "strategy": self.strategy, "reuse_factor": self.reuse_factor, "types": self.types,
+        }  # fmt: skip
+
+
+def make_options(
+    board: Board,
+    rules: Iterable[LayerRule] = (),
+    *,
+    hls: str = "vitis",
+    io: str = "parallel",
+    strategy: str | None = None,
+    reuse_factor: int | None = None,
+    clock_ns: float | None = None,
+    types: str = "lean",
+) -> Options:
+    """Build the options for a board: its part as the tool names it, its default clock unless another is asked.
+
+    Raises OptionError for a board that is no FPGA or that the tool does not know.
+    """
+    if hls not in TOOLS:
+        raise unknown("HLS tool", hls, TOOLS)
+    if board.fpga is None:
+        raise OptionError("the board has no FPGA", where=board.name, hint="choose one of kind fpga (gatewright boards)")
+    if TOOLS[hls] not in board.fpga.hls:
+        known = ", ".join(sorted(t for t, name in TOOLS.items() if name in board.fpga.hls)) or "none that hls4ml has"
+        raise OptionError(f"{hls} does not know this board", where=board.name, hint=f"--hls: {known}")
+    overrides = tuple(
+        Override(rule.pattern, rule.values.get("strategy"), rule.values.get("reuse_factor"))
+        for rule in rules
+        if {"strategy", "reuse_factor"} & set(rule.values)
+    )
+    period = clock_ns if clock_ns is not None else board.fpga.clock.period_ns
+    part = board.fpga.part_for(TOOLS[hls])
+    return Options(part, period, hls, io, strategy, reuse_factor, types, overrides)
+
+
+def _check_strategy(strategy: object, where: str) -> None:
+    if strategy is not None and strategy not in STRATEGIES:
+        raise unknown("strategy", str(strategy), STRATEGIES, where=where)
+
+
+def _check_reuse(factor: object, where: str) -> None:
+    if factor is not None and (not isinstance(factor, int) or isinstance(factor, bool) or factor < 1):
+        raise OptionError(f"a reuse factor of {factor!r}", where=where, hint="a whole number from 1 on")
+
+
+def _check_distributed(reuse_factor: int | None, tool: str) -> None:
+    if tool not in ("vitis", "vivado"):
+        raise OptionError(f"{tool} has no strategy distributed_arithmetic", hint="vitis and vivado have")
+    if find_spec("da4ml") is None:
+        raise OptionError("the strategy distributed_arithmetic needs the package da4ml", hint="pip install 'hls4ml[da]'")
+    if reuse_factor not in (None, 1):
+        raise OptionError(
+            f"distributed_arithmetic with a reuse factor of {reuse_factor}", hint="it is fully unrolled: leave --reuse-factor out"
+        )

@@ -1,0 +1,239 @@
+"""From the integer graph to the layers that hls4ml gets: one rule an operation, quantizers merged into what they read, streams forked."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from ...graph import GatewrightError, Graph, ManyErrors, Node, UnsupportedError, op_name
+from ...graph.ops import OPS, Activation, Constant, Div, Input, Op, Output, Power, Quantize, Softmax
+from . import rules  # noqa: F401 - it registers the rules
+from .kernel import KERNEL_RULES, Kernel, is_constant, is_plain, refuse
+from .layers import NATIVE, HlsType, Layer, Request, Wire, type_of
+from .options import Options
+from .reuse import Schedule, schedule
+
+_LOWERED = "lowering turns it into tables and arithmetic"
+REASONS: dict[type[Op], str] = {op: _LOWERED for op in (Activation, Softmax, Div, Power)}
+"""Why an operation has no rule here."""
+STRUCTURE: tuple[type[Op], ...] = (Input, Constant, Output)
+"""Operations that are no layer: ports and operands."""
+
+FORK_LIMIT = 4
+"""Copies that one fork makes."""
+RESERVED = frozenset(
+    """alignas alignof and asm auto bool break case catch char class const constexpr continue default delete do double else enum
+    explicit export extern false float for friend goto if inline int long main mutable namespace new not nullptr operator or private
+    protected public register return short signed sizeof static struct switch template this throw true try typedef typeid typename
+    union unsigned using virtual void volatile while xor input output nnet gw hls std""".split()
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Layers in order of execution; ``schedules`` by layer name; ``notes`` what was changed of what was asked."""
+
+    inputs: tuple[Wire, ...]
+    outputs: tuple[Wire, ...]
+    layers: tuple[Layer, ...]
+    schedules: dict[str, Schedule]
+    notes: tuple[str, ...] = ()
+
+
+def missing(graph: Graph, options: Options) -> Iterator[GatewrightError]:
+    """Give an error for each node that cannot be emitted."""
+    builder = _Builder(graph, options)
+    for node in graph.nodes:
+        try:
+            builder.add(node)
+        except GatewrightError as error:
+            yield error
+            builder.wires[node] = Wire(builder.name(node), node.shape or (1,), type_of(node.type), node)
+
+
+def make_plan(graph: Graph, options: Options) -> Plan:
+    """Choose the layers. Raises UnsupportedError (ManyErrors for several) for what cannot be emitted."""
+    problems = _structure_problems(graph)
+    builder = _Builder(graph, options)
+    if not problems:
+        problems = list(missing(graph, options))
+    if problems:
+        raise problems[0] if len(problems) == 1 else ManyErrors(problems)
+    for node in graph.nodes:
+        builder.add(node)
+    return builder.plan()
+
+
+def _structure_problems(graph: Graph) -> list[GatewrightError]:
+    if not graph.is_integer:
+        return [UnsupportedError("the graph is not all integers", hint="lower it first")]
+    return [
+        refuse(node, "an output that no input reaches", "leave it out of the model") for node in graph.outputs if not _reached(node)
+    ]
+
+
+def _reached(node: Node) -> bool:
+    seen: set[Node] = set()
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        if isinstance(here.op, Input):
+            return True
+        stack.extend(i for i in here.inputs if i not in seen)
+        seen.update(here.inputs)
+    return False
+
+
+@dataclass
+class _Builder:
+    graph: Graph
+    options: Options
+    wires: dict[Node, Wire] = field(default_factory=dict)
+    layers: list[Layer] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+
+    def add(self, node: Node) -> None:
+        """Emit one node; its operands are there."""
+        if node in self.wires or isinstance(node.op, Constant):
+            return
+        if isinstance(node.op, Input):
+            self.wires[node] = Wire(self.name(node), node.shape or (1,), type_of(node.type), node)
+        elif isinstance(node.op, Output):
+            self._operand(node, node.inputs[0])
+        else:
+            self._operation(node)
+
+    def name(self, node: Node) -> str:
+        """Give a name that C++ and hls4ml take, unique without regard to case."""
+        base = re.sub(r"_+", "_", self.graph.names[node])
+        if base.lower() in RESERVED or re.fullmatch(r"(layer|config|[a-z]{1,2})\d+\w*|\w*_t|_\w*", base):
+            base = f"{'x' if base.startswith('_') else 'x_'}{base}_n"
+        name, count = base, 1
+        while name.lower() in self.taken:
+            count += 1
+            name = f"{base}_{count}"
+        self.taken.add(name.lower())
+        return name
+
+    def _operand(self, node: Node, operand: Node) -> Wire:
+        if operand not in self.wires:
+            raise refuse(node, f"{op_name(node.op)} of constants only", "fold the constants before")
+        return self.wires[operand]
+
+    def _operation(self, node: Node) -> None:
+        if type(node.op) in REASONS:
+            raise refuse(node, f"{op_name(node.op)}: {REASONS[type(node.op)]}")
+        reader = self._quantizer(node)
+        name = self.name(node)
+        if reader is not None and isinstance(reader.op, Quantize):
+            type = HlsType(type_of(reader.type).format, reader.op.rounding, reader.op.overflow)
+            if self._native(node, Wire(name, node.shape or (1,), type, reader)):
+                return
+        result = Wire(name, node.shape or (1,), type_of(node.type), node)
+        if not self._native(node, result):
+            self._kernel(node, result)
+
+    def _quantizer(self, node: Node) -> Node | None:
+        """Give the one node that reads ``node``, where it is a quantizer that a layer's result type can express."""
+        users = self.graph.users[node]
+        if len(users) != 1 or not isinstance(users[0].op, Quantize) or not (is_plain(node.type) and is_plain(users[0].type)):
+            return None
+        one_bit = users[0].type.quantized.width == 1 and users[0].op.overflow == "SAT_SYM"
+        return None if one_bit else users[0]
+
+    def _native(self, node: Node, result: Wire) -> bool:
+        rule = NATIVE.get(type(node.op))
+        if rule is None or any(is_constant(i) for i in node.inputs[:1]):
+            return False
+        operands = tuple(self._operand(node, i) for i in node.inputs if not is_constant(i))
+        made = rule(Request(node, operands, result, self.options))
+        if made is None:
+            return False
+        self._append(made, result)
+        return True
+
+    def _kernel(self, node: Node, result: Wire) -> None:
+        from . import kernels  # noqa: F401 - they register their rules; late, because they import from beside this module
+
+        if type(node.op) not in KERNEL_RULES:
+            raise refuse(node, f"{op_name(node.op)} with these attributes and shapes")
+        kernel = KERNEL_RULES[type(node.op)](node)
+        inputs = tuple(self._operand(node, i) for i in kernel.inputs)
+        self._append((Layer("GatewrightKernel", inputs, (result,), kernel=kernel),), result)
+
+    def _append(self, layers: tuple[Layer, ...], result: Wire) -> None:
+        self.layers += layers
+        assert result.node is not None
+        self.wires[result.node] = result
+
+    def plan(self) -> Plan:
+        """Finish: ports of their own for the outputs, forks for streams, schedules."""
+        inputs = tuple(self.wires[n] for n in self.graph.inputs)
+        layers, outputs = _ports(self.layers, inputs, [self.wires[o.inputs[0]] for o in self.graph.outputs], self.options.stream)
+        if self.options.stream:
+            layers, inputs = _fork(layers, inputs)
+        layers = [replace(layer, name=layer.outputs[0].name) for layer in layers]
+        schedules = {y.name: schedule(self.options, y.name, *y.product) for y in layers if y.product}
+        notes = tuple(s.note for s in schedules.values() if s.note)
+        return Plan(inputs, tuple(outputs), tuple(layers), schedules, notes)
+
+
+def _ports(
+    layers: list[Layer], inputs: tuple[Wire, ...], outputs: list[Wire], stream: bool
+) -> tuple[list[Layer], list[Wire]]:
+    """Give each output a variable that nothing else reads or writes: a copy where it is an input, read inside, or given twice.
+
+    With arrays a reshape shares its operand's memory, so an output that is one gets a copy too.
+    """
+    read = {wire.name for layer in layers for wire in layer.inputs} | {wire.name for wire in inputs}
+    views = {layer.output.name for layer in layers if layer.kind == "Reshape"}
+    ports: list[Wire] = []
+    for wire in outputs:
+        if wire.name in read | views or wire.name in {p.name for p in ports}:
+            port = replace(wire, name=f"{wire.name}_out{len(ports)}")
+            layers = [*layers, _copy(wire, (port,))]
+            wire = port
+        ports.append(wire)
+    return layers, ports
+
+
+def _copy(wire: Wire, copies: tuple[Wire, ...]) -> Layer:
+    function = "copy" if len(copies) == 1 else "fork"
+    assert wire.node is not None
+    kernel = Kernel(function, "gw_wires.h", (wire.node,), wire.node)
+    return Layer("GatewrightKernel", (wire,), copies, kernel=kernel)
+
+
+def _fork(layers: list[Layer], inputs: tuple[Wire, ...]) -> tuple[list[Layer], tuple[Wire, ...]]:
+    """A stream is read once: put forks behind tensors that are read more often."""
+    spare: dict[str, list[Wire]] = {}
+    made: list[Layer] = []
+    readers: dict[str, int] = {}
+    for layer in layers:
+        for wire in layer.inputs:
+            readers[wire.name] = readers.get(wire.name, 0) + 1
+    for wire in inputs:
+        made += _forks(wire, readers.get(wire.name, 0), spare)
+    for layer in layers:
+        made.append(replace(layer, inputs=tuple(spare[w.name].pop(0) if w.name in spare else w for w in layer.inputs)))
+        for wire in layer.outputs:
+            made += _forks(wire, readers.get(wire.name, 0), spare)
+    return made, inputs
+
+
+def _forks(wire: Wire, count: int, spare: dict[str, list[Wire]]) -> list[Layer]:
+    """Give the tree of forks that makes ``count`` copies, which become ``spare`` under the wire's name."""
+    if count < 2:
+        return []
+    open_ends, made, number = [wire], [], 0
+    while len(open_ends) < count:
+        source = open_ends.pop(0)
+        width = min(FORK_LIMIT, count - len(open_ends))
+        copies = tuple(replace(wire, name=f"{wire.name}_copy{number + i}") for i in range(width))
+        number += width
+        made.append(_copy(source, copies))
+        open_ends += copies
+    spare[wire.name] = open_ends
+    return made
+
+
+__all__ = ["OPS", "REASONS", "STRUCTURE", "Plan", "make_plan", "missing"]

@@ -1,0 +1,72 @@
+// Gatewright: copies of whole tensors. Nothing is computed.
+#ifndef GATEWRIGHT_WIRES_H_
+#define GATEWRIGHT_WIRES_H_
+
+#include "hls_stream.h"
+
+namespace gw {
+
+// y = x. Latency 1, II = 1.
+template <class x_T, class y_T, class C> void copy(x_T x[C::n_in0], y_T y[C::n_out]) {
+    #pragma HLS PIPELINE II=1
+    for (unsigned i = 0; i < C::n_out; i++) {
+        #pragma HLS UNROLL
+        y[i] = x[i];
+    }
+}
+
+template <class x_T, class y_T> y_T copy_pack(const x_T &x) {
+    #pragma HLS INLINE
+    y_T y;
+    for (unsigned i = 0; i < y_T::size; i++) {
+        #pragma HLS UNROLL
+        y[i] = x[i];
+    }
+    return y;
+}
+
+// y = x, one pack per cycle.
+template <class x_T, class y_T, class C> void copy(hls::stream<x_T> &x, hls::stream<y_T> &y) {
+    for (unsigned i = 0; i < C::n_out / y_T::size; i++) {
+        #pragma HLS PIPELINE II=1
+        y.write(copy_pack<x_T, y_T>(x.read()));
+    }
+}
+
+// One stream into two, three or four, one pack per cycle. The copies have types of their own that are equal in all but the name.
+template <class x_T, class y_T, class C, class a_T, class b_T>
+void fork(hls::stream<x_T> &x, hls::stream<a_T> &a, hls::stream<b_T> &b) {
+    for (unsigned i = 0; i < C::n_out / y_T::size; i++) {
+        #pragma HLS PIPELINE II=1
+        x_T v = x.read();
+        a.write(copy_pack<x_T, a_T>(v));
+        b.write(copy_pack<x_T, b_T>(v));
+    }
+}
+
+template <class x_T, class y_T, class C, class a_T, class b_T, class c_T>
+void fork(hls::stream<x_T> &x, hls::stream<a_T> &a, hls::stream<b_T> &b, hls::stream<c_T> &c) {
+    for (unsigned i = 0; i < C::n_out / y_T::size; i++) {
+        #pragma HLS PIPELINE II=1
+        x_T v = x.read();
+        a.write(copy_pack<x_T, a_T>(v));
+        b.write(copy_pack<x_T, b_T>(v));
+        c.write(copy_pack<x_T, c_T>(v));
+    }
+}
+
+template <class x_T, class y_T, class C, class a_T, class b_T, class c_T, class d_T>
+void fork(hls::stream<x_T> &x, hls::stream<a_T> &a, hls::stream<b_T> &b, hls::stream<c_T> &c, hls::stream<d_T> &d) {
+    for (unsigned i = 0; i < C::n_out / y_T::size; i++) {
+        #pragma HLS PIPELINE II=1
+        x_T v = x.read();
+        a.write(copy_pack<x_T, a_T>(v));
+        b.write(copy_pack<x_T, b_T>(v));
+        c.write(copy_pack<x_T, c_T>(v));
+        d.write(copy_pack<x_T, d_T>(v));
+    }
+}
+
+} // namespace gw
+
+#endif
