@@ -1,6 +1,8 @@
 """QKeras 0.9, exactly: its quantizers and its layers. The reference is qkeras running in float32 on tf-keras."""
 
+from . import activations, layers, normalization, pooling  # noqa: F401 - they fill the tables of layers and activations
 from .identify import QUANTIZERS, from_config, quantizer_of
+from .notes import Note, notes
 from .quantizer import Quantizer
 
-__all__ = ["QUANTIZERS", "Quantizer", "from_config", "quantizer_of"]
+__all__ = ["QUANTIZERS", "Note", "Quantizer", "from_config", "notes", "quantizer_of"]

@@ -71,7 +71,7 @@ def _sign(x: Node, value: float, where: str) -> Node:
 
 @dataclass(frozen=True)
 class Bits(Linear):
-    """quantized_bits: round half to even, saturate. One signed bit is -1 and +1 (+1 for 0), whatever ``integer`` says."""
+    """quantized_bits: round half to even, saturate. One signed bit: -1 and +1 (+1 for 0), whatever ``integer`` is."""
 
     parameters: ClassVar[tuple[str, ...]] = BITS
 
@@ -163,7 +163,7 @@ class QuantizedLinear(Linear):
         return self._scaled(self._units(f32(values), scale), scale)
 
     def automatic(self, values: NDArray, where: str, *, power: bool) -> Constant:
-        """The widest weight of each channel sets the scale; ``auto_po2`` improves it by least squares, up to five times."""
+        """The widest weight of each channel sets the scale; ``auto_po2`` improves it by least squares."""
         axes = scaling_axes(values.ndim, self.scale_axis)
         low, high = self._bounds()
         top = np.abs(values) * f32(2) if self.keep_negative else values

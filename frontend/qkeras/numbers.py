@@ -99,12 +99,12 @@ def nearest_power(scale: NDArray) -> NDArray:
 
 
 def mean(x: NDArray, axes: tuple[int, ...] | None) -> NDArray:
-    """Mean over ``axes``, which stay with length 1; rounded once, where TensorFlow's depends on the order of summing."""
+    """Mean over ``axes``, which stay with length 1; rounded once, where TensorFlow's depends on its order."""
     return x if axes is None else f32(x.mean(axis=axes, keepdims=True, dtype=np.float64))
 
 
 def least_squares(x: NDArray, units: NDArray, axes: tuple[int, ...] | None, power: bool) -> NDArray:
-    """Give the scale of ``units`` closest to ``x``, sum(x * units) / sum(units^2), or the power of two nearest to it."""
+    """Give the scale of ``units`` closest to ``x``, sum(x * units) / sum(units^2), or the power of two next to it."""
     scale = f32(mean(x * units, axes) / (mean(units * units, axes) + EPSILON))
     return nearest_power(scale) if power else scale
 

@@ -30,7 +30,7 @@ class QuantizedRelu(Quantizer):
 
     @classmethod
     def read(cls, config: Attributes) -> Self:
-        """Read the configuration. While is_quantized_clip is true (the default; files leave it out) the bound does nothing."""
+        """Read the configuration. While is_quantized_clip is true (as in all files) the bound does nothing."""
         read_common(config)
         bits, integer = config.integer("bits", 8, low=1), config.integer("integer", 0)
         if bits > MOST or not -MOST <= integer <= MOST:

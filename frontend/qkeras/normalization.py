@@ -1,0 +1,71 @@
+"""QBatchNormalization: batch normalization with quantized statistics and factors, as a product and a sum by channel."""
+
+import numpy as np
+
+from ...graph import Node
+from ...graph.arrays import NDArray
+from ...graph.ops import Add, Mul
+from ..keras.ignored import ignore_training
+from ..keras.layers.common import along, axes_of
+from ..keras.registry import Layer, Weight, layer
+from .identify import quantizer_of
+from .layers import ignore_ranges
+from .numbers import f32, real_values
+
+DEFAULTS = {
+    "gamma": "quantized_relu_po2(6, 2048)",
+    "beta": "quantized_po2(5)",
+    "mean": "quantized_po2(5)",
+    "variance": "quantized_relu_po2(6, quadratic_approximation=True)",
+}
+TRAINED = ("gamma", "variance")
+"""Where qkeras takes ``auto_po2`` for an alpha that is not given."""
+
+
+def quantized_statistic(layer: Layer, name: str, values: NDArray) -> NDArray:
+    """Give gamma, beta, the mean or the variance after its quantizer, in float32."""
+    place = f"{layer.place}: {name}_quantizer"
+    quantizer = quantizer_of(layer.config.take(f"{name}_quantizer", DEFAULTS[name]), where=place)
+    if quantizer is None:
+        return f32(values)
+    quantizer = quantizer.trainable() if name in TRAINED else quantizer
+    return real_values(quantizer.weights(f32(values), f"{layer.name}/{name}"))
+
+
+@layer(
+    "QBatchNormalization",
+    weights=(
+        Weight("gamma", when="scale"),
+        Weight("beta", when="center"),
+        Weight("moving_mean", trainable=False),
+        Weight("moving_variance", trainable=False),
+    ),
+)
+def q_batch_normalization(layer: Layer, inputs: list[Node]) -> Node:
+    """Import x * factor + (beta - mean * factor), factor = gamma / sqrt(variance + epsilon), each in float32."""
+    (x,), config = inputs, layer.config
+    ignore_ranges(layer)
+    ignore_training(config, "momentum", "fused", "renorm_clipping", "renorm_momentum", "synchronized")
+    config.ignore("activation", why="qkeras 0.9 stores it and does nothing with it")
+    config.expect("inverse_quantizer", None, hint="it is not one of qkeras 0.9; leave it out")
+    for key in ("renorm", "virtual_batch_size", "adjustment"):
+        config.expect(key, None, False, hint="leave it out; qkeras drops it")
+    axes = axes_of(layer, "axis", config.take("axis", -1), len(x.shape))
+    if len(axes) != 1:
+        raise config.refusal("axis", config.peek("axis"), "qkeras normalizes along one axis")
+    size = (x.shape[axes[0]],)
+    epsilon = f32(config.real("epsilon", 1e-3))
+    mean = quantized_statistic(layer, "mean", layer.array("moving_mean", size))
+    variance = quantized_statistic(layer, "variance", layer.array("moving_variance", size))
+    factor = f32(1 / np.sqrt(f32(variance + epsilon)))
+    factor = f32(factor * _optional(layer, "gamma", "scale", size)) if config.boolean("scale", True) else factor
+    offset = f32(-mean * factor)
+    offset = f32(_optional(layer, "beta", "center", size) + offset) if config.boolean("center", True) else offset
+    shape = along(x.shape, axes)
+    product = layer.node(Mul(), x, layer.constant(factor.reshape(shape), "scale"))
+    return layer.node(Add(), product, layer.constant(offset.reshape(shape), "offset"))
+
+
+def _optional(layer: Layer, name: str, flag: str, size: tuple[int, ...]) -> NDArray:
+    """Give gamma or beta."""
+    return quantized_statistic(layer, name, layer.array(name, size))
