@@ -1,0 +1,291 @@
+// Gatewright's kernels, common part: stored integers, index arithmetic, reading and writing whole tensors.
+//
+// Every kernel computes on the *stored integers* of its operands: the bits of an ap_[u]fixed<W, I> read as an integer. The
+// binary points are constants that the configuration has folded into factors and shifts, so nothing is rounded unseen.
+//
+// Conventions of all kernels
+//   x, y          arrays [n] in row-major order, channels last; or hls::stream of packs (nnet::array<T, C>), C = the last axis
+//   C             a configuration struct of constants; always: n_in0, n_in1 (elements of the operands), n_out, reuse_factor; most
+//                 kernels: c_out = the last axis of the result
+//   trailing      tables of constants, as arrays of ap_[u]fixed
+// The array overload is one PIPELINEd function with all of its loops unrolled: II = C::reuse_factor where it multiplies, else 1;
+// latency = the depth of its arithmetic. The stream overload works on one pack per cycle where it can.
+#ifndef GATEWRIGHT_COMMON_H_
+#define GATEWRIGHT_COMMON_H_
+
+#include "ap_fixed.h"
+#include "ap_int.h"
+#include "hls_stream.h"
+
+namespace gw {
+
+// ---- the integer that a number stores
+
+template <class T> struct bits;
+
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct bits<ap_fixed<W, I, Q, O, N> > {
+    static const int width = W;
+    static const bool is_signed = true;
+    typedef ap_int<W> integer;
+    typedef ap_int<W> value;
+};
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct bits<ap_ufixed<W, I, Q, O, N> > {
+    static const int width = W;
+    static const bool is_signed = false;
+    typedef ap_uint<W> integer;
+    typedef ap_int<W + 1> value;
+};
+template <int W> struct bits<ap_int<W> > {
+    static const int width = W;
+    static const bool is_signed = true;
+    typedef ap_int<W> integer;
+    typedef ap_int<W> value;
+};
+template <int W> struct bits<ap_uint<W> > {
+    static const int width = W;
+    static const bool is_signed = false;
+    typedef ap_uint<W> integer;
+    typedef ap_int<W + 1> value;
+};
+
+// The stored integer as a signed number (one bit more for an unsigned format): wires only. Keeping every operand signed avoids C's
+// rules for mixed comparisons, which the fixed-point types follow.
+template <class T> typename bits<T>::value value(const T &x) {
+    #pragma HLS INLINE
+    typename bits<T>::integer v = 0;
+    v.range(bits<T>::width - 1, 0) = x.range(bits<T>::width - 1, 0);
+    return typename bits<T>::value(v);
+}
+
+// The stored integer less the one that means 0.
+template <class T> ap_int<bits<T>::width + 2> centred(const T &x, long long zero) {
+    #pragma HLS INLINE
+    return value(x) - typename bits<T>::value(zero);
+}
+
+// The number that stores the lowest bits of an integer: wires only.
+template <class T, class V> T stored(const V &v) {
+    #pragma HLS INLINE
+    typename bits<T>::integer low = v;
+    T y = 0;
+    y.range(bits<T>::width - 1, 0) = low.range(bits<T>::width - 1, 0);
+    return y;
+}
+
+// A constant of W bits in two parts, high * 2^48 + low (literals end at 64 bits).
+template <int W> ap_int<W> wide(long long high, long long low) {
+    #pragma HLS INLINE
+    ap_int<W> v = high;
+    v <<= 48;
+    return ap_int<W>(v + low);
+}
+
+// Where a periodic table of P entries has the one for channel c of pack p (packs of C channels): P is 1, or C times the last axes.
+template <unsigned P, unsigned C> unsigned entry(unsigned p, unsigned c) {
+    #pragma HLS INLINE
+    return P == 1 ? 0 : (p % (P < C ? 1 : P / C)) * C + c;
+}
+
+// ---- maps from a row-major index to a place elsewhere: strided<offset, axis<length, stride>, ...>
+
+template <int N, int S> struct axis {
+    static const int length = N;
+    static const int stride = S;
+};
+
+template <int Offset, class... Axes> struct strided;
+
+template <int Offset> struct strided<Offset> {
+    static const unsigned size = 1;
+    static int at(unsigned) {
+        #pragma HLS INLINE
+        return Offset;
+    }
+};
+
+template <int Offset, class First, class... Rest> struct strided<Offset, First, Rest...> {
+    typedef strided<Offset, Rest...> inner;
+    static const unsigned size = First::length * inner::size;
+    static int at(unsigned i) {
+        #pragma HLS INLINE
+        return int(i / inner::size) * First::stride + inner::at(i % inner::size);
+    }
+};
+
+// The map of the first and of the second operand, as the configuration says it: <x|y>_offset, and per axis _n<i>, _s<i>.
+template <class C>
+struct x_map : strided<C::x_offset, axis<C::x_n0, C::x_s0>, axis<C::x_n1, C::x_s1>, axis<C::x_n2, C::x_s2>,
+                       axis<C::x_n3, C::x_s3>, axis<C::x_n4, C::x_s4>, axis<C::x_n5, C::x_s5>, axis<C::x_n6, C::x_s6>,
+                       axis<C::x_n7, C::x_s7> > {};
+template <class C>
+struct y_map : strided<C::y_offset, axis<C::y_n0, C::y_s0>, axis<C::y_n1, C::y_s1>, axis<C::y_n2, C::y_s2>,
+                       axis<C::y_n3, C::y_s3>, axis<C::y_n4, C::y_s4>, axis<C::y_n5, C::y_s5>, axis<C::y_n6, C::y_s6>,
+                       axis<C::y_n7, C::y_s7> > {};
+
+// ---- whole tensors
+
+// Read a whole tensor of N elements; II = 1.
+template <unsigned N, class pack_T, class T> void read_tensor(hls::stream<pack_T> &stream, T x[N]) {
+    for (unsigned p = 0; p < N / pack_T::size; p++) {
+        #pragma HLS PIPELINE II=1
+        pack_T in = stream.read();
+        for (unsigned c = 0; c < pack_T::size; c++) {
+            #pragma HLS UNROLL
+            x[p * pack_T::size + c] = in[c];
+        }
+    }
+}
+
+// Read two whole tensors side by side, so that two branches of one producer both drain; II = 1.
+template <unsigned N, unsigned M, class x_T, class y_T, class X, class Y>
+void read_tensors(hls::stream<x_T> &xs, hls::stream<y_T> &ys, X x[N], Y y[M]) {
+    const unsigned n = N / x_T::size, m = M / y_T::size;
+    for (unsigned p = 0; p < (n > m ? n : m); p++) {
+        #pragma HLS PIPELINE II=1
+        if (p < n) {
+            x_T in = xs.read();
+            for (unsigned c = 0; c < x_T::size; c++) {
+                #pragma HLS UNROLL
+                x[p * x_T::size + c] = in[c];
+            }
+        }
+        if (p < m) {
+            y_T in = ys.read();
+            for (unsigned c = 0; c < y_T::size; c++) {
+                #pragma HLS UNROLL
+                y[p * y_T::size + c] = in[c];
+            }
+        }
+    }
+}
+
+// ---- the generic adapter: a Body computes pack p of the result from whole operands
+//
+// Body::pack<C>(x, p, y, tables...) writes the C::c_out elements of pack p. Streams: the operand is read into a memory (banked by
+// channel), then one pack leaves every C::reuse_factor cycles. Latency: packs in + packs out + depth; memory: the whole operand.
+
+template <class Body, class C, class x_T, class y_T, class... K> void all_packs(const x_T *x, y_T *y, K... tables) {
+    #pragma HLS INLINE
+    for (unsigned p = 0; p < C::n_out / C::c_out; p++) {
+        #pragma HLS UNROLL
+        Body::template pack<C>(x, p, y + p * C::c_out, tables...);
+    }
+}
+
+template <class Body, class C, class x_T, class y_T, class... K>
+void buffered(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
+    #pragma HLS INLINE
+    const unsigned banks = x_T::size;
+    typename x_T::value_type whole[C::n_in0];
+    #pragma HLS ARRAY_PARTITION variable=whole cyclic factor=banks
+    read_tensor<C::n_in0>(x, whole);
+    for (unsigned p = 0; p < C::n_out / y_T::size; p++) {
+        #pragma HLS PIPELINE II=C::reuse_factor
+        y_T out;
+        Body::template pack<C>(whole, p, &out[0], tables...);
+        y.write(out);
+    }
+}
+
+template <class Body, class C, class a_T, class b_T, class y_T, class... K>
+void buffered_pair(hls::stream<a_T> &a, hls::stream<b_T> &b, hls::stream<y_T> &y, K... tables) {
+    #pragma HLS INLINE
+    const unsigned banks_a = a_T::size, banks_b = b_T::size;
+    typename a_T::value_type first[C::n_in0];
+    typename b_T::value_type second[C::n_in1];
+    #pragma HLS ARRAY_PARTITION variable=first cyclic factor=banks_a
+    #pragma HLS ARRAY_PARTITION variable=second cyclic factor=banks_b
+    read_tensors<C::n_in0, C::n_in1>(a, b, first, second);
+    for (unsigned p = 0; p < C::n_out / y_T::size; p++) {
+        #pragma HLS PIPELINE II=C::reuse_factor
+        y_T out;
+        Body::template pack<C>(first, second, p, &out[0], tables...);
+        y.write(out);
+    }
+}
+
+// ---- pointwise kernels: a Body computes element c of pack p of the result from the same element of the operand
+
+template <class Body, class C, class x_T, class y_T, class... K> void each(const x_T *x, y_T *y, K... tables) {
+    #pragma HLS INLINE
+    for (unsigned p = 0; p < C::n_out / C::c_out; p++) {
+        #pragma HLS UNROLL
+        for (unsigned c = 0; c < C::c_out; c++) {
+            #pragma HLS UNROLL
+            y[p * C::c_out + c] = Body::template element<C, y_T>(x[p * C::c_out + c], p, c, tables...);
+        }
+    }
+}
+
+template <class Body, class C, class x_T, class y_T, class... K>
+void each_pack(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
+    #pragma HLS INLINE
+    for (unsigned p = 0; p < C::n_out / y_T::size; p++) {
+        #pragma HLS PIPELINE II=1
+        x_T in = x.read();
+        y_T out;
+        for (unsigned c = 0; c < y_T::size; c++) {
+            #pragma HLS UNROLL
+            out[c] = Body::template element<C, typename y_T::value_type>(in[c], p, c, tables...);
+        }
+        y.write(out);
+    }
+}
+
+// ---- a line buffer: result rows from the last C::depth rows of the operand (a row: one index of the first axis)
+//
+// Body::at<C>(rows, r, p, y, tables...) writes pack p of result row r; rows is a ring of C::depth rows (a power of two), where row i
+// stands at i & (C::depth - 1). Body::rows<C>(r) is how many operand rows must have arrived for result row r. Per result row: the
+// rows that it needs at one pack a cycle, then one result pack every C::reuse_factor cycles. Memory: C::depth rows.
+
+template <unsigned N, class x_T, class T> void read_row(hls::stream<x_T> &x, T *row) {
+    for (unsigned p = 0; p < N / x_T::size; p++) {
+        #pragma HLS PIPELINE II=1
+        x_T in = x.read();
+        for (unsigned c = 0; c < x_T::size; c++) {
+            #pragma HLS UNROLL
+            row[p * x_T::size + c] = in[c];
+        }
+    }
+}
+
+template <class Body, class C, class x_T, class y_T, class... K>
+void by_rows(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
+    #pragma HLS INLINE
+    const unsigned banks = x_T::size;
+    typename x_T::value_type rows[C::depth * C::row_in];
+    #pragma HLS ARRAY_PARTITION variable=rows cyclic factor=banks
+    unsigned have = 0;
+    for (unsigned r = 0; r < C::rows_out; r++) {
+        for (unsigned n = 0; n < C::most_rows; n++) {
+            if (have < Body::template rows<C>(r)) {
+                read_row<C::row_in>(x, rows + (have & (C::depth - 1)) * C::row_in);
+                have++;
+            }
+        }
+        for (unsigned p = 0; p < C::row_out / y_T::size; p++) {
+            #pragma HLS PIPELINE II=C::reuse_factor
+            y_T out;
+            Body::template at<C>(rows, r, p, &out[0], tables...);
+            y.write(out);
+        }
+    }
+    for (unsigned p = 0; p < C::packs_left; p++) { // what no window covers
+        #pragma HLS PIPELINE II=1
+        x.read();
+    }
+}
+
+template <class Body, class C, class x_T, class y_T, class... K> void all_rows(const x_T *x, y_T *y, K... tables) {
+    #pragma HLS INLINE
+    for (unsigned r = 0; r < C::rows_out; r++) {
+        #pragma HLS UNROLL
+        for (unsigned p = 0; p < C::row_out / C::c_out; p++) {
+            #pragma HLS UNROLL
+            Body::template at<C>(x, r, p, y + r * C::row_out + p * C::c_out, tables...);
+        }
+    }
+}
+
+} // namespace gw
+#endif

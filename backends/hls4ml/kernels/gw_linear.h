@@ -1,0 +1,270 @@
+// Gatewright's products: dense over leading axes, matrix product, convolution of any kind and its transpose.
+//
+// Accumulators have exactly the width of the result, whose format the compiler has proved wide enough; sums wrap on the way, which
+// changes nothing, because addition modulo 2^W does not depend on the order.
+#ifndef GATEWRIGHT_LINEAR_H_
+#define GATEWRIGHT_LINEAR_H_
+
+#include "gw_common.h"
+
+namespace gw {
+
+// The end of every product: sum * factor + bias, in the unit of the result (C::factor is 1 unless the bias has the finer unit).
+template <class C, class y_T, class acc_T, class b_T> y_T finish(const acc_T &sum, const b_T &bias) {
+    #pragma HLS INLINE
+    if (C::factor == 1)
+        return stored<y_T>(sum + value(bias));
+    return stored<y_T>(sum * ap_int<C::factor_width>(C::factor) + value(bias));
+}
+
+// ---- dense: y[..., n] = sum over k of (x[..., k] - x_zero) * w[k, n], times factor, plus b[n]
+//
+// One pack in, one pack out every C::reuse_factor cycles; c_in * c_out multipliers / reuse_factor.
+// C: c_in, c_out, x_zero, factor, factor_width, multipliers. w [c_in * c_out], b [c_out].
+
+struct dense_body {
+    template <class C, class x_T, class y_T, class w_T, class b_T> static void row(const x_T *x, y_T *y, w_T *w, b_T *b) {
+        #pragma HLS INLINE
+        for (unsigned n = 0; n < C::c_out; n++) {
+            #pragma HLS UNROLL
+            typename bits<y_T>::integer sum = 0;
+            for (unsigned k = 0; k < C::c_in; k++) {
+                #pragma HLS UNROLL
+                ap_int<bits<x_T>::width + 2> v = centred(x[k], C::x_zero);
+                sum += v * value(w[k * C::c_out + n]);
+            }
+            y[n] = finish<C, y_T>(sum, b[n]);
+        }
+    }
+};
+
+template <class x_T, class y_T, class C, class w_T, class b_T> void dense(x_T *x, y_T *y, w_T *w, b_T *b) {
+    #pragma HLS PIPELINE II=C::reuse_factor
+    #pragma HLS ALLOCATION operation instances=mul limit=C::multipliers
+    for (unsigned p = 0; p < C::n_out / C::c_out; p++) {
+        #pragma HLS UNROLL
+        dense_body::row<C>(x + p * C::c_in, y + p * C::c_out, w, b);
+    }
+}
+
+template <class x_T, class y_T, class C, class w_T, class b_T>
+void dense(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T *w, b_T *b) {
+    for (unsigned p = 0; p < C::n_out / y_T::size; p++) {
+        #pragma HLS PIPELINE II=C::reuse_factor
+        x_T in = x.read();
+        y_T out;
+        dense_body::row<C>(&in[0], &out[0], w, b);
+        y.write(out);
+    }
+}
+
+// ---- matrix product: z[..., m, n] = sum over k of (x[..., m, k] - x_zero) * (y[..., k, n] - y_zero)
+//
+// x_map, y_map: where the matrix of each operand starts, by the index of the result's matrix. C: inner, c_out, rows, zeros.
+// Streams: both operands are read into memories side by side, then one row of the result leaves every C::reuse_factor cycles.
+
+struct matmul_body {
+    template <class C, class x_T, class y_T, class z_T> static void pack(const x_T *x, const y_T *y, unsigned p, z_T *z) {
+        #pragma HLS INLINE
+        const unsigned batch = p / C::rows, m = p % C::rows;
+        const int first = x_map<C>::at(batch) + int(m * C::inner), second = y_map<C>::at(batch);
+        for (unsigned n = 0; n < C::c_out; n++) {
+            #pragma HLS UNROLL
+            typename bits<z_T>::integer sum = 0;
+            for (unsigned k = 0; k < C::inner; k++) {
+                #pragma HLS UNROLL
+                ap_int<bits<x_T>::width + 2> a = centred(x[first + k], C::x_zero);
+                ap_int<bits<y_T>::width + 2> b = centred(y[second + k * C::c_out + n], C::y_zero);
+                sum += a * b;
+            }
+            z[n] = stored<z_T>(sum);
+        }
+    }
+};
+
+template <class x_T, class y_T, class z_T, class C> void matmul(x_T *x, y_T *y, z_T *z) {
+    #pragma HLS PIPELINE II=C::reuse_factor
+    for (unsigned p = 0; p < C::n_out / C::c_out; p++) {
+        #pragma HLS UNROLL
+        matmul_body::pack<C>(x, y, p, z + p * C::c_out);
+    }
+}
+
+template <class x_T, class y_T, class z_T, class C> void matmul(hls::stream<x_T> &x, hls::stream<y_T> &y, hls::stream<z_T> &z) {
+    buffered_pair<matmul_body, C>(x, y, z);
+}
+
+// One operand constant: the right one (matmul_right) or the left one (matmul_left); w holds the whole constant.
+struct matmul_right_body {
+    template <class C, class x_T, class z_T, class w_T> static void pack(const x_T *x, unsigned p, z_T *z, w_T *w) {
+        #pragma HLS INLINE
+        matmul_body::pack<C>(x, w, p, z);
+    }
+};
+
+struct matmul_left_body {
+    template <class C, class x_T, class z_T, class w_T> static void pack(const x_T *x, unsigned p, z_T *z, w_T *w) {
+        #pragma HLS INLINE
+        matmul_body::pack<C>(w, x, p, z);
+    }
+};
+
+template <class x_T, class z_T, class C, class w_T> void matmul_right(x_T *x, z_T *z, w_T *w) {
+    #pragma HLS PIPELINE II=C::reuse_factor
+    all_packs<matmul_right_body, C>(x, z, w);
+}
+
+template <class x_T, class z_T, class C, class w_T> void matmul_right(hls::stream<x_T> &x, hls::stream<z_T> &z, w_T *w) {
+    buffered<matmul_right_body, C>(x, z, w);
+}
+
+template <class x_T, class z_T, class C, class w_T> void matmul_left(x_T *x, z_T *z, w_T *w) {
+    #pragma HLS PIPELINE II=C::reuse_factor
+    all_packs<matmul_left_body, C>(x, z, w);
+}
+
+template <class x_T, class z_T, class C, class w_T> void matmul_left(hls::stream<x_T> &x, hls::stream<z_T> &z, w_T *w) {
+    buffered<matmul_left_body, C>(x, z, w);
+}
+
+// ---- convolution over up to three axes, with strides, dilation, zero padding and groups (depthwise: as many as channels)
+//
+// Axes 0, 1, 2 of the operand; what the model has fewer stands last with length 1. C: in0..in2, out0..out2 lengths, kernel0..,
+// stride0.., dilation0.., pad0.. (before), c_in, c_out, groups, x_zero, factor, factor_width, multipliers. w [kernel0, kernel1, kernel2, c_in / groups, c_out].
+// Streams: a line buffer of C::depth rows; one result pack every C::reuse_factor cycles once its rows are there.
+
+template <class C> unsigned rows_for_window(unsigned r) {
+    #pragma HLS INLINE
+    const int n = int(r * C::stride0 + (C::kernel0 - 1) * C::dilation0 + 1) - int(C::pad0);
+    return n < 0 ? 0 : n > int(C::in0) ? unsigned(C::in0) : unsigned(n);
+}
+
+// Whether tap k of the window of result place o falls on the operand, and where.
+inline bool tap_place(unsigned o, unsigned k, int stride, int dilation, int pad, int length, int &i) {
+    #pragma HLS INLINE
+    i = int(o) * stride + int(k) * dilation - pad;
+    return i >= 0 && i < length;
+}
+
+// The first element of a place in the ring of rows.
+template <class C> unsigned place(int i0, int i1, int i2) {
+    #pragma HLS INLINE
+    return ((unsigned(i0) & unsigned(C::depth - 1)) * C::in1 + unsigned(i1)) * (C::in2 * C::c_in) + unsigned(i2) * C::c_in;
+}
+
+struct conv_body {
+    template <class C> static unsigned rows(unsigned r) { return rows_for_window<C>(r); }
+
+    template <class C, class x_T, class y_T, class w_T, class b_T>
+    static void at(const x_T *x, unsigned r, unsigned p, y_T *y, w_T *w, b_T *b) {
+        #pragma HLS INLINE
+        const unsigned each_in = C::c_in / C::groups, each_out = C::c_out / C::groups;
+        typename bits<y_T>::integer sum[C::c_out];
+        #pragma HLS ARRAY_PARTITION variable=sum complete
+        for (unsigned f = 0; f < C::c_out; f++) {
+            #pragma HLS UNROLL
+            sum[f] = 0;
+        }
+        for (unsigned k = 0; k < C::kernel0 * C::kernel1 * C::kernel2; k++) {
+            #pragma HLS UNROLL
+            int i0, i1, i2;
+            bool on0 = tap_place(r, k / (C::kernel1 * C::kernel2), C::stride0, C::dilation0, C::pad0, C::in0, i0);
+            bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
+            bool on2 = tap_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
+            if (on0 && on1 && on2) {
+                const unsigned start = place<C>(i0, i1, i2);
+                for (unsigned c = 0; c < each_in; c++) {
+                    #pragma HLS UNROLL
+                    for (unsigned f = 0; f < C::c_out; f++) {
+                        #pragma HLS UNROLL
+                        ap_int<bits<x_T>::width + 2> v = centred(x[start + f / each_out * each_in + c], C::x_zero);
+                        sum[f] += v * value(w[(k * each_in + c) * C::c_out + f]);
+                    }
+                }
+            }
+        }
+        for (unsigned f = 0; f < C::c_out; f++) {
+            #pragma HLS UNROLL
+            y[f] = finish<C, y_T>(sum[f], b[f]);
+        }
+    }
+};
+
+template <class x_T, class y_T, class C, class w_T, class b_T> void conv(x_T *x, y_T *y, w_T *w, b_T *b) {
+    #pragma HLS PIPELINE II=C::reuse_factor
+    #pragma HLS ALLOCATION operation instances=mul limit=C::multipliers
+    all_rows<conv_body, C>(x, y, w, b);
+}
+
+template <class x_T, class y_T, class C, class w_T, class b_T>
+void conv(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T *w, b_T *b) {
+    by_rows<conv_body, C>(x, y, w, b);
+}
+
+// ---- transposed convolution, gathered: result place o reads operand place (o + crop - k * dilation) / stride where that is whole
+//
+// C as for conv, with pad0.. = what is cropped before. w [kernel0, kernel1, kernel2, c_out / groups, c_in].
+
+inline bool source_place(unsigned o, unsigned k, int stride, int dilation, int crop, int length, int &i) {
+    #pragma HLS INLINE
+    const int t = int(o) + crop - int(k) * dilation;
+    i = t / stride;
+    return t >= 0 && t % stride == 0 && i < length;
+}
+
+struct conv_transpose_body {
+    template <class C> static unsigned rows(unsigned r) {
+        #pragma HLS INLINE
+        const unsigned n = (r + C::pad0) / C::stride0 + 1;
+        return n > C::in0 ? unsigned(C::in0) : n;
+    }
+
+    template <class C, class x_T, class y_T, class w_T, class b_T>
+    static void at(const x_T *x, unsigned r, unsigned p, y_T *y, w_T *w, b_T *b) {
+        #pragma HLS INLINE
+        const unsigned each_in = C::c_in / C::groups, each_out = C::c_out / C::groups;
+        typename bits<y_T>::integer sum[C::c_out];
+        #pragma HLS ARRAY_PARTITION variable=sum complete
+        for (unsigned f = 0; f < C::c_out; f++) {
+            #pragma HLS UNROLL
+            sum[f] = 0;
+        }
+        for (unsigned k = 0; k < C::kernel0 * C::kernel1 * C::kernel2; k++) {
+            #pragma HLS UNROLL
+            int i0, i1, i2;
+            bool on0 = source_place(r, k / (C::kernel1 * C::kernel2), C::stride0, C::dilation0, C::pad0, C::in0, i0);
+            bool on1 = source_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
+            bool on2 = source_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
+            if (on0 && on1 && on2) {
+                const unsigned start = place<C>(i0, i1, i2);
+                for (unsigned f = 0; f < C::c_out; f++) {
+                    #pragma HLS UNROLL
+                    for (unsigned c = 0; c < each_in; c++) {
+                        #pragma HLS UNROLL
+                        const unsigned channel = f / each_out * each_in + c;
+                        ap_int<bits<x_T>::width + 2> v = centred(x[start + channel], C::x_zero);
+                        sum[f] += v * value(w[(k * each_out + f % each_out) * C::c_in + channel]);
+                    }
+                }
+            }
+        }
+        for (unsigned f = 0; f < C::c_out; f++) {
+            #pragma HLS UNROLL
+            y[f] = finish<C, y_T>(sum[f], b[f]);
+        }
+    }
+};
+
+template <class x_T, class y_T, class C, class w_T, class b_T> void conv_transpose(x_T *x, y_T *y, w_T *w, b_T *b) {
+    #pragma HLS PIPELINE II=C::reuse_factor
+    #pragma HLS ALLOCATION operation instances=mul limit=C::multipliers
+    all_rows<conv_transpose_body, C>(x, y, w, b);
+}
+
+template <class x_T, class y_T, class C, class w_T, class b_T>
+void conv_transpose(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T *w, b_T *b) {
+    by_rows<conv_transpose_body, C>(x, y, w, b);
+}
+
+} // namespace gw
+#endif
