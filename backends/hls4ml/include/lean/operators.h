@@ -1,0 +1,184 @@
+// Arithmetic, comparison and text streams of numbers. The operators live in namespace lean, where only numbers, slices
+// and bits find them (through their base class). A C integer counts as an ap_int or ap_uint of its size.
+#ifndef GATEWRIGHT_LEAN_OPERATORS_H
+#define GATEWRIGHT_LEAN_OPERATORS_H
+
+#include "number.h"
+#include "slice.h"
+
+namespace lean {
+
+// A, B: operands, at least one of them not a C integer.
+template <class A, class B> struct pair_of {
+    typedef number_of<A> a;
+    typedef number_of<B> b;
+
+    // The vendor's result formats: exact, but for a quotient.
+    static constexpr bool integer = a::is_integer && b::is_integer, is_signed = a::is_signed || b::is_signed;
+    static constexpr int fraction = AP_MAX(a::fraction, b::fraction);
+    static constexpr int whole = AP_MAX(a::iwidth + (b::is_signed && !a::is_signed), b::iwidth + (a::is_signed && !b::is_signed));
+    typedef typename named<integer, a::width + b::width, a::iwidth + b::iwidth, is_signed>::type product;
+    typedef typename named<integer, whole + 1 + fraction, whole + 1, is_signed>::type sum;
+    typedef typename named<integer, whole + 1 + fraction, whole + 1, true>::type difference;
+    typedef typename named<integer, whole + fraction, whole, is_signed>::type logic;
+    static constexpr int quotient_width = b::is_signed + a::width + AP_MAX(b::fraction, 0);
+    typedef typename named<integer, quotient_width, b::is_signed + a::iwidth + b::fraction, is_signed>::type quotient;
+    static constexpr int remainder_width = AP_MIN(a::width, b::width + (a::is_signed && !b::is_signed));
+    typedef typename named<true, remainder_width, remainder_width, a::is_signed>::type remainder;
+};
+template <class A, class B, class = number_of<A>, class = number_of<B>,
+          class = typename std::enable_if<!(operand<A>::is_c && operand<B>::is_c)>::type>
+using operands = pair_of<A, B>; // an error, and thus no candidate, for other operands
+
+template <class X> constexpr number_of<X> as_operand(const X &x) { return integer_number<1, false>::from_operand(x); }
+
+// The integer of an operand in units of 2^-fraction, as a T.
+template <class T, int fraction, class X> constexpr T aligned(const X &x) {
+    return T(as_operand(x).V) * (T(1) << (fraction - number_of<X>::fraction));
+}
+
+template <class A, class B, class P = operands<A, B>> constexpr typename P::product operator*(const A &a, const B &b) {
+    typedef typename P::product R;
+    typedef typename R::raw T;
+    return R(exactly(), T(as_operand(a).V) * T(as_operand(b).V));
+}
+#define LEAN_ALIGNED(op, result)                                                                                             \
+    template <class A, class B, class P = operands<A, B>>                                                                    \
+    constexpr typename P::result operator op(const A &a, const B &b) {                                                       \
+        typedef typename P::result R;                                                                                        \
+        typedef typename R::raw T;                                                                                           \
+        return R(exactly(), T(aligned<T, P::fraction>(a) op aligned<T, P::fraction>(b)));                                    \
+    }
+LEAN_ALIGNED(+, sum) LEAN_ALIGNED(-, difference) LEAN_ALIGNED(&, logic) LEAN_ALIGNED(|, logic) LEAN_ALIGNED(^, logic)
+#undef LEAN_ALIGNED
+
+// The common format in which the vendor's divides integers. As the vendor's, for operands of different signedness: the
+// wider one decides whether both are taken as signed, so that ap_uint<8>(200) / ap_int<4>(-2) is 200 / 510 = 0.
+template <class P> struct common_integer {
+    typedef typename P::a a;
+    typedef typename P::b b;
+    static constexpr int width = AP_MAX(a::width, b::width) + P::is_signed;
+    static constexpr bool is_signed = a::width > b::width ? a::is_signed : b::width > a::width ? b::is_signed : P::is_signed;
+    typedef signed_bits<width + !is_signed> raw;
+    template <class X> static constexpr raw of(const X &x) { return wrap<width, is_signed, raw>(as_operand(x).V); }
+};
+
+// Quotients are truncated towards zero. A division by zero stops the program, as in the vendor's.
+template <class A, class B, class P = operands<A, B>> constexpr typename P::quotient operator/(const A &a, const B &b) {
+    typedef typename P::quotient R;
+    typedef typename P::a NA;
+    typedef typename P::b NB;
+    if constexpr (P::integer) {
+        typedef common_integer<P> C;
+        return R(exactly(), wrap<R::width, R::is_signed, typename R::raw>(C::of(a) / C::of(b)));
+    } else {
+        // As the vendor's: both are brought into these many bits, where the smallest number divided by -1 wraps.
+        constexpr int up = AP_MAX(NB::fraction, 0);
+        constexpr int width = AP_MAX(NA::width + up + (NB::is_signed && !NA::is_signed), NB::width + (NA::is_signed && !NB::is_signed));
+        typedef signed_bits<width + 1> T;
+        const T divided = T(T(as_operand(a).V) * (T(1) << up)) / T(as_operand(b).V);
+        return R(exactly(), wrap<R::width, R::is_signed, typename R::raw>(wrap<width, P::is_signed, T>(divided)));
+    }
+}
+template <class A, class B, class P = operands<A, B>> constexpr typename P::remainder operator%(const A &a, const B &b) {
+    static_assert(P::integer, "gatewright: % is for ap_int and ap_uint only");
+    typedef typename P::remainder R;
+    typedef common_integer<P> C;
+    const typename C::raw x = C::of(a), y = C::of(b);
+    // As the vendor's: an unsigned number's remainder by a negative one is the number itself.
+    const typename C::raw rest = !P::a::is_signed && y < 0 ? x : typename C::raw(x % y);
+    return R(exactly(), wrap<R::width, R::is_signed, typename R::raw>(rest));
+}
+
+// Shifts: the left side is a number, or a C integer shifted by an ap_int or ap_uint (which it then counts as).
+template <class A, class B, class = operands<A, B>> constexpr auto operator<<(const A &a, const B &n) {
+    return as_operand(a).shifted_left(int64_t(as_operand(n).to_integer().V));
+}
+template <class A, class B, class = operands<A, B>> constexpr auto operator>>(const A &a, const B &n) {
+    return as_operand(a).shifted_left(-int64_t(as_operand(n).to_integer().V));
+}
+
+// ap_int and ap_uint with float or double give that; ap_fixed with either does not compile, as in the vendor's.
+template <class A, class F>
+using with_float = typename std::enable_if<number_of<A>::is_integer && !operand<A>::is_c && std::is_floating_point<F>::value, F>::type;
+#define LEAN_WITH_FLOAT(op)                                                                                                  \
+    template <class A, class F> constexpr with_float<A, F> operator op(const A &a, F f) { return ap_slong(a) op f; }        \
+    template <class A, class F> constexpr with_float<A, F> operator op(F f, const A &a) { return f op ap_slong(a); }
+LEAN_WITH_FLOAT(+) LEAN_WITH_FLOAT(-) LEAN_WITH_FLOAT(*) LEAN_WITH_FLOAT(/)
+#undef LEAN_WITH_FLOAT
+
+// Comparisons are of the exact values, but where a signed and an unsigned number meet the vendor's follows C. With the
+// widths that both have once they are aligned: from 32 bits on, if the unsigned one is at least as wide, a negative
+// number counts as larger than any; and equality is that of the low bits, as many as the wider has and at least 32.
+template <class P> struct comparison {
+    typedef typename P::a a;
+    typedef typename P::b b;
+    static constexpr int fraction = P::fraction;
+    static constexpr int width_a = a::width + fraction - a::fraction + (a::fraction < b::fraction);
+    static constexpr int width_b = AP_MAX(b::width + fraction - b::fraction, 1);
+    static constexpr bool mixed = a::is_signed != b::is_signed;
+    static constexpr bool unsigned_is_wide = a::is_signed ? width_b >= width_a : width_a >= width_b;
+    static constexpr bool like_c = mixed && (width_a >= 32 || width_b >= 32) && unsigned_is_wide;
+    static constexpr int equal_bits = AP_MAX(AP_MAX(width_a, width_b), 32);
+    typedef signed_bits<AP_MAX(width_a + !a::is_signed, width_b + !b::is_signed)> raw;
+
+    static constexpr int order(raw x, raw y) { // -1, 0, 1
+        if (like_c && (x < 0) != (y < 0)) return x < 0 ? 1 : -1;
+        return x < y ? -1 : x > y;
+    }
+    static constexpr bool equal(raw x, raw y) {
+        if constexpr (mixed && equal_bits < bits_of<raw>) {
+            typedef typename storage<bits_of<raw>>::unsigned_type U;
+            return U(U(x) << (bits_of<raw> - equal_bits)) == U(U(y) << (bits_of<raw> - equal_bits));
+        } else
+            return x == y;
+    }
+};
+template <class P, class A, class B> constexpr int order(const A &a, const B &b) {
+    typedef comparison<P> C;
+    return C::order(aligned<typename C::raw, C::fraction>(a), aligned<typename C::raw, C::fraction>(b));
+}
+template <class P, class A, class B> constexpr bool equal(const A &a, const B &b) {
+    typedef comparison<P> C;
+    return C::equal(aligned<typename C::raw, C::fraction>(a), aligned<typename C::raw, C::fraction>(b));
+}
+template <class A, class F>
+using if_float = typename std::enable_if<!operand<A>::is_c && std::is_floating_point<F>::value, number_of<A>>::type;
+#define LEAN_COMPARE(op, exact)                                                                                              \
+    template <class A, class B, class P = operands<A, B>> constexpr bool operator op(const A &a, const B &b) { return exact; } \
+    template <class A, class F, class = if_float<A, F>> constexpr bool operator op(const A &a, F f) {                       \
+        return as_operand(a).to_double() op double(f);                                                                       \
+    }                                                                                                                        \
+    template <class A, class F, class = if_float<A, F>> constexpr bool operator op(F f, const A &a) {                       \
+        return double(f) op as_operand(a).to_double();                                                                       \
+    }
+LEAN_COMPARE(==, equal<P>(a, b))
+LEAN_COMPARE(!=, !equal<P>(a, b))
+LEAN_COMPARE(<, order<P>(a, b) < 0)
+LEAN_COMPARE(>, order<P>(a, b) > 0)
+LEAN_COMPARE(<=, order<P>(a, b) <= 0)
+LEAN_COMPARE(>=, order<P>(a, b) >= 0)
+#undef LEAN_COMPARE
+
+// (a, b) concatenates in the vendor's; a comma that silently gave b would be worse than none.
+template <class A, class B, class = operands<A, B>> void operator,(const A &, const B &) = delete;
+
+// Streams, for whoever includes <istream> or <ostream>. Written: integers in decimal, the rest as the double.
+template <class C, class Traits, int W, int I, bool S, ap_q_mode Q, ap_o_mode O, int N>
+std::basic_ostream<C, Traits> &operator<<(std::basic_ostream<C, Traits> &out, const number<W, I, S, Q, O, N> &x) {
+    if constexpr (Q == LEAN_INTEGER)
+        return out << x.to_string(10);
+    else
+        return out << x.to_double();
+}
+template <class C, class Traits, int W, int I, bool S, ap_q_mode Q, ap_o_mode O, int N>
+std::basic_istream<C, Traits> &operator>>(std::basic_istream<C, Traits> &in, number<W, I, S, Q, O, N> &x) {
+    typename std::conditional<(Q == LEAN_INTEGER && W > 53), typename std::conditional<S, ap_slong, ap_ulong>::type, double>::type v{};
+    in >> v;
+    x = v;
+    return in;
+}
+
+} // namespace lean
+
+#endif
