@@ -6,9 +6,9 @@ from fractions import Fraction
 import numpy as np
 
 from ...graph import Fixed, Graph, Node, Overflow, Rounding, UnsupportedError
-from ...graph.ops import Mul, Quantize, Reduce, Reduction, Softmax, Sub
+from ...graph.ops import Minimum, Mul, Quantize, Reduce, Reduction, Softmax, Sub
 from ..config import Config
-from ..rewrite import again, is_plain, note, rebuild
+from ..rewrite import again, integers, is_plain, note, rebuild
 from .make_tables import ends, lookup, unit
 
 EXP = Fixed(18, 1, False)
@@ -73,7 +73,9 @@ def _softmax(node: Node, config: Config, notes: list[str]) -> Node:
     axis = (softmax.op.axis,)
     plan = plan_softmax(x, softmax.op.axis, config.table_bits_of(where))
     peak = Node(Reduce(Reduction.MAX, axis, True), (x,), where)
-    fall = narrowed(Node(Sub(), (x, peak), where), plan.difference, Rounding.TRN, where)
+    zero = integers(0, Fixed(1, 1, False))
+    below = Node(Minimum(), (Node(Sub(), (x, peak), where), zero), where)  # proves that no entry above exp(0) is needed
+    fall = narrowed(below, plan.difference, Rounding.TRN, where)
     powers = lookup(fall, np.exp, Quantize(EXP), where)
     total = narrowed(Node(Reduce(Reduction.SUM, axis, True), (powers,), where), plan.total, Rounding.RND, where)
     inverse = lookup(total, lambda v: 1.0 / np.maximum(v, 1.0), Quantize(plan.inverse), where)
@@ -106,5 +108,5 @@ def narrowed(node: Node, format: Fixed, rounding: Rounding, where: str) -> Node:
     low, high = ends(node)
     fine = is_plain(node.type.format) and high - low < 2**format.width and _fraction(node.type.format) <= _fraction(format)
     return (
-        node if fine else Node(Quantize(format, rounding, Overflow.SAT, "index of a table of softmax"), (node,), where)
+        node if fine else Node(Quantize(format, rounding, Overflow.SAT_SYM, "index of a table of softmax"), (node,), where)
     )

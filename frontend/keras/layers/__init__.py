@@ -1,7 +1,8 @@
 """The layers of Keras, each a function that reads all attributes and gives nodes. Importing this fills the tables."""
 
-from . import activations, advanced, convolution, core, merging, normalization, pooling, reshaping, transposed
+from . import activations, advanced, binary, convolution, core, merging, normalization, pooling, reshaping, transposed
 
 __all__ = [
-    "activations", "advanced", "convolution", "core", "merging", "normalization", "pooling", "reshaping", "transposed",
+    "activations", "advanced", "binary", "convolution", "core", "merging", "normalization", "pooling", "reshaping",
+    "transposed",
 ]  # fmt: skip
