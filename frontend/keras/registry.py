@@ -33,11 +33,13 @@ class Weight:
 
     ``when``: a boolean attribute that has to be true for it to exist, or a function of the configuration.
     ``trainable``: frameworks store trainable weights before the others where several layers share one list.
+    ``group``: the layer inside that owns it, as the newer file layout calls it.
     """
 
     name: str
     when: str | Callable[[Mapping[str, Any]], bool] | None = None
     trainable: bool = True
+    group: str = ""
 
     def exists(self, config: Mapping[str, Any]) -> bool:
         """Whether a layer of this configuration has it."""

@@ -103,20 +103,53 @@ def read_paths(root: Entry, store: Store) -> Arrays:
     result: dict[Entry, dict[str, NDArray]] = {}
     used: set[str] = set()
     errors: list[GatewrightError] = []
+    twins = _twins(root)
     for entry, path in _paths(root, "", top or "layers"):
         wanted = stored(entry)
         if entry.class_name not in LAYERS:
             used.add(path)
             continue
-        found = sorted((n for n in store.names(f"{path}/vars") if n.isdigit()), key=int)
-        used.add(f"{path}/vars")
-        if len(found) != len(wanted):
-            what = f"the file has {len(found)} weights at {path}, the layer needs {len(wanted)}"
+        found = {group: _numbers(store, path, group) for group in ("", *(w.group for w in wanted))}
+        used.update(_variables(path, group) for group in found)
+        count = sum(map(len, found.values()))
+        if not count and entry in twins:
+            continue
+        if any(len(found[group]) != sum(w.group == group for w in wanted) for group in found):
+            what = f"the file has {count} weights at {path}, the layer needs {len(wanted)}"
             errors.append(ShapeError(what, where=entry.where, hint="configuration and weights are of different models"))
-        elif found:
-            result[entry] = {w.name: store.array(f"{path}/vars/{n}") for w, n in zip(wanted, found, strict=True)}
+        elif count:
+            result[entry] = {w.name: store.array(f"{_variables(path, w.group)}/{found[w.group].pop(0)}") for w in wanted}
     raise_all(errors or (_stranger(store, path) for path in _unused(store, used)))
+    for entry in twins:
+        owner = next((twin for twin in twins[entry] if twin in result), None)
+        if entry not in result and owner is not None:
+            result[entry] = result[owner]
+    _check_complete(root, result)
     return result
+
+
+def _twins(root: Entry) -> dict[Entry, list[Entry]]:
+    """For each layer that was one object with others: those others. Its weights are stored only once."""
+    groups: dict[Any, list[Entry]] = {}
+    for entry in root.walk():
+        if isinstance(entry.shared, int):
+            groups.setdefault((entry.shared, entry.class_name), []).append(entry)
+    result: dict[Entry, list[Entry]] = {}
+    for group in groups.values():
+        for same in zip(*(entry.walk() for entry in group), strict=False):
+            for leaf in same if len(group) > 1 else ():
+                result.setdefault(leaf, []).extend(twin for twin in same if twin.class_name == leaf.class_name)
+    return result
+
+
+def _variables(path: str, group: str) -> str:
+    """Name the group that holds the arrays of a layer, or those of the layer inside that it calls ``group``."""
+    return f"{path}/{group}/vars" if group else f"{path}/vars"
+
+
+def _numbers(store: Store, path: str, group: str) -> list[str]:
+    """Give the names of the arrays there, which are numbers, in order."""
+    return sorted((n for n in store.names(_variables(path, group)) if n.isdigit()), key=int)
 
 
 def _paths(entry: Entry, path: str, top: str) -> Iterator[tuple[Entry, str]]:

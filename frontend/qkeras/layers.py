@@ -108,11 +108,11 @@ BATCHNORM = {
     "synchronized": "how the moving averages were computed",
 }
 FOLDED = (
-    Weight("gamma", when="scale"),
-    Weight("beta", when="center"),
+    Weight("gamma", when="scale", group="batchnorm"),
+    Weight("beta", when="center", group="batchnorm"),
     Weight("iteration", trainable=False),
-    Weight("moving_mean", trainable=False),
-    Weight("moving_variance", trainable=False),
+    Weight("moving_mean", trainable=False, group="batchnorm"),
+    Weight("moving_variance", trainable=False, group="batchnorm"),
 )
 
 

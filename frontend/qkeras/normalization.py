@@ -11,6 +11,7 @@ from ..keras.registry import Layer, Weight, layer
 from .identify import quantizer_of
 from .layers import ignore_ranges
 from .numbers import f32, real_values
+from .quantizer import Quantizer
 
 DEFAULTS = {
     "gamma": "quantized_relu_po2(6, 2048)",
@@ -22,14 +23,14 @@ TRAINED = ("gamma", "variance")
 """Where qkeras takes ``auto_po2`` for an alpha that is not given."""
 
 
-def quantized_statistic(layer: Layer, name: str, values: NDArray) -> NDArray:
-    """Give gamma, beta, the mean or the variance after its quantizer, in float32."""
-    place = f"{layer.place}: {name}_quantizer"
-    quantizer = quantizer_of(layer.config.take(f"{name}_quantizer", DEFAULTS[name]), where=place)
-    if quantizer is None:
-        return f32(values)
-    quantizer = quantizer.trainable() if name in TRAINED else quantizer
-    return real_values(quantizer.weights(f32(values), f"{layer.name}/{name}"))
+def read_quantizers(layer: Layer) -> dict[str, Quantizer | None]:
+    """Read the four quantizers, whether their statistics exist or not."""
+    found = {}
+    for name, default in DEFAULTS.items():
+        value = layer.config.take(f"{name}_quantizer", default)
+        quantizer = quantizer_of(value, where=f"{layer.place}: {name}_quantizer")
+        found[name] = quantizer.trainable() if quantizer and name in TRAINED else quantizer
+    return found
 
 
 @layer(
@@ -54,18 +55,17 @@ def q_batch_normalization(layer: Layer, inputs: list[Node]) -> Node:
     if len(axes) != 1:
         raise config.refusal("axis", config.peek("axis"), "qkeras normalizes along one axis")
     size = (x.shape[axes[0]],)
-    epsilon = f32(config.real("epsilon", 1e-3))
-    mean = quantized_statistic(layer, "mean", layer.array("moving_mean", size))
-    variance = quantized_statistic(layer, "variance", layer.array("moving_variance", size))
-    factor = f32(1 / np.sqrt(f32(variance + epsilon)))
-    factor = f32(factor * _optional(layer, "gamma", "scale", size)) if config.boolean("scale", True) else factor
-    offset = f32(-mean * factor)
-    offset = f32(_optional(layer, "beta", "center", size) + offset) if config.boolean("center", True) else offset
+    quantizers, epsilon = read_quantizers(layer), f32(config.real("epsilon", 1e-3))
+
+    def statistic(name: str, stored: str) -> NDArray:
+        values, quantizer = f32(layer.array(stored, size)), quantizers[name]
+        return values if quantizer is None else real_values(quantizer.weights(values, f"{layer.name}/{name}"))
+
+    factor = f32(1 / np.sqrt(f32(statistic("variance", "moving_variance") + epsilon)))
+    factor = f32(factor * statistic("gamma", "gamma")) if config.boolean("scale", True) else factor
+    offset = f32(-statistic("mean", "moving_mean") * factor)
+    offset = f32(statistic("beta", "beta") + offset) if config.boolean("center", True) else offset
     shape = along(x.shape, axes)
     product = layer.node(Mul(), x, layer.constant(factor.reshape(shape), "scale"))
     return layer.node(Add(), product, layer.constant(offset.reshape(shape), "offset"))
 
-
-def _optional(layer: Layer, name: str, flag: str, size: tuple[int, ...]) -> NDArray:
-    """Give gamma or beta."""
-    return quantized_statistic(layer, name, layer.array(name, size))

@@ -23,6 +23,10 @@ def start():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import qkeras
+        import tensorflow as tf
+        from tensorflow.python.ops import array_ops
+    if not hasattr(array_ops, "stack"):
+        array_ops.stack = tf.stack  # TensorFlow 2.21 has moved what QConv2DTranspose of qkeras 0.9.0 calls
     return qkeras
 
 
