@@ -1,0 +1,100 @@
+"""Operators whose inputs are all known are computed at once, by the evaluator that comes with the ``onnx`` package."""
+
+import warnings
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ...graph import NDArray, UnsupportedError
+from .registry import MAX_ELEMENTS, Call, Known, Value
+
+NEVER = {
+    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial",
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger",
+    "If", "Loop", "Scan", "SequenceMap", "ImageDecoder", "TfIdfVectorizer", "StringNormalizer",
+}  # fmt: skip
+"""Not folded although nothing is unknown: random, quantized, or with graphs inside."""
+
+SHAPE_INPUT = {"ConstantOfShape": 0, "Expand": 1, "Reshape": 1}
+"""Operators whose result is as large as an input says: which one."""
+
+
+def fold(node: Any, call: Call) -> list[Value]:
+    """Compute a ``NodeProto`` from its known inputs, once for each batch length where they depend on it.
+
+    Raises UnsupportedError where an attribute is unknown or the evaluator cannot compute it.
+    """
+    _check_attributes(node, call)
+    knowns = [call.optional(i) for i in range(len(node.input))]
+    count = max((len(k.variants) for k in knowns if isinstance(k, Known)), default=1)
+    runs = []
+    for variant in range(count):
+        arrays = {
+            name: k.variants[variant % len(k.variants)]
+            for name, k in zip(node.input, knowns, strict=True)
+            if isinstance(k, Known)
+        }
+        _check_size(node, [arrays.get(name) for name in node.input], call)
+        runs.append(_run(node, arrays, call))
+    return [Known.of(*(run[i] for run in runs)) for i in range(len(runs[0]))]
+
+
+def _check_attributes(node: Any, call: Call) -> None:
+    """Count as read what the operator's definition knows in this opset; the rest is refused."""
+    import onnx
+
+    schema = onnx.defs.get_schema(node.op_type, call.opset, "")
+    call.attributes.ignore(*schema.attributes, why="the evaluator of the onnx package reads what the definition has")
+    for i in range(len(node.input)):
+        call.optional(i)
+    call.done()
+
+
+def _check_size(node: Any, arrays: list[NDArray | None], call: Call) -> None:
+    """Refuse what would not fit into memory before it is computed."""
+    first = arrays[0] if arrays else None
+    size = 0.0
+    if node.op_type in SHAPE_INPUT and len(arrays) > SHAPE_INPUT[node.op_type]:
+        size = _product(arrays[SHAPE_INPUT[node.op_type]])
+        size *= 1 if first is None or node.op_type != "Expand" else max(first.size, 1)
+    elif node.op_type == "Tile" and first is not None:
+        size = first.size * _product(arrays[1])
+    elif node.op_type == "Pad" and first is not None and len(arrays) > 1 and arrays[1] is not None:
+        size = prod(n + float(np.abs(arrays[1]).sum()) for n in first.shape)
+    elif node.op_type == "Range" and all(a is not None and a.size == 1 for a in arrays):
+        start, limit, delta = (float(a.ravel()[0]) for a in arrays if a is not None)
+        size = (limit - start) / delta if delta else np.inf
+    elif node.op_type in ("Resize", "Upsample", "OneHot", "EyeLike", "CenterCropPad", "Col2Im"):
+        raise call.refuse(f"{node.op_type} of constants is not folded", "fold constants where the model is exported")
+    if not size <= MAX_ELEMENTS:
+        raise call.refuse(
+            f"{node.op_type} would give {size:.3g} elements", f"at most {MAX_ELEMENTS:,}; the file may be damaged"
+        )
+
+
+def _product(shape: NDArray | None) -> float:
+    return float(np.prod(np.abs(np.asarray(shape if shape is not None else 1, np.float64))))
+
+
+def _run(node: Any, arrays: dict[str, NDArray], call: Call) -> list[NDArray]:
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    inputs = [onnx.helper.make_empty_tensor_value_info(name) for name in arrays]
+    outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
+    graph = onnx.helper.make_graph([node], "fold", inputs, outputs)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            results = ReferenceEvaluator(graph, opsets={"": call.opset}).run(None, arrays)
+    except Exception as error:  # the evaluator raises whatever numpy raises
+        raise UnsupportedError(
+            f"cannot be computed from its constant inputs: {error}",
+            where=call.place,
+            hint="fold constants where the model is exported",
+        ) from error
+    if not all(isinstance(r, (np.ndarray, np.generic)) for r in results):
+        raise call.refuse("gives something else than tensors", "sequences and optional values are not supported")
+    given = iter(results)
+    return [np.asarray(next(given)) if name else np.zeros(()) for name in node.output]

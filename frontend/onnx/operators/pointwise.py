@@ -1,0 +1,119 @@
+"""Arithmetic with broadcasting, and functions of one value."""
+
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+
+from ....graph import Node, Op
+from ....graph.ops import Activation, Add, Div, Maximum, Minimum, Mul, Power, Sub
+from ..registry import Build, Call, Known, Results, operator
+from .constants import uniform
+
+FUNCTIONS = {
+    "Abs": "abs", "Sqrt": "sqrt", "Exp": "exp", "Log": "log", "Reciprocal": "reciprocal", "Erf": "erf", "Sign": "sign",
+    "Floor": "floor", "Ceil": "ceil", "Round": "round", "Sin": "sin", "Cos": "cos", "Tan": "tan", "Asin": "asin", "Acos": "acos",
+    "Atan": "atan", "Sinh": "sinh", "Cosh": "cosh", "Asinh": "asinh", "Acosh": "acosh", "Atanh": "atanh",
+}  # fmt: skip
+"""Functions without attributes, and what the graph calls them. Round is to even in both."""
+
+
+def _function(name: str) -> Build:
+    return lambda call: call.node(Activation(name), call.flow())
+
+
+for _operator, _name in FUNCTIONS.items():
+    operator(_operator)(_function(_name))
+
+
+def operands(call: Call, indices: Sequence[int]) -> list[Node]:
+    """Give inputs that broadcast against each other."""
+    rank = call.rank(*indices)
+    return [call.operand(i, rank) for i in indices]
+
+
+def _binary(op: Op) -> Build:
+    return lambda call: call.node(op, *operands(call, (0, 1)))
+
+
+operator("Add")(_binary(Add()))
+operator("Sub")(_binary(Sub()))
+operator("Mul")(_binary(Mul()))
+
+
+def _variadic(op: Op) -> Build:
+    return lambda call: reduce(lambda a, b: call.node(op, a, b), operands(call, range(len(call.inputs))))
+
+
+operator("Sum")(_variadic(Add()))
+operator("Max")(_variadic(Maximum()))
+operator("Min")(_variadic(Minimum()))
+
+
+@operator("Mean")
+def mean(call: Call) -> Node:
+    """Average tensors, element by element."""
+    total = reduce(lambda a, b: call.node(Add(), a, b), operands(call, range(len(call.inputs))))
+    return scaled(call, total, 1.0 / len(call.inputs))
+
+
+def scaled(call: Call, x: Node, factor: float) -> Node:
+    """``x * factor``."""
+    return x if factor == 1.0 else call.node(Mul(), x, call.constant(np.float32(factor)))
+
+
+@operator("Neg")
+def neg(call: Call) -> Node:
+    """``-x``."""
+    return scaled(call, call.flow(), -1.0)
+
+
+@operator("Div")
+def div(call: Call) -> Node:
+    """``x / y``; a constant divisor becomes a factor (one rounding more, in float32)."""
+    x, y = operands(call, (0, 1))
+    if y.type.value is not None:
+        with np.errstate(all="ignore"):
+            factor = (1.0 / y.type.value.data.astype(np.float64)).astype(np.float32)
+        if np.isfinite(factor).all() and (np.abs(factor) >= np.finfo(np.float32).tiny).all():
+            return call.node(Mul(), x, call.constant(factor))
+    return call.node(Div(), x, y)
+
+
+@operator("Pow")
+def power(call: Call) -> Node:
+    """``x ** y``; y may be of an integer type."""
+    exponent = call.value(1)
+    if isinstance(exponent, Known):
+        one = uniform(exponent.variants[0])
+        exponent = Known(tuple(v.astype(np.float32) for v in exponent.variants))
+        call.inputs = [call.inputs[0], exponent]
+        if one is not None and exponent.variants[0].ndim <= call.rank(0):
+            return _to_the(call, call.flow(), one)
+    return call.node(Power(), *operands(call, (0, 1)))
+
+
+def _to_the(call: Call, x: Node, exponent: float) -> Node:
+    """A constant power, in the cheapest operation that is exactly it."""
+    names = {0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
+    if exponent == 1.0:
+        return x
+    if exponent in (2.0, 3.0):
+        square = call.node(Mul(), x, x)
+        return square if exponent == 2.0 else call.node(Mul(), square, x)
+    if exponent in names:
+        return call.node(Activation(names[exponent]), x)
+    return call.node(Activation("power", (exponent,)), x)
+
+
+@operator("Where")
+def where(call: Call) -> Results:
+    """Choose by a constant mask: ``x * mask + y * (1 - mask)``."""
+    rank = call.rank(0, 1, 2)
+    mask = call.value(0)
+    if not isinstance(mask, Known):
+        raise call.refuse("the condition is computed at run time", "choices by value are not supported")
+    chosen = call.sample(mask, rank, "the condition").astype(np.float32)
+    x, y = call.operand(1, rank), call.operand(2, rank)
+    takes, leaves = call.constant(chosen), call.constant(1.0 - chosen)
+    return call.node(Add(), call.node(Mul(), x, takes), call.node(Mul(), y, leaves))

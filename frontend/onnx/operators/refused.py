@@ -1,0 +1,48 @@
+"""Operators that are known, and refused on purpose: what to try instead."""
+
+from ..registry import REFUSED
+
+_QUANTIZED = "quantized ONNX models are not supported yet; import the QKeras or float model"
+_CHOICE = "only arithmetic on numbers is supported; leave decisions to the host"
+_LOOP = "unroll loops and take one branch where the model is exported"
+
+REFUSED.update(
+    dict.fromkeys(
+        (
+            "QuantizeLinear",
+            "DequantizeLinear",
+            "DynamicQuantizeLinear",
+            "QLinearConv",
+            "QLinearMatMul",
+            "ConvInteger",
+            "MatMulInteger",
+        ),
+        _QUANTIZED,
+    )
+    | dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), _LOOP)
+    | dict.fromkeys(("RNN", "LSTM", "GRU"), "recurrent layers are not supported yet; import the Keras model")
+    | dict.fromkeys(
+        ("ArgMax", "ArgMin", "TopK", "Hardmax"), "end the model at the scores and pick the class on the host"
+    )
+    | dict.fromkeys(
+        ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Xor", "NonZero", "Compress"),
+        _CHOICE,
+    )
+    | {
+        "LpPool": "use AveragePool or MaxPool",
+        "GlobalLpPool": "use GlobalAveragePool or GlobalMaxPool",
+        "LRN": "train with BatchNormalization instead",
+        "MaxUnpool": "use Resize or ConvTranspose",
+        "MaxRoiPool": "use fixed windows",
+        "Mod": "only real arithmetic is supported",
+        "Einsum": "write it as MatMul, Transpose and Reshape",
+        "GatherElements": "use Gather with constant indices",
+        "GatherND": "use Gather with constant indices",
+        "Upsample": "use Resize",
+        "Attention": "write it as MatMul and Softmax (export with an opset below 23)",
+        "RotaryEmbedding": "export with an opset below 23",
+        "SwiGLU": "export with an opset below 28",
+        "CumSum": "use MatMul by a triangular matrix",
+        "MeanVarianceNormalization": "use InstanceNormalization or LayerNormalization",
+    }
+)

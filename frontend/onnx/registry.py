@@ -1,0 +1,303 @@
+"""The table of operators, and what an operator's function sees: the values it reads, its attributes, its place for errors.
+
+A module of operators fills the table with ``@operator("Relu")`` above ``def relu(call: Call) -> Results``. What a function does not
+read (an attribute, an input) is an error, found by construction: see ``Call.done``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ...graph import Array, GatewrightError, ManyErrors, NDArray, Node, Op, ShapeError, UnsupportedError
+from ...graph.ops import Constant
+from ..attributes import Attributes, raise_all
+
+MAX_ELEMENTS = 1 << 28
+"""No tensor may be larger (per sample): 1 GiB of float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """A tensor that depends on an input of the model. ``node`` leaves out axis 0, which is the batch."""
+
+    node: Node
+
+    @property
+    def rank(self) -> int:
+        """The rank in the source, the batch included."""
+        return len(self.node.shape) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A tensor that does not depend on any input's values, as the source has it (with the batch axis, where it has one).
+
+    Where the batch is open, arithmetic on shapes may depend on its length: then there is one variant for each length that is
+    tried (``Batch.lengths``); else there is one.
+    """
+
+    variants: tuple[NDArray, ...]
+
+    @staticmethod
+    def of(*variants: NDArray) -> "Known":
+        """Make one variant of several that are equal."""
+        first = variants[0]
+        same = all(
+            v.dtype == first.dtype and v.shape == first.shape and v.tobytes() == first.tobytes() for v in variants
+        )
+        return Known((first,) if same else variants)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """An output of an operator that is not computed; reading it is an error that says ``why``."""
+
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Flipped:
+    """The transpose [features, batch] of a tensor [batch, features], which ``node`` is: to be transposed back, nothing else."""
+
+    node: Node
+
+
+Value = Flow | Known | Absent | Flipped
+Results = Node | list[Node] | Value | list[Value]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The lengths that axis 0 is taken to have: one where the model fixes it, else two primes, to tell it from other numbers."""
+
+    lengths: tuple[int, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the model leaves the length open."""
+        return len(self.lengths) > 1
+
+
+OPEN_BATCH = Batch((1009, 1013))
+
+
+@dataclass(eq=False)
+class Call:
+    """One operator of the source while it is being imported.
+
+    ``name`` is unique in the model and becomes ``Node.where``; ``place`` is the file, the operator and its name, for errors;
+    ``outputs`` counts the outputs that have a name; ``notes`` collects sentences for the user.
+    """
+
+    op: str
+    name: str
+    place: str
+    opset: int
+    inputs: Sequence[Value | None]
+    attributes: Attributes
+    outputs: int
+    batch: Batch
+    notes: list[str] = field(default_factory=list)
+    _read: set[int] = field(default_factory=set)
+
+    def refuse(self, what: str, hint: str = "") -> UnsupportedError:
+        """Give the error that says what of this operator is not supported."""
+        return UnsupportedError(what, where=self.place, hint=hint)
+
+    def misfit(self, what: str, hint: str = "") -> ShapeError:
+        """Give the error that says what does not fit together."""
+        return ShapeError(what, where=self.place, hint=hint or "the file is damaged; onnx.checker may say more")
+
+    def optional(self, i: int) -> Flow | Known | None:
+        """Give input ``i``, None where it is left out."""
+        self._read.add(i)
+        value = self.inputs[i] if i < len(self.inputs) else None
+        if isinstance(value, Absent):
+            raise self.refuse(
+                f"it reads an output that is not computed: {value.why}", "take that output out of the model"
+            )
+        if isinstance(value, Flipped):
+            raise self.refuse(
+                f"axis 0 of input {i} is not the batch: a Transpose has moved it", "keep axis 0 where it is"
+            )
+        return value
+
+    def flipped(self, i: int) -> Node | None:
+        """Give input ``i`` where it is [features, batch], the transpose of the node that is given; None for any other."""
+        value = self.inputs[i] if i < len(self.inputs) else None
+        if not isinstance(value, Flipped):
+            return None
+        self._read.add(i)
+        return value.node
+
+    def value(self, i: int) -> Flow | Known:
+        """Give input ``i``, which must be there."""
+        value = self.optional(i)
+        if value is None:
+            raise self.misfit(f"input {i} is missing")
+        return value
+
+    def flow(self, i: int = 0) -> Node:
+        """Give an input that must depend on the model's inputs, as a node."""
+        value = self.value(i)
+        if isinstance(value, Known):
+            raise self.refuse(
+                f"input {i} is a constant where a computed tensor is expected",
+                "fold constants first (onnxslim, onnxsim)",
+            )
+        return value.node
+
+    def known(self, i: int) -> NDArray | None:
+        """Give an input that must be a constant which no batch length enters; None where it is left out."""
+        value = self.optional(i)
+        if value is None:
+            return None
+        if isinstance(value, Flow):
+            raise self.refuse(
+                f"input {i} is computed at run time", "it must be a constant; make it one where the model is exported"
+            )
+        if len(value.variants) > 1:
+            raise self.refuse(
+                f"input {i} depends on the length of the batch", "export the model with a fixed batch of 1"
+            )
+        return value.variants[0]
+
+    def array(self, i: int) -> NDArray:
+        """Give an input that must be there and constant, as float32."""
+        value = self.known(i)
+        if value is None:
+            raise self.misfit(f"input {i} is missing")
+        return self.real(value)
+
+    def integers(self, i: int) -> tuple[int, ...] | None:
+        """Give a constant input of whole numbers (one axis, or one number); None where it is left out."""
+        value = self.known(i)
+        return None if value is None else self.whole(value)
+
+    def whole(self, value: NDArray) -> tuple[int, ...]:
+        """Give an array of whole numbers as a tuple."""
+        if value.dtype.kind not in "iu" or value.ndim > 1:
+            raise self.misfit(f"expected a list of whole numbers, got {value.dtype} of shape {value.shape}")
+        return tuple(int(v) for v in value.ravel())
+
+    def scalar(self, i: int) -> float | None:
+        """Give a constant input of one number; None where it is left out."""
+        value = self.known(i)
+        if value is None:
+            return None
+        if value.size != 1:
+            raise self.misfit(f"input {i} should be one number, its shape is {value.shape}")
+        return float(self.real(value).ravel()[0])
+
+    def real(self, value: NDArray) -> NDArray:
+        """Give floating-point numbers of any width in float32."""
+        if not value.dtype.name.startswith(("float", "bfloat")):
+            raise self.refuse(f"a constant has type {value.dtype}", "convert the model to float32")
+        with np.errstate(all="ignore"):
+            return value.astype(np.float32)
+
+    def operand(self, i: int, rank: int) -> Node:
+        """Give input ``i`` of an operator that broadcasts to ``rank`` axes (the batch included), without its batch axis.
+
+        Raises UnsupportedError where something else than the batch would meet the batch.
+        """
+        value = self.value(i)
+        if isinstance(value, Known):
+            return self.constant(self.sample(value, rank, f"input {i}"))
+        if value.rank != rank:
+            raise self.refuse(
+                f"input {i} has {value.rank} axes and another has {rank}: axis 0, the batch, would meet another axis",
+                "reshape it to the same number of axes where the model is made",
+            )
+        return value.node
+
+    def sample(self, value: Known, rank: int, what: str) -> NDArray:
+        """Give the part of a constant that meets one sample, when it broadcasts to ``rank`` axes with the batch first."""
+        results = [self._one_sample(v, rank, what) for v in value.variants]
+        if any(r.shape != results[0].shape or not np.array_equal(r, results[0]) for r in results[1:]):
+            raise self.refuse(f"{what} depends on the length of the batch", "export the model with a fixed batch of 1")
+        return results[0]
+
+    def _one_sample(self, value: NDArray, rank: int, what: str) -> NDArray:
+        if value.ndim < rank or not value.ndim:
+            return value
+        if value.ndim > rank:
+            raise self.refuse(
+                f"{what} of shape {value.shape} has more axes than the tensor with the batch", "reshape the constant"
+            )
+        if value.shape[0] != 1 and (value.shape[0] not in self.batch.lengths or not bool((value == value[:1]).all())):
+            raise self.refuse(
+                f"{what} of shape {value.shape} has a leading axis that would meet the batch",
+                "axis 0 is the batch; give the constant a leading axis of length 1",
+            )
+        return value[0] if value.shape[0] else value
+
+    def rank(self, *indices: int) -> int:
+        """Give the most axes that any of these inputs has."""
+        return max(value.rank if isinstance(value := self.value(i), Flow) else value.variants[0].ndim for i in indices)
+
+    def node(self, op: Op, *inputs: Node) -> Node:
+        """Apply an operation in the name of this operator."""
+        node = Node(op, inputs, self.name)
+        if node.type.size > MAX_ELEMENTS:
+            raise self.refuse(f"a tensor of {node.type.size:,} elements ({node.shape})", f"at most {MAX_ELEMENTS:,}")
+        return node
+
+    def constant(self, value: npt.ArrayLike, key: str = "") -> Node:
+        """Give a float32 constant; ``key`` says which of the operator's."""
+        array = np.asarray(value)
+        array = self.real(array) if array.dtype != object else array
+        return Node(Constant(Array(array)), (), f"{self.name}/{key}" if key else self.name)
+
+    def axis(self, axis: int, rank: int) -> int:
+        """Give an axis of the source, which may be negative, counted from 0. Raises ShapeError where there is no such axis."""
+        if not -rank <= axis < rank:
+            raise self.misfit(f"axis {axis} of a tensor of {rank} axes")
+        return axis % rank
+
+    def sample_axis(self, axis: int, rank: int) -> int:
+        """Give an axis counted without the batch. Raises UnsupportedError for the batch itself."""
+        axis = self.axis(axis, rank)
+        if axis == 0:
+            raise self.refuse("it works along axis 0, the batch", "samples are independent; give another axis")
+        return axis - 1
+
+    def done(self) -> None:
+        """Raise UnsupportedError for each attribute and each input that nobody read."""
+        unread = [i for i, v in enumerate(self.inputs) if v is not None and i not in self._read]
+        errors: list[GatewrightError] = [self.refuse(f"input {i} is not one that Gatewright knows") for i in unread]
+        try:
+            self.attributes.done()
+        except GatewrightError as error:
+            errors.append(error)
+        raise_all(errors)
+
+
+Build = Callable[[Call], Results]
+
+OPERATORS: dict[str, Build] = {}
+"""By operator type, of the default domain."""
+
+REFUSED: dict[str, str] = {}
+"""Operators that are known and refused, with what to try."""
+
+
+def operator(*names: str) -> Callable[[Build], Build]:
+    """Register how operators of these types become nodes."""
+
+    def register(build: Build) -> Build:
+        for name in names:
+            assert name not in OPERATORS, name
+            OPERATORS[name] = build
+        return build
+
+    return register
+
+
+def located(error: GatewrightError, place: str) -> GatewrightError:
+    """Give the same error with the full place, where it names less."""
+    if isinstance(error, ManyErrors):
+        return ManyErrors(located(e, place) for e in error.errors)
+    return error if error.where.startswith(place) else type(error)(error.what, where=place, hint=error.hint)
