@@ -106,7 +106,7 @@ def narrowed(node: Node, format: Fixed, rounding: Rounding, where: str) -> Node:
     assert isinstance(node.type.format, Fixed)
     assert isinstance(format.width, int)
     low, high = ends(node)
-    fine = is_plain(node.type.format) and high - low < 2**format.width and _fraction(node.type.format) <= _fraction(format)
-    return (
-        node if fine else Node(Quantize(format, rounding, Overflow.SAT_SYM, "index of a table of softmax"), (node,), where)
-    )
+    few_bits = is_plain(node.type.format) and high - low < 2**format.width
+    if few_bits and _fraction(node.type.format) <= _fraction(format):
+        return node
+    return Node(Quantize(format, rounding, Overflow.SAT_SYM, "index of a table of softmax"), (node,), where)

@@ -96,10 +96,10 @@ def index_format(low: float, high: float, bits: int) -> Fixed:
 
 
 def octaves(x: Node, function: Real, target: Quantize, bits: int, where: str) -> Node:
-    """Give a function that is steep near 0, of values >= 0, as the sum of tables that are finer the nearer to 0 they lie.
+    """Give a function, steep near 0, of values >= 0 as the sum of tables that are finer the nearer to 0 they lie.
 
-    Table k covers 0 to 2^(n - 4k) in 2^bits steps and holds zeros where a finer one serves, so that one entry of the sum is
-    not zero: the relative step is at most 2^(4 - bits) down to the finest table.
+    Table k covers 0 to 2^(n - 4k) in 2^bits steps and holds zeros where a finer one serves, so that one entry of the
+    sum is not zero: the relative step is at most 2^(4 - bits) down to the finest table.
     """
     top = int(np.ceil(np.log2((ends(x)[1] + 1) * unit(x))))
     finest = int(np.log2(unit(x)))

@@ -115,8 +115,8 @@ def compile_(
         check_replaceable(out, force=force)
         project = compile_file(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
-            hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types, vectors=vectors,
-            verify=verify, progress=progress,
+            hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
+            vectors=vectors, verify=verify, progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(_summary(project.manifest, out)))

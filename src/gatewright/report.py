@@ -20,8 +20,8 @@ def render(manifest: Mapping[str, Any]) -> RenderableType:
 
 
 SOURCES = (
-    "Formats, MACs and parameters: exact, from the integer graph. Proved ranges: exact interval analysis over the actual "
-    "weights. Seen ranges: the graph run on the samples given to compile. Verification: the compiled C simulation "
+    "Formats, MACs and parameters: exact, from the integer graph. Proved ranges: exact interval analysis over the "
+    "actual weights. Seen ranges: the graph run on the samples given to compile. Verification: the compiled C simulation "
     "against the graph."
 )
 
@@ -101,8 +101,8 @@ def _verification(entry: Mapping[str, Any]) -> Text:
         case "failed":
             first = entry["first_mismatch"] or {}
             text = (
-                f"NOT exact: {entry['mismatches']:,} values differ on {entry['vectors']:,} vectors ({entry['engine']}). "
-                f"First: layer {first.get('layer')}, vector {first.get('vector')}, index {first.get('index')}: "
+                f"NOT exact: {entry['mismatches']:,} values differ on {entry['vectors']:,} vectors "
+                f"({entry['engine']}). First: layer {first.get('layer')}, vector {first.get('vector')}, index {first.get('index')}: "
                 f"expected {first.get('expected')}, got {first.get('got')}."
             )
         case _:
