@@ -18,6 +18,9 @@ REASONS: dict[type[Op], str] = {op: _LOWERED for op in (Activation, Softmax, Div
 STRUCTURE: tuple[type[Op], ...] = (Input, Constant, Output)
 """Operations that are no layer: ports and operands."""
 
+PORT_CLASHES = re.compile(r"[A-Za-z]+\d+(_\w+)?|\w*_t")
+"""Names of inputs that generated variables and types could have too: w2, layer3_out, input_t."""
+
 FORK_LIMIT = 4
 """Copies that one fork makes."""
 RESERVED = frozenset(
@@ -105,8 +108,9 @@ class _Builder:
     def name(self, node: Node) -> str:
         """Give a name that C++ and hls4ml take, unique without regard to case."""
         base = re.sub(r"_+", "_", self.graph.names[node])
-        if base.lower() in RESERVED or re.fullmatch(r"(layer|config|[a-z]{1,2})\d+\w*|\w*_t|_\w*", base):
-            base = f"{'x' if base.startswith('_') else 'x_'}{base}_n"
+        base = f"x{base}" if base.startswith("_") else base
+        if base.lower() in RESERVED or (isinstance(node.op, Input) and PORT_CLASHES.fullmatch(base)):
+            base = f"{base}_in" if isinstance(node.op, Input) else f"{base}_layer"
         name, count = base, 1
         while name.lower() in self.taken:
             count += 1
@@ -125,8 +129,8 @@ class _Builder:
         reader = self._quantizer(node)
         name = self.name(node)
         if reader is not None and isinstance(reader.op, Quantize):
-            type = HlsType(type_of(reader.type).format, reader.op.rounding, reader.op.overflow)
-            if self._native(node, Wire(name, node.shape or (1,), type, reader)):
+            kind = HlsType(type_of(reader.type).format, reader.op.rounding, reader.op.overflow)
+            if self._native(node, Wire(name, node.shape or (1,), kind, reader)):
                 return
         result = Wire(name, node.shape or (1,), type_of(node.type), node)
         if not self._native(node, result):

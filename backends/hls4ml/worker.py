@@ -1,0 +1,25 @@
+"""Run a compiled simulation in a process of its own: what aborts or hangs there does no harm. Uses the standard library only.
+
+Arguments: library, function index, weights folder, vectors, size of the outputs, size of the trace (0: none), input file, output file.
+"""
+
+import ctypes
+import sys
+from pathlib import Path
+
+
+def run(library: str, index: int, weights: str, count: int, data: bytes, sizes: tuple[int, int]) -> bytes:
+    """Call the library on ``count`` vectors (int64, little endian); give outputs and trace, each of ``sizes`` numbers a vector."""
+    function = getattr(ctypes.CDLL(library), f"gw_run_{index}")
+    function.argtypes = [ctypes.c_longlong, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p]
+    function.restype = None
+    out = ctypes.create_string_buffer(8 * count * sizes[0])
+    trace = ctypes.create_string_buffer(8 * count * sizes[1]) if sizes[1] else None
+    function(count, data, ctypes.addressof(out), ctypes.addressof(trace) if trace else None, weights.encode())
+    return out.raw + (trace.raw if trace else b"")
+
+
+if __name__ == "__main__":
+    library, index, weights, count, out_size, trace_size, source, target = sys.argv[1:]
+    result = run(library, int(index), weights, int(count), Path(source).read_bytes(), (int(out_size), int(trace_size)))
+    Path(target).write_bytes(result)
