@@ -100,7 +100,9 @@ template <int W_, int I_, bool S_, ap_q_mode Q_, ap_o_mode O_, int N_> struct nu
     constexpr long to_long() const { return long(to_integer().V); }
     constexpr unsigned long to_ulong() const { return static_cast<unsigned long>(to_integer().V); }
     constexpr bool to_bool() const { return V != 0; }
-    template <class T, typename std::enable_if<std::is_arithmetic<T>::value, int>::type = 0> constexpr operator T() const {
+    // To any C type; ap_int and ap_uint have one conversion instead, to 64 bits, as the vendor's: an index needs it.
+    template <class T, typename std::enable_if<std::is_arithmetic<T>::value && (Q_ != LEAN_INTEGER), int>::type = 0>
+    constexpr operator T() const {
         if constexpr (std::is_same<T, bool>::value)
             return V != 0;
         else if constexpr (std::is_same<T, float>::value)
@@ -216,12 +218,14 @@ template <int W> struct ap_int : lean::integer_number<W, true> {
     using Base::Base;
     ap_int() = default;
     constexpr ap_int(const Base &x) : Base(x) {}
+    constexpr operator ap_slong() const { return ap_slong(Base::V); }
 };
 template <int W> struct ap_uint : lean::integer_number<W, false> {
     typedef lean::integer_number<W, false> Base;
     using Base::Base;
     ap_uint() = default;
     constexpr ap_uint(const Base &x) : Base(x) {}
+    constexpr operator ap_ulong() const { return ap_ulong(Base::V); }
 };
 
 #endif

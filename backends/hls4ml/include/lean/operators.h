@@ -102,8 +102,8 @@ template <class A, class B, class = operands<A, B>> constexpr auto operator>>(co
 template <class A, class F>
 using with_float = typename std::enable_if<number_of<A>::is_integer && !operand<A>::is_c && std::is_floating_point<F>::value, F>::type;
 #define LEAN_WITH_FLOAT(op)                                                                                                  \
-    template <class A, class F> constexpr with_float<A, F> operator op(const A &a, F f) { return ap_slong(a) op f; }        \
-    template <class A, class F> constexpr with_float<A, F> operator op(F f, const A &a) { return f op ap_slong(a); }
+    template <class A, class F> constexpr with_float<A, F> operator op(const A &a, F f) { return F(as_operand(a).V) op f; }        \
+    template <class A, class F> constexpr with_float<A, F> operator op(F f, const A &a) { return f op F(as_operand(a).V); }
 LEAN_WITH_FLOAT(+) LEAN_WITH_FLOAT(-) LEAN_WITH_FLOAT(*) LEAN_WITH_FLOAT(/)
 #undef LEAN_WITH_FLOAT
 
