@@ -1,5 +1,6 @@
 """Keras files and live objects, of Keras 3, tf-keras 2 and QKeras: read as data, without any framework."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,22 @@ def from_object(model: Any) -> Graph:
         hint = "build it with the functional interface, or export it to ONNX"
         raise UnsupportedError("a subclassed model has no configuration", where=where, hint=hint) from None
     check_depth(config, where)
+    config = _completed(config, model)
     kind = next((c.__name__ for c in type(model).__mro__ if c.__name__ in ("Sequential", "Functional")), "Model")
     root = _root({"class_name": kind, "config": config, "build_config": _built(model)}, where)
     with guarded(where):
         arrays = read_live(root, model)
     dialect = Dialect.TF_KERAS if "tf_keras" in packages else Dialect.KERAS3
     return assemble(root, arrays, dialect, where)
+
+
+def _completed(config: Any, model: Any) -> Any:
+    """Add what the quantizers of a live QKeras model have in memory and leave out of their configuration."""
+    if not isinstance(config, Mapping) or "qkeras" not in sys.modules:
+        return config
+    from ..qkeras import completed
+
+    return completed(config, model)
 
 
 def _built(model: Any) -> dict[str, Any]:

@@ -118,7 +118,8 @@ def read_paths(root: Entry, store: Store) -> Arrays:
             what = f"the file has {count} weights at {path}, the layer needs {len(wanted)}"
             errors.append(ShapeError(what, where=entry.where, hint="configuration and weights are of different models"))
         elif count:
-            result[entry] = {w.name: store.array(f"{_variables(path, w.group)}/{found[w.group].pop(0)}") for w in wanted}
+            names = ((w, f"{_variables(path, w.group)}/{found[w.group].pop(0)}") for w in wanted)
+            result[entry] = {w.name: store.array(name) for w, name in names}
     raise_all(errors or (_stranger(store, path) for path in _unused(store, used)))
     for entry in twins:
         owner = next((twin for twin in twins[entry] if twin in result), None)

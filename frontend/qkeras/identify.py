@@ -46,7 +46,7 @@ def from_config(name: str, config: Mapping[str, Any], *, where: str = "") -> Qua
     if name not in QUANTIZERS:
         error = unknown("quantizer", name, QUANTIZERS, where=where)
         raise UnsupportedError(error.what, where=where, hint=error.hint)
-    attributes = Attributes(config, where=f"{where}: {name}" if where else name)
+    attributes = Attributes(config, where=where if where.endswith(name) else f"{where}: {name}".removeprefix(": "))
     with attributes:
         return QUANTIZERS[name].read(attributes)
 
@@ -75,7 +75,13 @@ def live(quantizer: Any) -> tuple[str, dict[str, Any]]:
     name = type(quantizer).__name__
     known = QUANTIZERS[name].parameters if name in QUANTIZERS else ()
     config.update({key: getattr(quantizer, key) for key in UNSAVED if key in known and hasattr(quantizer, key)})
-    return name, {key: value.tolist() if hasattr(value, "tolist") else value for key, value in config.items()}
+    return name, {key: _plain(value) for key, value in config.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Give numbers of numpy and TensorFlow as those of Python."""
+    value = value.numpy() if hasattr(value, "numpy") else value
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def parse(text: str, *, where: str = "") -> tuple[str, dict[str, Any]]:
