@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..arrays import NDArray, as_array
+from ..arrays import Grid, NDArray, as_array
 from ..errors import UnsupportedError
 from ..node import Op, op_name
-from ..numerics import common_scale, dequantize, quantize, requantize
+from ..numerics import common_scale, dequantize, divide, quantize, requantize, whole
 from ..ops import (
     FUNCTIONS,
     Activation,
@@ -73,7 +73,11 @@ def _(op: Lookup, out: Tensor, x: Value, table: Value) -> NDArray:
 def _(op: Step, out: Tensor, x: Value, thresholds: Value, values: Value) -> NDArray:
     if x.type.is_integer and thresholds.type.is_integer:
         scale = common_scale(x.type.quantized.scale, thresholds.type.quantized.scale)
-        position = np.searchsorted(thresholds.in_units(scale)[0], x.in_units(scale), side="right")
+        if isinstance(scale, Grid):  # thresholds of each channel in its own units
+            units = as_array(divide(thresholds.type.quantized.scale, scale))[..., None]
+            position = (x.in_units(scale)[..., None] >= whole(Grid(units)) * thresholds.centred[0]).sum(axis=-1)
+        else:
+            position = np.searchsorted(thresholds.in_units(scale)[0], x.in_units(scale), side="right")
     else:
         reals = (dequantize(v.data, v.type.quantized) if v.type.is_integer else v.data.astype(np.float64) for v in (x, thresholds))
         points, edges = reals

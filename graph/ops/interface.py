@@ -119,7 +119,7 @@ class Lookup(Op):
 def _(op: Lookup, x: Tensor, table: Tensor) -> Tensor:
     if not isinstance(x.format, Fixed) or not isinstance(x.format.width, int) or not table.is_integer or table.value is None:
         raise UnsupportedError("a table needs an index of one fixed-point format, and constant entries of integers")
-    low, high = x.interval
+    low, high = (v >> (x.format.common_fraction - as_array(x.format.fraction)) for v in x.interval)  # as stored
     if int(low.min()) < op.offset or int(high.max()) - op.offset >= table.size:
         raise ShapeError(f"a table of {table.size} entries from {op.offset} does not cover {low.min()}..{high.max()}")
     entries = table.interval[0][int(low.min()) - op.offset : int(high.max()) - op.offset + 1]
