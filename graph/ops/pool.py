@@ -70,7 +70,7 @@ def _pooled(op: MaxPool | AvgPool, x: Tensor) -> tuple[int, ...]:
 @infer.register
 def _(op: MaxPool, x: Tensor) -> Tensor:
     shape = _pooled(op, x)
-    if any(p >= (k - 1) * d + 1 for pair, k, d in zip(op.padding, op.window, op.dilation, strict=True) for p in pair):
+    if pool_counts(AvgPool(op.window, op.strides, op.padding, op.dilation), x.shape[:-1]).min() < 1:
         raise ShapeError(f"padding {op.padding} leaves windows of {op.window} with nothing in them")
     if not x.is_integer or not flat_scale(x):
         return floats(shape)
