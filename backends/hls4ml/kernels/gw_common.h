@@ -234,8 +234,8 @@ void each_pack(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
 
 // ---- a line buffer: result rows from the last C::depth rows of the operand (a row: one index of the first axis)
 //
-// Body::at<C>(rows, r, p, y, tables...) writes pack p of result row r; rows is a ring of C::depth rows (a power of two), where row i
-// stands at i & (C::depth - 1). Body::rows<C>(r) is how many operand rows must have arrived for result row r. Per result row: the
+// Body::at<C, mask>(rows, r, p, y, tables...) writes pack p of result row r; operand row i stands at i & mask: rows is a ring of
+// C::depth rows (a power of two), or the whole operand. Body::rows<C>(r) is how many operand rows must have arrived for result row r. Per result row: the
 // rows that it needs at one pack a cycle, then one result pack every C::reuse_factor cycles. Memory: C::depth rows.
 
 template <unsigned N, class x_T, class T> void read_row(hls::stream<x_T> &x, T *row) {
@@ -266,7 +266,7 @@ void by_rows(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
         for (unsigned p = 0; p < C::row_out / y_T::size; p++) {
             #pragma HLS PIPELINE II=C::reuse_factor
             y_T out;
-            Body::template at<C>(rows, r, p, &out[0], tables...);
+            Body::template at<C, unsigned(C::depth) - 1>(rows, r, p, &out[0], tables...);
             y.write(out);
         }
     }
@@ -282,7 +282,7 @@ template <class Body, class C, class x_T, class y_T, class... K> void all_rows(c
         #pragma HLS UNROLL
         for (unsigned p = 0; p < C::row_out / C::c_out; p++) {
             #pragma HLS UNROLL
-            Body::template at<C>(x, r, p, y + r * C::row_out + p * C::c_out, tables...);
+            Body::template at<C, ~0u>(x, r, p, y + r * C::row_out + p * C::c_out, tables...);
         }
     }
 }

@@ -146,16 +146,16 @@ inline bool tap_place(unsigned o, unsigned k, int stride, int dilation, int pad,
     return i >= 0 && i < length;
 }
 
-// The first element of a place in the ring of rows.
-template <class C> unsigned place(int i0, int i1, int i2) {
+// The first element of a place in the ring of rows (or in the whole operand).
+template <class C, unsigned mask> unsigned place(int i0, int i1, int i2) {
     #pragma HLS INLINE
-    return ((unsigned(i0) & unsigned(C::depth - 1)) * C::in1 + unsigned(i1)) * (C::in2 * C::c_in) + unsigned(i2) * C::c_in;
+    return ((unsigned(i0) & mask) * C::in1 + unsigned(i1)) * (C::in2 * C::c_in) + unsigned(i2) * C::c_in;
 }
 
 struct conv_body {
     template <class C> static unsigned rows(unsigned r) { return rows_for_window<C>(r); }
 
-    template <class C, class x_T, class y_T, class w_T, class b_T>
+    template <class C, unsigned mask, class x_T, class y_T, class w_T, class b_T>
     static void at(const x_T *x, unsigned r, unsigned p, y_T *y, w_T *w, b_T *b) {
         #pragma HLS INLINE
         const unsigned each_in = C::c_in / C::groups, each_out = C::c_out / C::groups;
@@ -172,7 +172,7 @@ struct conv_body {
             bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
             bool on2 = tap_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
             if (on0 && on1 && on2) {
-                const unsigned start = place<C>(i0, i1, i2);
+                const unsigned start = place<C, mask>(i0, i1, i2);
                 for (unsigned c = 0; c < each_in; c++) {
                     #pragma HLS UNROLL
                     for (unsigned f = 0; f < C::c_out; f++) {
@@ -219,7 +219,7 @@ struct conv_transpose_body {
         return n > C::in0 ? unsigned(C::in0) : n;
     }
 
-    template <class C, class x_T, class y_T, class w_T, class b_T>
+    template <class C, unsigned mask, class x_T, class y_T, class w_T, class b_T>
     static void at(const x_T *x, unsigned r, unsigned p, y_T *y, w_T *w, b_T *b) {
         #pragma HLS INLINE
         const unsigned each_in = C::c_in / C::groups, each_out = C::c_out / C::groups;
@@ -236,7 +236,7 @@ struct conv_transpose_body {
             bool on1 = source_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
             bool on2 = source_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
             if (on0 && on1 && on2) {
-                const unsigned start = place<C>(i0, i1, i2);
+                const unsigned start = place<C, mask>(i0, i1, i2);
                 for (unsigned f = 0; f < C::c_out; f++) {
                     #pragma HLS UNROLL
                     for (unsigned c = 0; c < each_in; c++) {

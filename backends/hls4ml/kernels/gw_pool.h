@@ -28,7 +28,7 @@ template <class C, class x_T, class y_T> struct accumulator {
 struct pool_body {
     template <class C> static unsigned rows(unsigned r) { return rows_for_window<C>(r); }
 
-    template <class C, class x_T, class y_T> static void at(const x_T *x, unsigned r, unsigned p, y_T *y) {
+    template <class C, unsigned mask, class x_T, class y_T> static void at(const x_T *x, unsigned r, unsigned p, y_T *y) {
         #pragma HLS INLINE
         typedef typename accumulator<C, x_T, y_T>::type acc_t;
         acc_t sum[C::c_out];
@@ -45,7 +45,7 @@ struct pool_body {
             bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
             bool on2 = tap_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
             if (on0 && on1 && on2) {
-                const unsigned start = place<C>(i0, i1, i2);
+                const unsigned start = place<C, mask>(i0, i1, i2);
                 for (unsigned c = 0; c < C::c_out; c++) {
                     #pragma HLS UNROLL
                     acc_t v = centred(x[start + c], C::x_zero);

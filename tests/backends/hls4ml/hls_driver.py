@@ -174,7 +174,7 @@ class Program:
         result = np.zeros((batch, *one.node.shape), np.int64)
         feeds = [np.ascontiguousarray(x) for x in inputs]
         for b in range(batch):
-            function(*(ctypes.c_void_p(x[b].ctypes.data) for x in (*feeds, result)))
+            function(*(ctypes.c_void_p(x[b : b + 1].ctypes.data) for x in (*feeds, result)))
         assert self.library.left_over() == 0, "packs left in a stream"
         return result
 
