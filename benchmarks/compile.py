@@ -4,7 +4,8 @@
     python benchmarks/compile.py --hls4ml        hls4ml's own way as well (needs the extra `tensorflow`)
     python benchmarks/compile.py --model M.h5 --io stream
 
-Each row runs in a process of its own, with an empty cache of compiled simulations; wall seconds, and the peak memory of the process and of the compiler.
+Each row runs in a process of its own, with an empty cache of compiled simulations; wall seconds, and the peak memory of
+the process and of the compiler.
 """
 
 import argparse
