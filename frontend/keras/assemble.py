@@ -36,7 +36,7 @@ def assemble(root: Entry, arrays: Arrays, dialect: Dialect, source: str) -> Grap
     raise_all(assembly.errors)
     names = assembly.output_names(len(results))
     outputs = tuple(Node(Output(name), (n,), name) for name, n in zip(names, results, strict=True) if n is not None)
-    return Graph(inputs, outputs, root.name, source)
+    return Graph(inputs, outputs, root.name, source, tuple(dict.fromkeys(assembly.notes)))
 
 
 def known(entry: Entry) -> bool:
@@ -58,6 +58,7 @@ class Assembly:
     arrays: Arrays
     dialect: Dialect
     errors: list[GatewrightError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     caches: dict[Entry, dict[str, Node]] = field(default_factory=dict)
     output_layers: list[str] = field(default_factory=list)
 
@@ -172,6 +173,7 @@ class Assembly:
             place=entry.where,
             cache=self.caches.setdefault(entry, {}),
             inner=self._inner(entry),
+            notes=self.notes,
         )
         result = kind.build(layer, inputs)
         try:

@@ -59,7 +59,8 @@ class Layer:
     ``name`` is unique in the model (``inner/dense`` inside nested models) and becomes ``Node.where``; ``config`` must
     be read completely; ``weights`` maps the names that the layer registered to arrays; ``parameters`` replaces how a
     weight becomes a node (quantizers of QKeras); ``place`` is the file and the layer, for errors. ``cache`` holds what
-    several calls of a shared layer have in common: the constants. ``inner``: what a wrapper wraps.
+    several calls of a shared layer have in common: the constants. ``inner``: what a wrapper wraps. ``notes``: those of the
+    graph.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Layer:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     cache: dict[str, Node] = field(default_factory=dict)
     inner: Any = None
+    notes: list[str] = field(default_factory=list)
 
     def node(self, op: Op, *inputs: Node) -> Node:
         """Apply an operation in the name of this layer."""
@@ -154,7 +156,7 @@ LAYERS: dict[str, Kind] = {}
 """By class name (without the package)."""
 
 ACTIVATIONS: dict[str, ActivationBuild] = {}
-"""By function or class name. ``"quantized_relu(4,0)"`` is ``quantized_relu`` with an attribute ``arguments``: ``"4,0"``."""
+"""By function or class name. ``"quantized_relu(4,0)"`` is ``quantized_relu`` with ``arguments``: ``"4,0"``."""
 
 
 def layer(*names: str, weights: Weights = ()) -> Callable[[Build], Build]:

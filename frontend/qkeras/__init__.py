@@ -3,7 +3,6 @@
 from . import activations, layers, normalization, pooling  # noqa: F401 - they fill the tables of layers and activations
 from .identify import QUANTIZERS, from_config, quantizer_of
 from .live import completed
-from .notes import Note, notes
 from .quantizer import Quantizer
 
-__all__ = ["QUANTIZERS", "Note", "Quantizer", "completed", "from_config", "notes", "quantizer_of"]
+__all__ = ["QUANTIZERS", "Quantizer", "completed", "from_config", "quantizer_of"]

@@ -9,6 +9,8 @@ from ..keras.layers.activations import apply_activation
 from ..keras.registry import ACTIVATIONS, ActivationBuild, Layer, layer
 from .functions import FUNCTIONS
 from .identify import QUANTIZERS, RANDOM, call_of, from_config, parse
+from .notes import note_activation
+from .quantizer import Quantizer
 
 
 def _build(name: str) -> ActivationBuild:
@@ -18,9 +20,14 @@ def _build(name: str) -> ActivationBuild:
         values: Mapping[str, Any] = {key: config.take(key) for key in config.unread}
         if "arguments" in values:
             values = parse(f"{name}({values['arguments']})", where=layer.place)[1]
-        return from_config(name, values, where=config.where).nodes(x, layer.name)
+        return _applied(layer, x, from_config(name, values, where=config.where))
 
     return build
+
+
+def _applied(layer: Layer, x: Node, quantizer: Quantizer) -> Node:
+    note_activation(layer, quantizer)
+    return quantizer.nodes(x, layer.name)
 
 
 for _name in (*QUANTIZERS, *RANDOM):
@@ -34,7 +41,7 @@ def activate(layer: Layer, x: Node, key: str = "activation") -> Node:
         return x
     if not isinstance(value, str | Mapping):
         name, config = call_of(value, where=layer.place)
-        return from_config(name, config, where=f"{layer.place}: {key}").nodes(x, layer.name)
+        return _applied(layer, x, from_config(name, config, where=f"{layer.place}: {key}"))
     name = _function_name(value)
     return FUNCTIONS[name](x, layer.name) if name in FUNCTIONS else apply_activation(layer, x, value, key)
 

@@ -149,6 +149,11 @@ class PowerOfTwo(Stepped):
         return {}
 
     @property
+    def inexact(self) -> str:
+        """Its edges are where a logarithm in float32 rounds."""
+        return "values within a last bit of an edge between two powers of two may fall on either side in qkeras"
+
+    @property
     def exponents(self) -> tuple[int, int]:
         """The least and the greatest exponent; a max_value of at most 1 saves the exponent's sign."""
         bits = self.bits - self.sign_bits - (self.max_value is None or self.max_value > 1)

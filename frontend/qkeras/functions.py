@@ -57,6 +57,11 @@ class _Squashed(Quantizer):
 
     flag: ClassVar[str] = ""
 
+    @property
+    def inexact(self) -> str:
+        """The real function is not one of float32."""
+        return "the real function in float32 may fall on the other side of a tie than here" if self.real else ""
+
     @classmethod
     def read(cls, config: Attributes) -> Self:
         """Read the configuration."""
@@ -102,6 +107,11 @@ class QuantizedUlaw(Stepped):
     u: float = 255.0
 
     parameters: ClassVar[tuple[str, ...]] = ("bits", "integer", "symmetric", "u")
+
+    @property
+    def inexact(self) -> str:
+        """Its values are not those of a grid."""
+        return "the levels are logarithms in float32, whose last bit differs between machines"
 
     @classmethod
     def read(cls, config: Attributes) -> Self:

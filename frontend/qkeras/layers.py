@@ -15,8 +15,8 @@ from ..attributes import Attributes
 from ..keras.registry import LAYERS, Build, Kind, Layer, Parameter, Weight, Weights
 from .activations import activate
 from .identify import quantizer_of
-from .notes import remember
-from .numbers import as_node, f32
+from .notes import note_weights
+from .numbers import f32
 from .quantizer import Quantizer
 
 RANGES = ("kernel_range", "bias_range", "depthwise_range", "pointwise_range", "beta_range", "gamma_range")
@@ -49,7 +49,8 @@ def quantized(layer: Layer, name: str, values: NDArray, quantizer: Quantizer | N
     if quantizer is None:
         return layer.constant(values, name)
     constant = quantizer.weights(f32(values), where)
-    return remember(as_node(constant, where), quantizer, f32(values))
+    note_weights(layer, name, constant, f32(values))
+    return Node(constant, (), where)
 
 
 def parameter(quantizer: Quantizer | None) -> Parameter:

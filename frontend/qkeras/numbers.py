@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...graph import Affine, Array, Fixed, Float, Format, Grid, Node, Quantized
+from ...graph import Affine, Array, Fixed, Float, Format, Grid, Quantized
 from ...graph.arrays import Ints, NDArray
 from ...graph.formats import bits_for, exponent_of
 from ...graph.ops import Constant
@@ -145,8 +145,3 @@ def _order(x: NDArray) -> Ints:
 def _unorder(key: Ints) -> NDArray:
     bits = np.where(key < 0, -key | 0x80000000, key)
     return bits.astype(np.uint32).view(np.float32)
-
-
-def as_node(constant: Constant, where: str) -> Node:
-    """Give a constant as a node of the graph."""
-    return Node(constant, (), where)

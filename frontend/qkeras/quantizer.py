@@ -3,12 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil
 from typing import ClassVar, Self
 
 import numpy as np
 
-from ...graph import Array, Fixed, Float, Graph, Node, Op, Overflow, Rounding, UnsupportedError, trace
+from ...graph import Array, Fixed, Graph, Node, Op, Overflow, Rounding, UnsupportedError, trace
 from ...graph.arrays import NDArray
+from ...graph.formats import narrowest
 from ...graph.ops import Add, Constant, Input, Maximum, Minimum, Mul, Output, Quantize, Step, Sub
 from ..attributes import Attributes
 from .numbers import exact_constant, f32, power_of_two_of, real_values, scaled_constant, thresholds_of
@@ -26,6 +29,11 @@ class Quantizer(ABC):
 
     parameters: ClassVar[tuple[str, ...]] = ()
     """The names in the order of the constructor, for quantizers written as text."""
+
+    @property
+    def inexact(self) -> str:
+        """Why float32 may give other values on a tensor than exact arithmetic; empty where it does not."""
+        return ""
 
     @classmethod
     @abstractmethod
@@ -178,16 +186,17 @@ def rounded(x: Node, bits: int, integer: int, where: str, *, signed: bool, symme
 
 def step(x: Node, thresholds: NDArray, values: NDArray, where: str) -> Node:
     """Give a piecewise constant function of a tensor."""
-    edges = Node(_threshold_constant(thresholds), (), f"{where}/thresholds")
+    edges = Node(_threshold_constant(x, f32(thresholds)), (), f"{where}/thresholds")
     return Node(Step(), (x, edges, Node(exact_constant(values), (), f"{where}/values")), where)
 
 
-def _threshold_constant(thresholds: NDArray) -> Constant:
-    """Integers where 32 bits hold all the thresholds, so that integers can be compared with them; else floats."""
-    exact = exact_constant(thresholds)
-    if isinstance(exact.format, Float) or not isinstance(exact.format.width, int) or exact.format.width > 32:
-        return Constant(Array(f32(thresholds)))
-    return exact
+def _threshold_constant(x: Node, thresholds: NDArray) -> Constant:
+    """Give the thresholds as floats, or for a tensor of integers in its own units: x >= t is q >= ceil(t / scale)."""
+    if not x.type.is_integer or not isinstance(scale := x.type.quantized.scale, Fraction):
+        return Constant(Array(thresholds))
+    low, high = (int(v) for v in (x.type.interval[0].min(), x.type.interval[1].max()))
+    units = [min(max(ceil(Fraction(float(t)) / scale), low), high + 1) for t in thresholds]
+    return Constant(Array(np.array(units, np.int64)), narrowest(scale, min(units), max(units)))
 
 
 class Stepped(Quantizer):
