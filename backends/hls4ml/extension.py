@@ -64,9 +64,9 @@ def _layer_class() -> Any:
             for i, name in enumerate(self.outputs):
                 suffix = f"_{i}" if len(self.outputs) > 1 else ""
                 self.add_output_variable(
-                    list(shape), out_name=name, var_name=f"layer{{index}}{suffix}_out",
-                    type_name=f"layer{{index}}{suffix}_t", precision=precision(type),
-                )  # fmt: skip
+                    list(shape), out_name=name, var_name=f"layer{{index}}{suffix}_out", precision=precision(type)
+                )
+                self.get_output_variable(name).type = self.get_output_variable(self.outputs[0]).type
             for name, numbers in self.get_attr("gw_kernel").constants.items():
                 kind = HlsType(numbers.format)
                 reals = np.ldexp(numbers.values.data.astype(np.float64).ravel(), -kind.fraction)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...graph import Affine, Fixed
 from ...graph.ops import Add, Conv, Dense, Maximum, MaxPool, Minimum, Mul, Relu, Reshape, Sub
-from .kernel import carrier, is_constant, is_plain
+from .kernel import carrier, is_plain
 from .layers import HlsType, Layer, Request, Wire, native, type_of
 from .linear import Linear, linear, widened
 
@@ -162,14 +162,14 @@ def _(request: Request) -> tuple[Layer, ...] | None:
 
 @native(Reshape)
 def _(request: Request) -> tuple[Layer, ...] | None:
-    """Arrays: another name for the same memory. Streams: packs of another size."""
+    """Arrays: another name for the same memory. Streams: packs of another size, of which one must divide the other."""
     (x,) = request.inputs
+    sizes = sorted((x.shape[-1], request.result.shape[-1]))
+    if request.stream and sizes[1] % sizes[0]:
+        return None
     return (_reshape(x, request.result, request),)
 
 
 def _reshape(x: Wire, y: Wire, request: Request) -> Layer:
     kind = "Repack" if request.stream else "Reshape"
     return Layer(kind, (x,), (y,), {"target_shape": list(y.shape)})
-
-
-__all__ = ["is_constant"]

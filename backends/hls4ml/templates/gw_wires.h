@@ -33,37 +33,37 @@ template <class x_T, class y_T, class C> void copy(hls::stream<x_T> &x, hls::str
     }
 }
 
-// One stream into two, three or four, one pack per cycle. The copies have types of their own that are equal in all but the name.
-template <class x_T, class y_T, class C, class a_T, class b_T>
-void fork(hls::stream<x_T> &x, hls::stream<a_T> &a, hls::stream<b_T> &b) {
+// One stream into two, three or four, one pack per cycle.
+template <class x_T, class y_T, class C>
+void fork(hls::stream<x_T> &x, hls::stream<y_T> &a, hls::stream<y_T> &b) {
     for (unsigned i = 0; i < C::n_out / y_T::size; i++) {
         #pragma HLS PIPELINE II=1
-        x_T v = x.read();
-        a.write(copy_pack<x_T, a_T>(v));
-        b.write(copy_pack<x_T, b_T>(v));
+        y_T v = copy_pack<x_T, y_T>(x.read());
+        a.write(v);
+        b.write(v);
     }
 }
 
-template <class x_T, class y_T, class C, class a_T, class b_T, class c_T>
-void fork(hls::stream<x_T> &x, hls::stream<a_T> &a, hls::stream<b_T> &b, hls::stream<c_T> &c) {
+template <class x_T, class y_T, class C>
+void fork(hls::stream<x_T> &x, hls::stream<y_T> &a, hls::stream<y_T> &b, hls::stream<y_T> &c) {
     for (unsigned i = 0; i < C::n_out / y_T::size; i++) {
         #pragma HLS PIPELINE II=1
-        x_T v = x.read();
-        a.write(copy_pack<x_T, a_T>(v));
-        b.write(copy_pack<x_T, b_T>(v));
-        c.write(copy_pack<x_T, c_T>(v));
+        y_T v = copy_pack<x_T, y_T>(x.read());
+        a.write(v);
+        b.write(v);
+        c.write(v);
     }
 }
 
-template <class x_T, class y_T, class C, class a_T, class b_T, class c_T, class d_T>
-void fork(hls::stream<x_T> &x, hls::stream<a_T> &a, hls::stream<b_T> &b, hls::stream<c_T> &c, hls::stream<d_T> &d) {
+template <class x_T, class y_T, class C>
+void fork(hls::stream<x_T> &x, hls::stream<y_T> &a, hls::stream<y_T> &b, hls::stream<y_T> &c, hls::stream<y_T> &d) {
     for (unsigned i = 0; i < C::n_out / y_T::size; i++) {
         #pragma HLS PIPELINE II=1
-        x_T v = x.read();
-        a.write(copy_pack<x_T, a_T>(v));
-        b.write(copy_pack<x_T, b_T>(v));
-        c.write(copy_pack<x_T, c_T>(v));
-        d.write(copy_pack<x_T, d_T>(v));
+        y_T v = copy_pack<x_T, y_T>(x.read());
+        a.write(v);
+        b.write(v);
+        c.write(v);
+        d.write(v);
     }
 }
 
