@@ -13,6 +13,8 @@
 #ifndef GATEWRIGHT_COMMON_H_
 #define GATEWRIGHT_COMMON_H_
 
+#include <cstddef>
+
 #include "ap_fixed.h"
 #include "ap_int.h"
 #include "hls_stream.h"
@@ -234,11 +236,23 @@ void each_pack(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
 
 // ---- a line buffer: result rows from the last C::depth rows of the operand (a row: one index of the first axis)
 //
-// Body::at<C, mask>(rows, r, p, y, tables...) writes pack p of result row r; operand row i stands at i & mask: rows is a ring of
-// C::depth rows (a power of two), or the whole operand. Body::rows<C>(r) is how many operand rows must have arrived for result row r. Per result row: the
-// rows that it needs at one pack a cycle, then one result pack every C::reuse_factor cycles. Memory: C::depth rows.
+// Body::at<C, x_T>(rows, r, p, y, tables...) writes pack p of result row r and reads the operand through cell(rows, i, j): element j
+// of row i. Body::rows<C>(r) is how many operand rows must have arrived for result row r. The ring has C::depth rows, a power of two,
+// each a memory of its own with a bank per channel. Per result row: the rows that it needs at one pack a cycle, then one result pack
+// every C::reuse_factor cycles (more where a window reads over two cells of one row: each bank has two ports).
 
-template <unsigned N, class x_T, class T> void read_row(hls::stream<x_T> &x, T *row) {
+template <class C, class T> T cell(const T *x, int i, unsigned j) { // the whole operand
+    #pragma HLS INLINE
+    return x[unsigned(i) * C::row_in + j];
+}
+
+template <class C, class T, size_t N> T cell(T (*rows)[N], int i, unsigned j) { // the ring
+    #pragma HLS INLINE
+    return rows[unsigned(i) & unsigned(C::depth - 1)][j];
+}
+
+template <unsigned N, class x_T, class T> void read_row(hls::stream<x_T> &x, T row[N]) {
+    #pragma HLS INLINE
     for (unsigned p = 0; p < N / x_T::size; p++) {
         #pragma HLS PIPELINE II=1
         x_T in = x.read();
@@ -253,20 +267,21 @@ template <class Body, class C, class x_T, class y_T, class... K>
 void by_rows(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
     #pragma HLS INLINE
     const unsigned banks = x_T::size;
-    typename x_T::value_type rows[C::depth * C::row_in];
-    #pragma HLS ARRAY_PARTITION variable=rows cyclic factor=banks
+    typename x_T::value_type rows[C::depth][C::row_in];
+    #pragma HLS ARRAY_PARTITION variable=rows complete dim=1
+    #pragma HLS ARRAY_PARTITION variable=rows cyclic factor=banks dim=2
     unsigned have = 0;
     for (unsigned r = 0; r < C::rows_out; r++) {
         for (unsigned n = 0; n < C::most_rows; n++) {
             if (have < Body::template rows<C>(r)) {
-                read_row<C::row_in>(x, rows + (have & (C::depth - 1)) * C::row_in);
+                read_row<C::row_in>(x, rows[have & unsigned(C::depth - 1)]);
                 have++;
             }
         }
         for (unsigned p = 0; p < C::row_out / y_T::size; p++) {
             #pragma HLS PIPELINE II=C::reuse_factor
             y_T out;
-            Body::template at<C, unsigned(C::depth) - 1>(rows, r, p, &out[0], tables...);
+            Body::template at<C, typename x_T::value_type>(rows, r, p, &out[0], tables...);
             y.write(out);
         }
     }
@@ -282,7 +297,7 @@ template <class Body, class C, class x_T, class y_T, class... K> void all_rows(c
         #pragma HLS UNROLL
         for (unsigned p = 0; p < C::row_out / C::c_out; p++) {
             #pragma HLS UNROLL
-            Body::template at<C, ~0u>(x, r, p, y + r * C::row_out + p * C::c_out, tables...);
+            Body::template at<C, x_T>(x, r, p, y + r * C::row_out + p * C::c_out, tables...);
         }
     }
 }

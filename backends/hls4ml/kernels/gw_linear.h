@@ -20,7 +20,7 @@ template <class C, class y_T, class acc_T, class b_T> y_T finish(const acc_T &su
 // ---- dense: y[..., n] = sum over k of (x[..., k] - x_zero) * w[k, n], times factor, plus b[n]
 //
 // One pack in, one pack out every C::reuse_factor cycles; c_in * c_out multipliers / reuse_factor.
-// C: c_in, c_out, x_zero, factor, factor_width, multipliers. w [c_in * c_out], b [c_out].
+// C: c_in, c_out, x_zero, factor, factor_width. w [c_in * c_out], b [c_out].
 
 struct dense_body {
     template <class C, class x_T, class y_T, class w_T, class b_T> static void row(const x_T *x, y_T *y, w_T *w, b_T *b) {
@@ -38,9 +38,10 @@ struct dense_body {
     }
 };
 
-template <class x_T, class y_T, class C, class w_T, class b_T> void dense(x_T *x, y_T *y, w_T *w, b_T *b) {
+template <class x_T, class y_T, class C, class w_T, class b_T> void dense(x_T x[C::n_in0], y_T y[C::n_out], w_T w[C::n_weights], b_T b[C::n_bias]) {
+    #pragma HLS ARRAY_PARTITION variable=w complete
+    #pragma HLS ARRAY_PARTITION variable=b complete
     #pragma HLS PIPELINE II=C::reuse_factor
-    #pragma HLS ALLOCATION operation instances=mul limit=C::multipliers
     for (unsigned p = 0; p < C::n_out / C::c_out; p++) {
         #pragma HLS UNROLL
         dense_body::row<C>(x + p * C::c_in, y + p * C::c_out, w, b);
@@ -48,7 +49,9 @@ template <class x_T, class y_T, class C, class w_T, class b_T> void dense(x_T *x
 }
 
 template <class x_T, class y_T, class C, class w_T, class b_T>
-void dense(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T *w, b_T *b) {
+void dense(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T w[C::n_weights], b_T b[C::n_bias]) {
+    #pragma HLS ARRAY_PARTITION variable=w complete
+    #pragma HLS ARRAY_PARTITION variable=b complete
     for (unsigned p = 0; p < C::n_out / y_T::size; p++) {
         #pragma HLS PIPELINE II=C::reuse_factor
         x_T in = x.read();
@@ -82,7 +85,7 @@ struct matmul_body {
     }
 };
 
-template <class x_T, class y_T, class z_T, class C> void matmul(x_T *x, y_T *y, z_T *z) {
+template <class x_T, class y_T, class z_T, class C> void matmul(x_T x[C::n_in0], y_T y[C::n_in1], z_T z[C::n_out]) {
     #pragma HLS PIPELINE II=C::reuse_factor
     for (unsigned p = 0; p < C::n_out / C::c_out; p++) {
         #pragma HLS UNROLL
@@ -109,7 +112,7 @@ struct matmul_left_body {
     }
 };
 
-template <class x_T, class z_T, class C, class w_T> void matmul_right(x_T *x, z_T *z, w_T *w) {
+template <class x_T, class z_T, class C, class w_T> void matmul_right(x_T x[C::n_in0], z_T z[C::n_out], w_T *w) {
     #pragma HLS PIPELINE II=C::reuse_factor
     all_packs<matmul_right_body, C>(x, z, w);
 }
@@ -118,7 +121,7 @@ template <class x_T, class z_T, class C, class w_T> void matmul_right(hls::strea
     buffered<matmul_right_body, C>(x, z, w);
 }
 
-template <class x_T, class z_T, class C, class w_T> void matmul_left(x_T *x, z_T *z, w_T *w) {
+template <class x_T, class z_T, class C, class w_T> void matmul_left(x_T x[C::n_in0], z_T z[C::n_out], w_T *w) {
     #pragma HLS PIPELINE II=C::reuse_factor
     all_packs<matmul_left_body, C>(x, z, w);
 }
@@ -130,7 +133,7 @@ template <class x_T, class z_T, class C, class w_T> void matmul_left(hls::stream
 // ---- convolution over up to three axes, with strides, dilation, zero padding and groups (depthwise: as many as channels)
 //
 // Axes 0, 1, 2 of the operand; what the model has fewer stands last with length 1. C: in0..in2, out0..out2 lengths, kernel0..,
-// stride0.., dilation0.., pad0.. (before), c_in, c_out, groups, x_zero, factor, factor_width, multipliers. w [kernel0, kernel1, kernel2, c_in / groups, c_out].
+// stride0.., dilation0.., pad0.. (before), c_in, c_out, groups, x_zero, factor, factor_width. w [kernel0, kernel1, kernel2, c_in / groups, c_out].
 // Streams: a line buffer of C::depth rows; one result pack every C::reuse_factor cycles once its rows are there.
 
 template <class C> unsigned rows_for_window(unsigned r) {
@@ -146,17 +149,17 @@ inline bool tap_place(unsigned o, unsigned k, int stride, int dilation, int pad,
     return i >= 0 && i < length;
 }
 
-// The first element of a place in the ring of rows (or in the whole operand).
-template <class C, unsigned mask> unsigned place(int i0, int i1, int i2) {
+// The first element of a place within its row.
+template <class C> unsigned in_row(int i1, int i2) {
     #pragma HLS INLINE
-    return ((unsigned(i0) & mask) * C::in1 + unsigned(i1)) * (C::in2 * C::c_in) + unsigned(i2) * C::c_in;
+    return (unsigned(i1) * C::in2 + unsigned(i2)) * C::c_in;
 }
 
 struct conv_body {
     template <class C> static unsigned rows(unsigned r) { return rows_for_window<C>(r); }
 
-    template <class C, unsigned mask, class x_T, class y_T, class w_T, class b_T>
-    static void at(const x_T *x, unsigned r, unsigned p, y_T *y, w_T *w, b_T *b) {
+    template <class C, class x_T, class R, class y_T, class w_T, class b_T>
+    static void at(R x, unsigned r, unsigned p, y_T *y, w_T *w, b_T *b) {
         #pragma HLS INLINE
         const unsigned each_in = C::c_in / C::groups, each_out = C::c_out / C::groups;
         typename bits<y_T>::integer sum[C::c_out];
@@ -172,12 +175,12 @@ struct conv_body {
             bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
             bool on2 = tap_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
             if (on0 && on1 && on2) {
-                const unsigned start = place<C, mask>(i0, i1, i2);
+                const unsigned start = in_row<C>(i1, i2);
                 for (unsigned c = 0; c < each_in; c++) {
                     #pragma HLS UNROLL
                     for (unsigned f = 0; f < C::c_out; f++) {
                         #pragma HLS UNROLL
-                        ap_int<bits<x_T>::width + 2> v = centred(x[start + f / each_out * each_in + c], C::x_zero);
+                        ap_int<bits<x_T>::width + 2> v = centred(cell<C>(x, i0, start + f / each_out * each_in + c), C::x_zero);
                         sum[f] += v * value(w[(k * each_in + c) * C::c_out + f]);
                     }
                 }
@@ -190,14 +193,17 @@ struct conv_body {
     }
 };
 
-template <class x_T, class y_T, class C, class w_T, class b_T> void conv(x_T *x, y_T *y, w_T *w, b_T *b) {
+template <class x_T, class y_T, class C, class w_T, class b_T> void conv(x_T x[C::n_in0], y_T y[C::n_out], w_T w[C::n_weights], b_T b[C::n_bias]) {
+    #pragma HLS ARRAY_PARTITION variable=w complete
+    #pragma HLS ARRAY_PARTITION variable=b complete
     #pragma HLS PIPELINE II=C::reuse_factor
-    #pragma HLS ALLOCATION operation instances=mul limit=C::multipliers
     all_rows<conv_body, C>(x, y, w, b);
 }
 
 template <class x_T, class y_T, class C, class w_T, class b_T>
-void conv(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T *w, b_T *b) {
+void conv(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T w[C::n_weights], b_T b[C::n_bias]) {
+    #pragma HLS ARRAY_PARTITION variable=w complete
+    #pragma HLS ARRAY_PARTITION variable=b complete
     by_rows<conv_body, C>(x, y, w, b);
 }
 
@@ -219,8 +225,8 @@ struct conv_transpose_body {
         return n > C::in0 ? unsigned(C::in0) : n;
     }
 
-    template <class C, unsigned mask, class x_T, class y_T, class w_T, class b_T>
-    static void at(const x_T *x, unsigned r, unsigned p, y_T *y, w_T *w, b_T *b) {
+    template <class C, class x_T, class R, class y_T, class w_T, class b_T>
+    static void at(R x, unsigned r, unsigned p, y_T *y, w_T *w, b_T *b) {
         #pragma HLS INLINE
         const unsigned each_in = C::c_in / C::groups, each_out = C::c_out / C::groups;
         typename bits<y_T>::integer sum[C::c_out];
@@ -236,13 +242,13 @@ struct conv_transpose_body {
             bool on1 = source_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
             bool on2 = source_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
             if (on0 && on1 && on2) {
-                const unsigned start = place<C, mask>(i0, i1, i2);
+                const unsigned start = in_row<C>(i1, i2);
                 for (unsigned f = 0; f < C::c_out; f++) {
                     #pragma HLS UNROLL
                     for (unsigned c = 0; c < each_in; c++) {
                         #pragma HLS UNROLL
                         const unsigned channel = f / each_out * each_in + c;
-                        ap_int<bits<x_T>::width + 2> v = centred(x[start + channel], C::x_zero);
+                        ap_int<bits<x_T>::width + 2> v = centred(cell<C>(x, i0, start + channel), C::x_zero);
                         sum[f] += v * value(w[(k * each_out + f % each_out) * C::c_in + channel]);
                     }
                 }
@@ -255,14 +261,17 @@ struct conv_transpose_body {
     }
 };
 
-template <class x_T, class y_T, class C, class w_T, class b_T> void conv_transpose(x_T *x, y_T *y, w_T *w, b_T *b) {
+template <class x_T, class y_T, class C, class w_T, class b_T> void conv_transpose(x_T x[C::n_in0], y_T y[C::n_out], w_T w[C::n_weights], b_T b[C::n_bias]) {
+    #pragma HLS ARRAY_PARTITION variable=w complete
+    #pragma HLS ARRAY_PARTITION variable=b complete
     #pragma HLS PIPELINE II=C::reuse_factor
-    #pragma HLS ALLOCATION operation instances=mul limit=C::multipliers
     all_rows<conv_transpose_body, C>(x, y, w, b);
 }
 
 template <class x_T, class y_T, class C, class w_T, class b_T>
-void conv_transpose(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T *w, b_T *b) {
+void conv_transpose(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T w[C::n_weights], b_T b[C::n_bias]) {
+    #pragma HLS ARRAY_PARTITION variable=w complete
+    #pragma HLS ARRAY_PARTITION variable=b complete
     by_rows<conv_transpose_body, C>(x, y, w, b);
 }
 

@@ -41,7 +41,7 @@ struct quantize_body {
     }
 };
 
-template <class x_T, class y_T, class C> void quantize(x_T x[C::n_out], y_T y[C::n_out]) {
+template <class x_T, class y_T, class C> void quantize(x_T x[C::n_in0], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     each<quantize_body, C>(x, y);
 }
@@ -121,7 +121,7 @@ struct rescale_body {
     }
 };
 
-template <class x_T, class y_T, class C, class... K> void rescale(x_T *x, y_T *y, K... tables) {
+template <class x_T, class y_T, class C, class... K> void rescale(x_T x[C::n_in0], y_T y[C::n_out], K... tables) {
     #pragma HLS PIPELINE II=1
     each<rescale_body, C>(x, y, tables...);
 }
@@ -150,7 +150,7 @@ struct lookup_body {
     }
 };
 
-template <class x_T, class y_T, class C, class... K> void lookup(x_T *x, y_T *y, K... tables) {
+template <class x_T, class y_T, class C, class... K> void lookup(x_T x[C::n_in0], y_T y[C::n_out], K... tables) {
     #pragma HLS PIPELINE II=1
     each<lookup_body, C>(x, y, tables...);
 }
@@ -180,7 +180,7 @@ struct step_body {
     }
 };
 
-template <class x_T, class y_T, class C, class t_T, class v_T> void step(x_T *x, y_T *y, t_T *thresholds, v_T *values) {
+template <class x_T, class y_T, class C, class t_T, class v_T> void step(x_T x[C::n_in0], y_T y[C::n_out], t_T *thresholds, v_T *values) {
     #pragma HLS PIPELINE II=1
     each<step_body, C>(x, y, thresholds, values);
 }
@@ -200,7 +200,7 @@ struct relu_body {
     }
 };
 
-template <class x_T, class y_T, class C> void relu(x_T *x, y_T *y) {
+template <class x_T, class y_T, class C> void relu(x_T x[C::n_in0], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     each<relu_body, C>(x, y);
 }
@@ -243,7 +243,7 @@ template <class C, class z_T, class x_T, class y_T> z_T combine(const x_T &x, co
 }
 
 // Two tensors of one shape.
-template <class x_T, class y_T, class z_T, class C> void elementwise(x_T *x, y_T *y, z_T *z) {
+template <class x_T, class y_T, class z_T, class C> void elementwise(x_T x[C::n_in0], y_T y[C::n_in1], z_T z[C::n_out]) {
     #pragma HLS PIPELINE II=1
     for (unsigned i = 0; i < C::n_out; i++) {
         #pragma HLS UNROLL
@@ -292,7 +292,7 @@ struct broadcast_body {
 };
 
 template <class x_T, class y_T, class z_T, class C, class... K>
-void elementwise_broadcast(x_T *x, y_T *y, z_T *z, K... tables) {
+void elementwise_broadcast(x_T x[C::n_in0], y_T y[C::n_in1], z_T z[C::n_out], K... tables) {
     #pragma HLS PIPELINE II=1
     for (unsigned p = 0; p < C::n_out / C::c_out; p++) {
         #pragma HLS UNROLL
@@ -330,7 +330,7 @@ struct constant_body {
     }
 };
 
-template <class x_T, class z_T, class C, class... K> void elementwise_constant(x_T *x, z_T *z, K... tables) {
+template <class x_T, class z_T, class C, class... K> void elementwise_constant(x_T x[C::n_in0], z_T z[C::n_out], K... tables) {
     #pragma HLS PIPELINE II=1
     each<constant_body, C>(x, z, tables...);
 }
@@ -351,7 +351,7 @@ struct constant_broadcast_body {
     }
 };
 
-template <class x_T, class z_T, class C, class... K> void elementwise_constant_broadcast(x_T *x, z_T *z, K... tables) {
+template <class x_T, class z_T, class C, class... K> void elementwise_constant_broadcast(x_T x[C::n_in0], z_T z[C::n_out], K... tables) {
     #pragma HLS PIPELINE II=1
     all_packs<constant_broadcast_body, C>(x, z, tables...);
 }

@@ -28,7 +28,7 @@ template <class C, class x_T, class y_T> struct accumulator {
 struct pool_body {
     template <class C> static unsigned rows(unsigned r) { return rows_for_window<C>(r); }
 
-    template <class C, unsigned mask, class x_T, class y_T> static void at(const x_T *x, unsigned r, unsigned p, y_T *y) {
+    template <class C, class x_T, class R, class y_T> static void at(R x, unsigned r, unsigned p, y_T *y) {
         #pragma HLS INLINE
         typedef typename accumulator<C, x_T, y_T>::type acc_t;
         acc_t sum[C::c_out];
@@ -45,10 +45,10 @@ struct pool_body {
             bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
             bool on2 = tap_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
             if (on0 && on1 && on2) {
-                const unsigned start = place<C, mask>(i0, i1, i2);
+                const unsigned start = in_row<C>(i1, i2);
                 for (unsigned c = 0; c < C::c_out; c++) {
                     #pragma HLS UNROLL
-                    acc_t v = centred(x[start + c], C::x_zero);
+                    acc_t v = centred(cell<C>(x, i0, start + c), C::x_zero);
                     sum[c] = fold<C>(sum[c], v, empty);
                 }
                 empty = false;
@@ -61,7 +61,7 @@ struct pool_body {
     }
 };
 
-template <class x_T, class y_T, class C> void pool(x_T *x, y_T *y) {
+template <class x_T, class y_T, class C> void pool(x_T x[C::n_in0], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=C::reuse_factor
     all_rows<pool_body, C>(x, y);
 }
@@ -91,7 +91,7 @@ struct reduce_body {
     }
 };
 
-template <class x_T, class y_T, class C> void reduce(x_T *x, y_T *y) {
+template <class x_T, class y_T, class C> void reduce(x_T x[C::n_in0], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     all_packs<reduce_body, C>(x, y);
 }
@@ -100,7 +100,7 @@ template <class x_T, class y_T, class C> void reduce(hls::stream<x_T> &x, hls::s
 
 // Over all axes but the last one: a running sum per channel, one pack in per cycle, nothing buffered. Latency: packs in + 2.
 
-template <class x_T, class y_T, class C> void reduce_all(x_T *x, y_T *y) {
+template <class x_T, class y_T, class C> void reduce_all(x_T x[C::n_in0], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     typedef typename accumulator<C, x_T, y_T>::type acc_t;
     for (unsigned c = 0; c < C::c_out; c++) {

@@ -12,7 +12,7 @@ namespace gw {
 // One pack a cycle on the side that has more of them; nothing is buffered but one pack of the larger size (or, where neither size
 // divides the other, a shift register of both).
 
-template <class x_T, class y_T, class C> void reshape(x_T *x, y_T *y) {
+template <class x_T, class y_T, class C> void reshape(x_T x[C::n_in0], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     for (unsigned i = 0; i < C::n_out; i++) {
         #pragma HLS UNROLL
@@ -63,7 +63,7 @@ struct move_body {
     }
 };
 
-template <class x_T, class y_T, class C> void move(x_T *x, y_T *y) {
+template <class x_T, class y_T, class C> void move(x_T x[C::n_in0], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     all_packs<move_body, C>(x, y);
 }
@@ -82,7 +82,7 @@ struct gather_body {
     }
 };
 
-template <class x_T, class y_T, class C, class k_T> void gather(x_T *x, y_T *y, k_T *places) {
+template <class x_T, class y_T, class C, class k_T> void gather(x_T x[C::n_in0], y_T y[C::n_out], k_T *places) {
     #pragma HLS PIPELINE II=1
     all_packs<gather_body, C>(x, y, places);
 }
@@ -93,14 +93,21 @@ template <class x_T, class y_T, class C, class k_T> void gather(hls::stream<x_T>
 
 // ---- keep_packs: whole packs in their order, some of them left out (slices and gathers that ascend, with all channels)
 //
-// Arrays: wires by x_map. Streams: one pack of the operand a cycle, nothing buffered; keep[p] says whether its pack p stays.
+// Arrays: wires by x_map, or by a second table with the places. Streams: one pack of the operand a cycle, nothing buffered; keep[p] says whether its pack p stays.
 
-template <class x_T, class y_T, class C, class k_T> void keep_packs(x_T *x, y_T *y, k_T *) {
+template <class x_T, class y_T, class C, class k_T> void keep_packs(x_T x[C::n_in0], y_T y[C::n_out], k_T *) {
     #pragma HLS PIPELINE II=1
     all_packs<move_body, C>(x, y);
 }
 
-template <class x_T, class y_T, class C, class k_T> void keep_packs(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T *keep) {
+template <class x_T, class y_T, class C, class k_T, class g_T>
+void keep_packs(x_T x[C::n_in0], y_T y[C::n_out], k_T *, g_T *places) {
+    #pragma HLS PIPELINE II=1
+    all_packs<gather_body, C>(x, y, places);
+}
+
+template <class x_T, class y_T, class C, class k_T, class... K>
+void keep_packs(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T *keep, K...) {
     for (unsigned p = 0; p < C::n_in0 / x_T::size; p++) {
         #pragma HLS PIPELINE II=1
         x_T in = x.read();
@@ -148,7 +155,7 @@ template <class C, class x_T, class y_T> void padded_pack(const x_T *x, bool rea
     }
 }
 
-template <class x_T, class y_T, class C> void pad(x_T *x, y_T *y) {
+template <class x_T, class y_T, class C> void pad(x_T x[C::n_in0], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     for (unsigned p = 0; p < C::out0 * C::out1 * C::out2; p++) {
         #pragma HLS UNROLL
@@ -215,7 +222,7 @@ void join_packs(hls::stream<x_T> &x, hls::stream<y_T> &y, unsigned packs, long l
 }
 
 template <class x0_T, class x1_T, class y_T, class C>
-void concat2(x0_T *x0, x1_T *x1, y_T *y) {
+void concat2(x0_T x0[C::n_in0], x1_T x1[C::n_in1], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     const unsigned total = C::n_out / C::outer;
     unsigned before = 0;
@@ -245,7 +252,7 @@ void concat2(hls::stream<x0_T> &x0, hls::stream<x1_T> &x1, hls::stream<y_T> &y) 
 }
 
 template <class x0_T, class x1_T, class x2_T, class y_T, class C>
-void concat3(x0_T *x0, x1_T *x1, x2_T *x2, y_T *y) {
+void concat3(x0_T x0[C::n_in0], x1_T x1[C::n_in1], x2_T x2[C::n_in2], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     const unsigned total = C::n_out / C::outer;
     unsigned before = 0;
@@ -280,7 +287,7 @@ void concat3(hls::stream<x0_T> &x0, hls::stream<x1_T> &x1, hls::stream<x2_T> &x2
 }
 
 template <class x0_T, class x1_T, class x2_T, class x3_T, class y_T, class C>
-void concat4(x0_T *x0, x1_T *x1, x2_T *x2, x3_T *x3, y_T *y) {
+void concat4(x0_T x0[C::n_in0], x1_T x1[C::n_in1], x2_T x2[C::n_in2], x3_T x3[C::n_in3], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     const unsigned total = C::n_out / C::outer;
     unsigned before = 0;
@@ -321,7 +328,7 @@ void concat4(hls::stream<x0_T> &x0, hls::stream<x1_T> &x1,
 }
 
 template <class x0_T, class x1_T, class x2_T, class x3_T, class x4_T, class y_T, class C>
-void concat5(x0_T *x0, x1_T *x1, x2_T *x2, x3_T *x3, x4_T *x4, y_T *y) {
+void concat5(x0_T x0[C::n_in0], x1_T x1[C::n_in1], x2_T x2[C::n_in2], x3_T x3[C::n_in3], x4_T x4[C::n_in4], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     const unsigned total = C::n_out / C::outer;
     unsigned before = 0;
@@ -367,7 +374,7 @@ void concat5(hls::stream<x0_T> &x0, hls::stream<x1_T> &x1, hls::stream<x2_T> &x2
 }
 
 template <class x0_T, class x1_T, class x2_T, class x3_T, class x4_T, class x5_T, class y_T, class C>
-void concat6(x0_T *x0, x1_T *x1, x2_T *x2, x3_T *x3, x4_T *x4, x5_T *x5, y_T *y) {
+void concat6(x0_T x0[C::n_in0], x1_T x1[C::n_in1], x2_T x2[C::n_in2], x3_T x3[C::n_in3], x4_T x4[C::n_in4], x5_T x5[C::n_in5], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     const unsigned total = C::n_out / C::outer;
     unsigned before = 0;
@@ -418,7 +425,7 @@ void concat6(hls::stream<x0_T> &x0, hls::stream<x1_T> &x1, hls::stream<x2_T> &x2
 }
 
 template <class x0_T, class x1_T, class x2_T, class x3_T, class x4_T, class x5_T, class x6_T, class y_T, class C>
-void concat7(x0_T *x0, x1_T *x1, x2_T *x2, x3_T *x3, x4_T *x4, x5_T *x5, x6_T *x6, y_T *y) {
+void concat7(x0_T x0[C::n_in0], x1_T x1[C::n_in1], x2_T x2[C::n_in2], x3_T x3[C::n_in3], x4_T x4[C::n_in4], x5_T x5[C::n_in5], x6_T x6[C::n_in6], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     const unsigned total = C::n_out / C::outer;
     unsigned before = 0;
@@ -474,7 +481,7 @@ void concat7(hls::stream<x0_T> &x0, hls::stream<x1_T> &x1, hls::stream<x2_T> &x2
 }
 
 template <class x0_T, class x1_T, class x2_T, class x3_T, class x4_T, class x5_T, class x6_T, class x7_T, class y_T, class C>
-void concat8(x0_T *x0, x1_T *x1, x2_T *x2, x3_T *x3, x4_T *x4, x5_T *x5, x6_T *x6, x7_T *x7, y_T *y) {
+void concat8(x0_T x0[C::n_in0], x1_T x1[C::n_in1], x2_T x2[C::n_in2], x3_T x3[C::n_in3], x4_T x4[C::n_in4], x5_T x5[C::n_in5], x6_T x6[C::n_in6], x7_T x7[C::n_in7], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
     const unsigned total = C::n_out / C::outer;
     unsigned before = 0;
@@ -535,7 +542,7 @@ void concat8(hls::stream<x0_T> &x0, hls::stream<x1_T> &x1, hls::stream<x2_T> &x2
 }
 
 // One tensor and one constant: C::first says whether the constant comes first. Streams: as above.
-template <class x_T, class y_T, class C, class k_T> void concat_constant(x_T *x, y_T *y, k_T *constant) {
+template <class x_T, class y_T, class C, class k_T> void concat_constant(x_T x[C::n_in0], y_T y[C::n_out], k_T *constant) {
     #pragma HLS PIPELINE II=1
     const unsigned total = C::n_out / C::outer;
     join_part<C>(x, y, C::block0, C::first ? unsigned(C::block1) : 0, total, C::zero0, C::factor0);

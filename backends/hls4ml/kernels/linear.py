@@ -63,7 +63,7 @@ def dense(node: Node) -> Kernel:
     _check_weights(node)
     x = node.inputs[0]
     config, constants = _weights(node, x.type, lambda f: f)
-    config |= {"c_in": channels(x.shape), "c_out": channels(node.shape), "multipliers": x.type.size * channels(node.shape)}
+    config |= {"c_in": channels(x.shape), "c_out": channels(node.shape)}
     return Kernel("dense", HEADER, operands(node), node, config, constants)
 
 
@@ -142,10 +142,6 @@ def check_rank(node: Node, rank: int) -> None:
         raise refuse(node, f"windows over {rank} axes", "up to three are possible")
 
 
-def _multipliers(node: Node, taps: int) -> int:
-    return max(1, int(np.prod(node.shape)) * taps)
-
-
 @kernel_rule(Conv)
 def conv(node: Node) -> Kernel:
     """Convolution with any strides, dilation, padding and groups over one to three axes."""
@@ -155,7 +151,7 @@ def conv(node: Node) -> Kernel:
     rank, weights = len(op.strides), node.inputs[1].shape
     config, constants = _weights(node, node.inputs[0].type, lambda f: f)
     config |= window_config(node, weights[:rank], op.strides, op.padding, op.dilation)
-    config |= {"groups": op.groups, "multipliers": _multipliers(node, int(np.prod(weights[:-1])))}
+    config["groups"] = op.groups
     return Kernel("conv", HEADER, operands(node), node, config, constants)
 
 
@@ -182,7 +178,6 @@ def conv_transpose(node: Node) -> Kernel:
         "c_in": x.shape[-1],
         "c_out": node.shape[-1],
         "groups": groups,
-        "multipliers": _multipliers(node, int(np.prod(weights[:rank])) * x.shape[-1] // groups),
     }
     return Kernel("conv_transpose", HEADER, operands(node), node, config, constants)
 

@@ -26,14 +26,12 @@ def move(node: Node) -> Kernel:
     """Take each element from a place that is an affine function of its own, or else from a list of places."""
     x = node.inputs[0]
     where = np.asarray(mover(node.op)(places(x.shape)))
-    config: Config = {"c_out": channels(node.shape)}
     found = affine(_by_factor(where, node.op.factors) if isinstance(node.op, Upsample) else where)
-    if found is None:
-        return Kernel("gather", HEADER, operands(node), node, config, {"places": integers(node, where.ravel())})
-    config |= found.config("x")
+    config: Config = {"c_out": channels(node.shape)} | (found.config("x") if found else {})
+    table = {} if found else {"places": integers(node, where.ravel())}
     if (kept := _kept_packs(where, x.shape)) is not None:
-        return Kernel("keep_packs", HEADER, operands(node), node, config, {"keep": integers(node, kept)})
-    return Kernel("move", HEADER, operands(node), node, config)
+        return Kernel("keep_packs", HEADER, operands(node), node, config, {"keep": integers(node, kept), **table})
+    return Kernel("move" if found else "gather", HEADER, operands(node), node, config, table)
 
 
 def _by_factor(where: Ints, factors: tuple[int, ...]) -> Ints:
