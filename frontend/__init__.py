@@ -1,5 +1,6 @@
 """Importers: a trained network, from a file or a live object, becomes a float graph with the model's own quantizers."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,13 @@ def _load_file(path: Path, weights: Path | None) -> Graph:
     if suffix in KERAS_SUFFIXES and not (path.is_dir() or path.name == "graph.json"):
         from . import keras
 
-        return keras.load_file(path, weights)
+        return replace(keras.load_file(path, weights), source="keras")
     if weights is not None:
         raise UnsupportedError("weights= goes with a .json file", where=str(path), hint="leave it out")
     if suffix == ".onnx":
         from . import onnx
 
-        return onnx.load_file(path)
+        return replace(onnx.load_file(path), source="onnx")
     if suffix == ".gw" or path.is_dir() or path.name == "graph.json":
         from ..graph.file import load as load_graph
 
@@ -58,11 +59,11 @@ def _load_object(model: Any) -> Graph:
     if packages & {"keras", "tf_keras", "qkeras"}:
         from . import keras
 
-        return keras.from_object(model)
+        return replace(keras.from_object(model), source="keras")
     if "onnx" in packages:
         from . import onnx
 
-        return onnx.from_object(model)
+        return replace(onnx.from_object(model), source="onnx")
     raise UnsupportedError(
         f"cannot import an object of type {type(model).__module__}.{type(model).__name__}",
         hint="pass a file name, or a Keras, tf-keras, QKeras or ONNX model",

@@ -65,7 +65,7 @@ class Node:
 class Graph:
     """A model: ``inputs`` are ``Input`` nodes in the order of the source, ``outputs`` are ``Output`` nodes.
 
-    ``notes`` are sentences for the user: where a stage could not keep the source's numbers exactly, and why.
+    ``name`` is the model's, ``source`` says what it was read from ("keras", "onnx", ...), without any path. ``notes`` are sentences for the user: where a stage could not keep the source's numbers exactly, and why.
     """
 
     inputs: tuple[Node, ...]
@@ -111,16 +111,18 @@ class Graph:
     @cached_property
     def names(self) -> dict[Node, str]:
         """A name for each node, unique, a valid identifier, from the source's name where there is one."""
-        taken: dict[str, int] = {}
+        taken: set[str] = set()
         table: dict[Node, str] = {}
         for node in self.nodes:
             base = re.sub(r"\W+", "_", node.where).strip("_") or op_name(node.op)
             base = f"n_{base}" if base[0].isdigit() else base
-            name = base
+            if base in taken:
+                base = f"{base}_{op_name(node.op)}"
+            name, count = base, 1
             while name in taken:
-                taken[base] += 1
-                name = f"{base}_{taken[base]}"
-            taken[name] = taken.get(name, 1)
+                count += 1
+                name = f"{base}_{count}"
+            taken.add(name)
             table[node] = name
         return table
 

@@ -5,7 +5,7 @@ from functools import singledispatch
 import numpy as np
 
 from .node import Graph, Node, Op
-from .ops import Constant, Conv, ConvTranspose, Dense, Lookup, MatMul, Step
+from .ops import Constant, Conv, ConvTranspose, Dense, Lookup, MatMul, Maximum, Minimum, Step
 
 
 @singledispatch
@@ -38,10 +38,20 @@ def macs(node: Node) -> int:
     return _macs(node.op, node)
 
 
+NO_PARAMETERS = (Lookup, Step, Maximum, Minimum)
+"""Operations whose constants were not trained: tables, thresholds, bounds."""
+
+
 def parameters(graph: Graph) -> int:
-    """Elements of the constants that are operands; tables and thresholds are not parameters."""
-    return sum(
-        node.type.size
-        for node in graph.nodes
-        if isinstance(node.op, Constant) and any(not isinstance(u.op, (Lookup, Step)) for u in graph.users[node])
-    )
+    """Elements of the constants that are operands; tables, thresholds and bounds are not parameters."""
+    return sum(node.type.size for node in graph.nodes if isinstance(node.op, Constant) and _trained(graph.users[node]))
+
+
+def _trained(users: tuple[Node, ...]) -> bool:
+    return any(not isinstance(u.op, NO_PARAMETERS) for u in users)
+
+
+def parameters_of(node: Node) -> int:
+    """Elements of the constants that one node reads as operands."""
+    constants = (i for i in node.inputs if isinstance(i.op, Constant))
+    return 0 if isinstance(node.op, NO_PARAMETERS) else sum(c.type.size for c in constants)

@@ -10,7 +10,7 @@ from .graph import Graph, Node, op_name
 from .graph.evaluate.run import source_shape
 from .graph.node import describe
 from .graph.ops import Constant, Input, Output, Quantize
-from .graph.size import macs
+from .graph.size import macs, parameters_of
 from .lowering import Seen
 
 SCHEMA = 1
@@ -106,7 +106,7 @@ def _layer(graph: Graph, node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any
         "format": str(node.type.quantized),
         "constants": [{"shape": list(w.shape), "format": str(w.type.quantized)} for w in weights],
         "macs": macs(node),
-        "parameters": sum(w.type.size for w in weights),
+        "parameters": parameters_of(node),
         "range": range_of(node, seen),
         "inserted": node.op.inserted if isinstance(node.op, Quantize) else "",
     }

@@ -220,12 +220,12 @@ def _text(precision: Precision) -> str:
 def _origin(model: Any, weights: str | Path | None, source: Graph) -> dict[str, Any]:
     """Where the model came from; names without folders, so that the place does not change the bytes."""
     if not isinstance(model, (str, Path)):
-        return {"model": type(model).__name__, "sha256": None, "frontend": source.source or "object"}
+        return {"model": type(model).__name__, "sha256": None, "frontend": source.source or "graph"}
     path = Path(model)
     origin: dict[str, Any] = {
         "model": path.name,
         "sha256": _hash(path),
-        "frontend": source.source or path.suffix.lstrip("."),
+        "frontend": source.source or "graph",
     }
     if weights is not None:
         origin |= {"weights": Path(weights).name, "weights_sha256": _hash(Path(weights))}
