@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from ....graph import NDArray, Node
-from ....graph.ops import Activation, Add, Mul, Reduce, Reduction, Reshape, Softmax, Sub
+from ....graph.ops import Activation, Add, Maximum, Mul, Reduce, Reduction, Reshape, Softmax, Sub
 from ..registry import Absent, Call, Flipped, Flow, Value, operator
 
 
@@ -163,9 +163,10 @@ def _softmax_axis(call: Call) -> tuple[Node, int]:
 
 @operator("LpNormalization")
 def lp_normalization(call: Call) -> Node:
-    """Divide by the L1 or L2 norm along one axis. As the definition says, 0 where the norm is 0 is not treated apart."""
+    """Divide by the L1 or L2 norm along one axis; 0 where the norm is 0, which a tiny least norm gives."""
     x, p = call.flow(), call.attributes.choice("p", 1, 2, default=2)
     axis = call.sample_axis(call.attributes.integer("axis", -1), len(x.shape) + 1)
     size = call.node(Activation("abs"), x) if p == 1 else call.node(Mul(), x, x)
     total = call.node(Reduce(Reduction.SUM, (axis,), keep=True), size)
-    return call.node(Mul(), x, call.node(Activation("reciprocal" if p == 1 else "rsqrt"), total))
+    above = call.node(Maximum(), total, call.constant(np.finfo(np.float32).tiny))
+    return call.node(Mul(), x, call.node(Activation("reciprocal" if p == 1 else "rsqrt"), above))
