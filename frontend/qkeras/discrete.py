@@ -139,8 +139,9 @@ class PowerOfTwo(Stepped):
         top = None if config.take("max_value", None) is None else config.real("max_value")
         if top is not None and top < 0:
             raise config.refusal("max_value", top, "qkeras takes 0 or more")
-        if bits - cls.sign_bits > 8:
-            raise config.refusal("bits", bits, "float32 has exponents of 8 bits")
+        least = cls.sign_bits + (top is None or top > 1)
+        if not least <= bits <= 8 + cls.sign_bits:
+            raise config.refusal("bits", bits, f"{least} (the signs) to {8 + cls.sign_bits} bits; float32 has exponents of 8")
         floor = config.choice("log2_rounding", "rnd", "floor", default="rnd") == "floor"
         return cls(bits, top, config.boolean("quadratic_approximation", False), floor, **cls._more(config, bits))
 

@@ -19,7 +19,9 @@ DATA = Path(__file__).parents[1] / "data" / "qkeras"
 
 def start():
     """Import qkeras on tf-keras, quietly, on the CPU."""
-    os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="", TF_ENABLE_ONEDNN_OPTS="0")
+    os.environ.update(
+        TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="", TF_ENABLE_ONEDNN_OPTS="0"
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import qkeras
@@ -48,7 +50,9 @@ def relu_cases():
     """quantized_relu on tensors."""
     plain = grid(bits=[1, 3, 6, 25], integer=[0, 1, 3])
     sloped = grid(bits=[1, 2, 4, 6], integer=[0, 2], negative_slope=[0.0625, 0.25, 1.0, 2.0])
-    bounded = grid(bits=[4, 6], integer=[1, 3], relu_upper_bound=[None, 0.0, 0.7, 1.25, 6.0], is_quantized_clip=[True, False])
+    bounded = grid(
+        bits=[4, 6], integer=[1, 3], relu_upper_bound=[None, 0.0, 0.7, 1.25, 6.0], is_quantized_clip=[True, False]
+    )
     sigmoid = grid(bits=[2, 4, 6], integer=[0, 2], use_sigmoid=[1], negative_slope=[0.0, 0.125, 1.0])
     both = grid(bits=[5], integer=[2], negative_slope=[0.5], relu_upper_bound=[2.0], is_quantized_clip=[False])
     return [dict(c, use_ste=False) for c in [*plain, *sloped, *bounded, *sigmoid, *both]]
@@ -56,7 +60,12 @@ def relu_cases():
 
 def po2_cases():
     """quantized_po2 and quantized_relu_po2 on tensors."""
-    common = grid(bits=[2, 4, 5], max_value=[None, 0.25, 1, 3.0, 4], quadratic_approximation=[False, True], log2_rounding=["rnd", "floor"])
+    common = grid(
+        bits=[2, 4, 5],
+        max_value=[None, 0.25, 1, 3.0, 4],
+        quadratic_approximation=[False, True],
+        log2_rounding=["rnd", "floor"],
+    )
     signed = [("quantized_po2", dict(c, use_ste=False)) for c in common]
     sloped = [dict(c, negative_slope=s) for c, s in product(common[::3], [0.25, 1.0])]
     return signed + [("quantized_relu_po2", dict(c, use_ste=False)) for c in [*common, *sloped]]
@@ -64,14 +73,24 @@ def po2_cases():
 
 def other_cases():
     """The rest of them on tensors."""
-    cases = [("quantized_tanh", c) for c in grid(bits=[1, 2, 4, 8], symmetric=[False, True], use_real_tanh=[False, True])]
-    cases += [("quantized_sigmoid", c) for c in grid(bits=[1, 2, 4, 8], symmetric=[False, True], use_real_sigmoid=[False, True])]
+    cases = [
+        ("quantized_tanh", c) for c in grid(bits=[1, 2, 4, 8], symmetric=[False, True], use_real_tanh=[False, True])
+    ]
+    cases += [
+        ("quantized_sigmoid", c)
+        for c in grid(bits=[1, 2, 4, 8], symmetric=[False, True], use_real_sigmoid=[False, True])
+    ]
     cases += [("quantized_ulaw", c) for c in grid(bits=[2, 4, 6], integer=[0, 1], symmetric=[0, 1], u=[255.0, 15.0])]
-    cases += [("quantized_hswish", dict(c, use_ste=False)) for c in grid(bits=[4, 8], integer=[0, 2], symmetric=[0, 1], alpha=[None, 0.5])]
+    cases += [
+        ("quantized_hswish", dict(c, use_ste=False))
+        for c in grid(bits=[4, 8], integer=[0, 2], symmetric=[0, 1], alpha=[None, 0.5])
+    ]
     cases += [("quantized_hswish", {"bits": 6, "integer": 2, "relu_shift": 2, "relu_upper_bound": 4, "use_ste": False})]
     cases += [("binary", c) for c in grid(use_01=[False, True], alpha=[None, 1, 0.5, 0.3])]
     cases += [("ternary", c) for c in grid(threshold=[None, 0.5, 0.0, 0.1], alpha=[None, 1, 2.0, 0.3])]
-    cases += [("stochastic_binary", c) for c in grid(alpha=[None, 1], temperature=[6.0], use_real_sigmoid=[True, False])]
+    cases += [
+        ("stochastic_binary", c) for c in grid(alpha=[None, 1], temperature=[6.0], use_real_sigmoid=[True, False])
+    ]
     return cases + [("stochastic_ternary", c) for c in grid(alpha=[None, 1], threshold=[None, 0.25])]
 
 
@@ -94,7 +113,9 @@ def tensor_inputs():
 
 def weight_cases():
     """Every (class, parameters) that is tried on weights, beyond those on tensors."""
-    bits = grid(bits=[1, 2, 4, 8], integer=[0, 1], alpha=["auto_po2"]) + grid(bits=[2, 4, 8], integer=[0, 1], alpha=["auto"])
+    bits = grid(bits=[1, 2, 4, 8], integer=[0, 1], alpha=["auto_po2"]) + grid(
+        bits=[2, 4, 8], integer=[0, 1], alpha=["auto"]
+    )
     bits += grid(bits=[4], integer=[0, 1], alpha=["auto", "auto_po2"], scale_axis=[0, 1], keep_negative=[False])
     bits += grid(bits=[4], alpha=[1, 0.3], symmetric=[0, 1]) + grid(bits=[1], alpha=[1, 0.3])
     cases = [("quantized_bits", dict(c, use_ste=False)) for c in bits]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gatewright.frontend.qkeras import QUANTIZERS, from_config, quantizer_of
 from gatewright.graph import GatewrightError, Node, UnsupportedError
 from gatewright.graph.ops import Input
@@ -35,6 +36,8 @@ def test_noise_is_refused(name):
     ("quantized_relu", {"negative_slope": 0.3}, "power of two"),
     ("quantized_relu", {"negative_slope": -0.5}, "power of two"),
     ("quantized_po2", {"max_value": -1}, "max_value"),
+    ("quantized_po2", {"bits": 1}, "2 .the signs. to 9"),
+    ("quantized_relu_po2", {"bits": 9}, "1 .the signs. to 8"),
     ("quantized_po2", {"log2_rounding": "ceil"}, "log2_rounding"),
     ("quantized_hswish", {"relu_upper_bound": 0}, "above 0"),
     ("quantized_tanh", {"bits": 30}, "at most 24"),
@@ -82,16 +85,19 @@ def test_text_means_the_same_as_a_configuration(text, same):
 
 
 @pytest.mark.parametrize("text", [
-    "quantized_bits(4", "quantized_bits(4)(5)", "quantized_bits(open('x'))", "quantized_bits(*[1])", "quantized_bits(**{})",
-    "quantized_bits(4, bits=4)", "quantized_bits(1,2,3,4,5,6,7,8,9,10,11,12)", "q.quantized_bits(4)", "1 + 1", "",
-    "quantized_bits(__import__('os'))", "quantized_bits(" + "(" * 400 + ")" * 400 + ")", "x" * 5000, "quantized_bits(4)\n\0",
+    "quantized_bits(4", "quantized_bits(4)(5)", "quantized_bits(open('x'))", "quantized_bits(*[1])", "1 + 1", "",
+    "quantized_bits(4, bits=4)", "quantized_bits(1,2,3,4,5,6,7,8,9,10,11,12)", "q.quantized_bits(4)",
+    "quantized_bits(__import__('os'))", "quantized_bits(**{})", "quantized_bits(4)\n\0",
+    "quantized_bits(" + "(" * 400 + ")" * 400 + ")", "x" * 5000,
 ])  # fmt: skip
 def test_text_is_never_evaluated(text):
     with pytest.raises(GatewrightError):
         quantizer_of(text)
 
 
-@pytest.mark.parametrize("identifier", [5, ["quantized_bits"], {"class_name": 3}, {"class_name": "quantized_bits", "config": [1]}])
+@pytest.mark.parametrize(
+    "identifier", [5, ["quantized_bits"], {"class_name": 3}, {"class_name": "quantized_bits", "config": [1]}]
+)
 def test_what_is_no_quantizer(identifier):
     with pytest.raises(UnsupportedError):
         quantizer_of(identifier)
