@@ -33,7 +33,9 @@ class Project:
         return total.hexdigest()
 
     def write(self, root: Path) -> None:
-        """Put the files under ``root`` (scripts executable); what else is there stays. Raises FileError where the disk refuses."""
+        """Put the files under ``root`` (scripts executable); what else is there stays. Raises FileError where the
+        disk refuses.
+        """
         try:
             for path, data in self.files.items():
                 target = root / path
@@ -58,5 +60,13 @@ class Project:
 
 def _check(path: str) -> None:
     pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in path or ":" in path or "\0" in path or str(pure) != path or path == ".":
+    if (
+        pure.is_absolute()
+        or ".." in pure.parts
+        or "\\" in path
+        or ":" in path
+        or "\0" in path
+        or str(pure) != path
+        or path == "."
+    ):
         raise ValueError(f"{path!r} is not a path inside the project")

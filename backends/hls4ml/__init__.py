@@ -1,6 +1,7 @@
 """The hls4ml back end: integer graphs become HLS projects that hls4ml writes, with kernels of ours where it has none.
 
-``emit`` gives the project, ``Simulation`` runs its C simulation, ``verify`` proves it equal to the graph, ``missing`` lists what
+``emit`` gives the project, ``Simulation`` runs its C simulation, ``verify`` proves it equal to the graph, ``missing``
+lists what
 cannot be emitted, ``make_options`` checks what a user asks.
 """
 
@@ -22,5 +23,6 @@ def missing(graph: Graph, board: Board | None, options: Options) -> Iterator[Gat
 
 
 __all__ = [
-    "CompileError", "Mismatch", "Options", "Simulation", "SimulationError", "Verification", "emit", "make_options", "missing", "verify",
+    "CompileError", "Mismatch", "Options", "Simulation", "SimulationError", "Verification", "emit", "make_options",
+    "missing", "verify",
 ]  # fmt: skip

@@ -38,7 +38,8 @@ template <class T> void gw_save(hls::stream<T> &data, const char *, size_t size)
 
 CALL = """#include "{folder}/firmware/{name}.cpp"
 // {count} vectors: inputs, outputs and traced tensors of one vector stand after each other.
-extern "C" void gw_run_{index}(long long count, const long long *in, long long *out, long long *trace, const char *weights) {{
+extern "C" void gw_run_{index}(long long count, const long long *in, long long *out, long long *trace,
+                               const char *weights) {{
 {using}    gw_weights = weights;
     nnet::gw_trace = trace;
     for (long long n = 0; n < count; n++) {{
@@ -71,7 +72,9 @@ def _body(project: Description) -> str:
     names = [_variable(d) for d in project.variables]
     rows += [f"gw::load(in, {n}, {p.size}); in += {p.size};" for n, p in zip(names, project.inputs, strict=False)]
     rows.append(f"{project.name}({', '.join(names)});")
-    rows += [f"gw::store({n}, out, {p.size}); out += {p.size};" for n, p in zip(names[split:], project.outputs, strict=True)]
+    rows += [
+        f"gw::store({n}, out, {p.size}); out += {p.size};" for n, p in zip(names[split:], project.outputs, strict=True)
+    ]
     return "".join(f"        {row}\n" for row in rows)
 
 
@@ -80,7 +83,8 @@ def _variable(declaration: str) -> str:
 
 
 BENCH = """// Gatewright: the test bench. It feeds tb_data/tb_input_features.dat, compares each output with
-// tb_data/tb_output_predictions.dat, and returns 1 where any bit differs. One line a vector; the numbers are the integers that the
+// tb_data/tb_output_predictions.dat, and returns 1 where any bit differs. One line a vector; the numbers are the
+integers that the
 // ports store (value * 2^fraction bits), inputs and outputs in the order of the top function.
 #include <cstdio>
 #include <fstream>
@@ -119,8 +123,8 @@ int main() {{
 {body}        for (size_t i = 0; i < got.size(); i++) {{
             log << got[i] << " ";
             if (got[i] != expected[i] && mismatches++ < 10)
-                std::cout << "ERROR: vector " << vectors << ", output " << i << ": expected " << expected[i] << ", got " << got[i]
-                          << std::endl;
+                std::cout << "ERROR: vector " << vectors << ", output " << i << ": expected " << expected[i] << ", got "
+                          << got[i] << std::endl;
         }}
         log << std::endl;
         vectors++;
@@ -129,7 +133,8 @@ int main() {{
         std::cout << "ERROR: read " << vectors << " vectors of {vectors} from tb_data" << std::endl;
         return 1;
     }}
-    std::cout << (mismatches ? "ERROR: " : "INFO: ") << mismatches << " of " << vectors * {n_out} << " outputs differ" << std::endl;
+    std::cout << (mismatches ? "ERROR: " : "INFO: ") << mismatches << " of " << vectors * {n_out} << " outputs differ"
+              << std::endl;
     return mismatches ? 1 : 0;
 }}
 """

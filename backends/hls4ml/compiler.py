@@ -1,4 +1,4 @@
-"""C++ compilers: g++ where there is one, else the one in the package ziglang; compiled libraries are kept by content."""
+"""C++ compilers: g++ where there is one, else that of the package ziglang; compiled libraries are kept by content."""
 
 import os
 import shutil
@@ -41,7 +41,9 @@ def find_compiler() -> Compiler:
     if find_spec("ziglang") is not None:
         command = (sys.executable, "-m", "ziglang", "c++")
         return Compiler(command, "ziglang c++", ("-fno-sanitize=undefined",))
-    raise OptionError("no C++ compiler for the C simulation", hint="install g++, or pip install ziglang; or --no-verify")
+    raise OptionError(
+        "no C++ compiler for the C simulation", hint="install g++, or pip install ziglang; or --no-verify"
+    )
 
 
 def _version(command: tuple[str, ...]) -> str:
@@ -53,9 +55,11 @@ def _version(command: tuple[str, ...]) -> str:
 
 
 def compile_library(files: Mapping[str, bytes], main: str, includes: tuple[str, ...]) -> Path:
-    """Compile ``main`` of ``files`` (relative path -> content) into a shared library; give its folder, which holds ``library.so``.
+    """Compile ``main`` of ``files`` (relative path -> content) into a shared library; give its folder, which holds
+    ``library.so``.
 
-    What was compiled before, with the same compiler, flags and bytes, is taken from the cache. Raises CompileError with the
+    What was compiled before, with the same compiler, flags and bytes, is taken from the cache. Raises CompileError
+    with the
     compiler's first lines, OptionError without a compiler.
     """
     compiler = find_compiler()
@@ -80,7 +84,9 @@ def _key(files: Mapping[str, bytes], main: str, includes: tuple[str, ...], compi
 
 
 def cache_root() -> Path:
-    """Give the user's folder for compiled simulations: GATEWRIGHT_CACHE, else XDG_CACHE_HOME, else ~/.cache; else a temporary one."""
+    """Give the user's folder for compiled simulations: GATEWRIGHT_CACHE, else XDG_CACHE_HOME, else ~/.cache; else a
+    temporary one.
+    """
     base = os.environ.get("GATEWRIGHT_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     root = Path(os.path.expanduser(base)) / "gatewright" / "csim"
     try:
@@ -101,17 +107,22 @@ def _temporary_root() -> Path:
     return Path(folder)
 
 
-def _compile(compiler: Compiler, folder: Path, files: Mapping[str, bytes], main: str, includes: tuple[str, ...]) -> None:
+def _compile(
+    compiler: Compiler, folder: Path, files: Mapping[str, bytes], main: str, includes: tuple[str, ...]
+) -> None:
     for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
     paths = [f"-I{path}" for path in includes]
     command = [*compiler.command, *FLAGS, *compiler.flags, *paths, main, "-o", "library.so"]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=TIMEOUT, check=False
+        )
     except subprocess.TimeoutExpired:
         raise CompileError(
-            f"compiling the C simulation took over {TIMEOUT:.0f} s", hint="--no-verify; or --io stream, which compiles faster"
+            f"compiling the C simulation took over {TIMEOUT:.0f} s",
+            hint="--no-verify; or --io stream, which compiles faster",
         ) from None
     except OSError as error:
         raise CompileError(f"{compiler.name} does not start: {error}") from None

@@ -37,27 +37,63 @@ def light_imports() -> Iterator[None]:
 
 
 def write(plan: Plan, options: Options, name: str) -> dict[str, bytes]:
-    """Let hls4ml write the project ``name``; give its files by relative path. Raises UnsupportedError where hls4ml refuses."""
+    """Let hls4ml write the project ``name``; give its files by relative path. Raises UnsupportedError where hls4ml
+    refuses.
+    """
     with light_imports(), tempfile.TemporaryDirectory(prefix="gatewright-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with redirect_stdout(StringIO()) as said:
             try:
                 model = _model(plan, options, name, folder)
                 _check(model, plan)
-                model.write()
+                _write(model, options)
             except GatewrightError:
                 raise
             except Exception as error:  # hls4ml raises bare Exception, AssertionError, KeyError ...
                 raise _failure(error, said.getvalue()) from error
         root = Path(folder)
         paths = sorted(p for p in root.rglob("*") if p.is_file())
-        return {p.relative_to(root).as_posix(): p.read_bytes() for p in paths}
+        places = {str(root).encode(), str(root.resolve()).encode()}
+        return {p.relative_to(root).as_posix(): _without(p.read_bytes(), places) for p in paths}
+
+
+def _without(data: bytes, places: set[bytes]) -> bytes:
+    """Take the temporary directory's name out of a file."""
+    for place in sorted(places, key=len, reverse=True):
+        data = data.replace(place, b".")
+    return data
+
+
+def _write(model: Any, options: Options) -> None:
+    """Let hls4ml write. Its wheel lacks Libero's build_lib.sh (for a simulation that needs SmartHLS), which then
+    stays out.
+    """
+    writer = model.config.backend.writer
+    if options.tool != "libero":
+        model.write()
+        return
+    original = writer.write_build_script
+
+    def without_simulation(graph: Any) -> None:
+        try:
+            original(graph)
+        except FileNotFoundError as error:
+            if not str(error.filename).endswith("build_lib.sh"):
+                raise
+
+    writer.write_build_script = without_simulation
+    try:
+        model.write()
+    finally:
+        del writer.write_build_script
 
 
 def _failure(error: Exception, said: str) -> UnsupportedError:
     last = said.strip().splitlines()[-1:] or [""]
     text = " ".join(str(error).split())[:300] or type(error).__name__
-    return UnsupportedError(f"hls4ml refused the network: {text}", hint=f"hls4ml said: {last[0][:200]}" if last[0] else "")
+    return UnsupportedError(
+        f"hls4ml refused the network: {text}", hint=f"hls4ml said: {last[0][:200]}" if last[0] else ""
+    )
 
 
 def _model(plan: Plan, options: Options, name: str, folder: str) -> Any:
@@ -68,13 +104,20 @@ def _model(plan: Plan, options: Options, name: str, folder: str) -> Any:
         raise OptionError(f"hls4ml cannot be imported: {error}", hint="pip install hls4ml==1.3.0") from None
     register(options.backend)
     arguments: dict[str, Any] = {"part": options.part, "clock_period": options.clock_ns, "io_type": f"io_{options.io}"}
+    if options.tool == "libero":
+        arguments["smarthls_path"] = "SmartHLS"  # else hls4ml looks for the installation, which writing does not need
     config = create_config(output_dir=folder, project_name=name, backend=options.backend, **arguments)
-    config["WriterConfig"]["Namespace"] = options.namespace or None
-    config["TraceOutput"] = True
-    config["Stamp"] = "00000000"
+    config["WriterConfig"] = {
+        "WriteWeightsTxt": True, "WriteTar": False, "TBOutputStream": "both",
+        **config.get("WriterConfig", {}), "Namespace": options.namespace or None,
+    }  # fmt: skip
+    config["TraceOutput"] = options.verifiable
     config["HLSConfig"] = {
         "Model": {"Precision": {"default": "fixed<16,6>"}, "ReuseFactor": 1, "Strategy": "Latency", "BitExact": False},
-        "LayerName": {**{w.name: _ports_config(w) for w in plan.inputs}, **{y.name: _config(y, plan) for y in plan.layers}},
+        "LayerName": {
+            **{w.name: _ports_config(w) for w in plan.inputs},
+            **{y.name: _config(y, plan) for y in plan.layers},
+        },
     }
     entries = [_input(w) for w in plan.inputs] + [_entry(y) for y in plan.layers]
     return ModelGraph.from_layer_list(
@@ -115,20 +158,26 @@ def _check(model: Any, plan: Plan) -> None:
         node = made.get(layer.name) or made.get(f"repack_{layer.name}")
         if node is None:
             raise _changed(layer, "removed it")
+        if layer.kind != "Reshape" and not node.get_attr("function_cpp"):
+            raise _changed(layer, "has no code for it in this back end")
         for wire in layer.outputs:
             variable = model.output_vars.get(wire.name)
             if variable is None or not _same(variable.type.precision, wire.type):
-                raise _changed(layer, f"gave it the type {getattr(variable, 'type', None)} in place of {wire.type.format}")
+                raise _changed(
+                    layer, f"gave it the type {getattr(variable, 'type', None)} in place of {wire.type.format}"
+                )
         for name, type in layer.types.items():
             found = node.get_attr(f"{name}_t") if name == "accum" else node.weights[name].type
-            if not _same(found.precision, type):
+            if not (_holds(found.precision, type) if name == "accum" else _same(found.precision, type)):
                 raise _changed(layer, f"gave its {name} the type {found.precision} in place of {type.format}")
         chosen = plan.schedules.get(layer.name)
         if chosen is not None and (node.get_attr("strategy"), node.get_attr("reuse_factor")) != (
             chosen.strategy,
             chosen.reuse_factor,
         ):
-            raise _changed(layer, f"chose {node.get_attr('strategy')} with reuse factor {node.get_attr('reuse_factor')}")
+            raise _changed(
+                layer, f"chose {node.get_attr('strategy')} with reuse factor {node.get_attr('reuse_factor')}"
+            )
     if len(model.get_output_variables()) != len(plan.outputs):
         raise UnsupportedError("hls4ml changed the outputs")
 
@@ -136,6 +185,12 @@ def _check(model: Any, plan: Plan) -> None:
 def _same(found: Any, type: HlsType) -> bool:
     asked = (type.width, type.integer, type.signed, str(type.rounding), str(type.overflow))
     return asked == (found.width, found.integer, found.signed, str(found.rounding_mode), str(found.saturation_mode))
+
+
+def _holds(found: Any, type: HlsType) -> bool:
+    """Whether an accumulator holds all that the asked type does (Catapult widens that of pooling)."""
+    extra = found.integer - type.integer
+    return extra >= 0 and (found.width - extra, found.signed) == (type.width, type.signed)
 
 
 def _changed(layer: Layer, what: str) -> UnsupportedError:

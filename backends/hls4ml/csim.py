@@ -34,8 +34,12 @@ class Library:
     folder: Path
     types: str
 
-    def run(self, index: int, weights: str, data: NDArray, sizes: tuple[int, int], timeout: float) -> tuple[NDArray, NDArray]:
-        """Run one project on int64 [vectors, inputs]; give outputs and trace, [vectors, size] each. In a process of its own."""
+    def run(
+        self, index: int, weights: str, data: NDArray, sizes: tuple[int, int], timeout: float
+    ) -> tuple[NDArray, NDArray]:
+        """Run one project on int64 [vectors, inputs]; give outputs and trace, [vectors, size] each. In a process of
+        its own.
+        """
         count = len(data)
         with tempfile.TemporaryDirectory(prefix="gatewright-run-") as folder:
             source, target = Path(folder) / "in", Path(folder) / "out"
@@ -50,7 +54,9 @@ class Library:
 
 def _call(command: list[str], folder: str, timeout: float) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+        )
     except subprocess.TimeoutExpired:
         raise SimulationError(f"the C simulation ran for over {timeout:.0f} s", hint="fewer vectors") from None
     except OSError as error:
@@ -109,7 +115,12 @@ class Simulation:
     """
 
     def __init__(
-        self, graph: Graph, project: "Project | Mapping[str, bytes] | Path", *, library: Library | None = None, index: int = 0
+        self,
+        graph: Graph,
+        project: "Project | Mapping[str, bytes] | Path",
+        *,
+        library: Library | None = None,
+        index: int = 0,
     ) -> None:
         if isinstance(project, Path):
             project = Project.read(project)
@@ -120,7 +131,9 @@ class Simulation:
         self.timeout = TIMEOUT
         self._given = library
         nodes = len(graph.nodes)
-        if any(p.node >= nodes for p in (*self.description.inputs, *self.description.outputs, *self.description.traced)):
+        if any(
+            p.node >= nodes for p in (*self.description.inputs, *self.description.outputs, *self.description.traced)
+        ):
             raise SimulationError("the project is not one of this graph")
 
     @cached_property
@@ -136,7 +149,9 @@ class Simulation:
         return f"C simulation ({find_compiler().name}, {self.library.types} fixed-point types)"
 
     def run(self, inputs: Sequence[NDArray]) -> list[NDArray]:
-        """Stored integers [vectors, *shape] an input, in the graph's layout -> stored integers [vectors, *shape] an output."""
+        """Stored integers [vectors, *shape] an input, in the graph's layout -> stored integers [vectors, *shape] an
+        output.
+        """
         return self._call(inputs, traced=False)[0]
 
     def trace(self, inputs: Sequence[NDArray]) -> tuple[list[NDArray], list[tuple[Port, NDArray]]]:
@@ -160,14 +175,17 @@ class Simulation:
         for node, values in zip(self.graph.inputs, inputs, strict=True):
             values = np.asarray(values)
             if values.shape[1:] != node.shape or values.dtype.kind not in "iu" or len(values) != len(inputs[0]):
-                raise ShapeError(f"an input of {values.shape} {values.dtype} for {node.shape} integers", where=node.where)
+                raise ShapeError(
+                    f"an input of {values.shape} {values.dtype} for {node.shape} integers", where=node.where
+                )
             flat.append(to_carried(node.type, values.astype(np.int64)).reshape(len(values), -1))
         return np.concatenate(flat, axis=1)
 
 
 def _split(values: NDArray, ports: Sequence[Port]) -> list[NDArray]:
-    ends = np.cumsum([p.size for p in ports])[:-1] if ports else []
-    return np.split(values, ends, axis=1) if len(ports) else []
+    if not ports:
+        return []
+    return np.split(values, np.cumsum([p.size for p in ports])[:-1], axis=1)
 
 
 def _stored(node: Node, carried: NDArray) -> NDArray:

@@ -26,7 +26,8 @@ class Port:
 
 @dataclass(frozen=True)
 class Description:
-    """The top function ``name`` (in ``namespace``), its ports in order, and what its code can trace, in order of execution.
+    """The top function ``name`` (in ``namespace``), its ports in order, and what its code can trace, in order of
+    execution.
 
     ``variables`` are the C++ declarations of the ports, inputs first.
     """

@@ -1,7 +1,11 @@
-"""The project that the user gets: what hls4ml wrote, the same on every machine, with our kernels, our vectors and our test bench."""
+"""The project that the user gets: what hls4ml wrote, the same on every machine, with our kernels, our vectors and our
+test bench.
+"""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,12 +31,10 @@ SOURCES = ("kernels", "templates")
 def emit(graph: Graph, board: Board | None, options: Options, vectors: Sequence[NDArray] = ()) -> Project:
     """Write the HLS project of an integer graph.
 
-    ``vectors``: stored integers [count, *shape] an input, for the test bench. ``board`` is what ``options`` were made for. Raises
-    UnsupportedError for what cannot be emitted.
+    ``vectors``: stored integers [count, *shape] an input, for the test bench. ``board`` is what ``options`` were made
+    for. Raises UnsupportedError for what cannot be emitted.
     """
     plan = make_plan(graph, options)
-    if not options.verifiable:
-        _check_foreign(plan, options)
     name = project_name(graph)
     files = convert.write(plan, options, name)
     files = {**_normalised(files, plan, options, name), **_headers(plan)}
@@ -65,7 +67,9 @@ def _headers(plan: Plan) -> dict[str, bytes]:
 
 
 def _normalised(files: Mapping[str, bytes], plan: Plan, options: Options, name: str) -> dict[str, bytes]:
-    """Take out what differs from run to run: the stamp, the temporary directory; say the configuration in plain words."""
+    """Take out what differs from run to run: the stamp, the temporary directory; say the configuration in plain
+    words.
+    """
     kept = {path: data for path, data in files.items() if not path.endswith(".tar.gz")}
     kept["hls4ml_config.yml"] = _config_text(plan, options, name).encode()
     if "build_lib.sh" in kept:
@@ -83,15 +87,13 @@ def _stamp(files: Mapping[str, bytes]) -> bytes:
 
 
 def _config_text(plan: Plan, options: Options, name: str) -> str:
-    import yaml
-
     layers = {w.name: {"Precision": {"result": spelled(w.type)}} for w in plan.inputs}
     layers |= {layer.name: _layer_text(layer, plan) for layer in plan.layers}
     table = {
         "Backend": options.backend, "Part": options.part, "ClockPeriod": options.clock_ns, "IOType": f"io_{options.io}",
         "ProjectName": name, "OutputDir": ".", "HLSConfig": {"LayerName": layers},
     }  # fmt: skip
-    return str(yaml.safe_dump(table, sort_keys=True))
+    return json.dumps(table, indent=1, sort_keys=True) + "\n"  # JSON is YAML
 
 
 def _layer_text(layer: Layer, plan: Plan) -> dict[str, Any]:
@@ -129,10 +131,11 @@ def expected(graph: Graph, vectors: Sequence[NDArray]) -> list[NDArray]:
 
 def in_own_layout(graph: Graph) -> Graph:
     """Give the graph with ports in its own layout, channels last, without the transposes of its source."""
-    from dataclasses import replace
 
     def strip(node: Any) -> Any:
-        return replace(node, op=replace(node.op, axes=None)) if getattr(node.op, "axes", None) and _is_port(node) else node
+        return (
+            replace(node, op=replace(node.op, axes=None)) if getattr(node.op, "axes", None) and _is_port(node) else node
+        )
 
     return graph.map(strip)
 
@@ -146,9 +149,3 @@ def table_text(nodes: Sequence[Any], arrays: Sequence[NDArray]) -> bytes:
     flat = [to_carried(n.type, a.astype(np.int64)).reshape(len(a), -1) for n, a in zip(nodes, arrays, strict=True)]
     rows = np.concatenate(flat, axis=1).tolist()
     return "".join(" ".join(map(str, row)) + "\n" for row in rows).encode()
-
-
-def _check_foreign(plan: Plan, options: Options) -> None:
-    from .foreign import check
-
-    check(plan, options)

@@ -20,7 +20,9 @@ def precision(type: HlsType) -> Any:
     return FixedPrecisionType(type.width, type.integer, type.signed, str(type.rounding), str(type.overflow))
 
 
-def config_text(kernel: Kernel, index: int, sizes: tuple[list[int], int], reuse_factor: int, types: dict[str, str]) -> str:
+def config_text(
+    kernel: Kernel, index: int, sizes: tuple[list[int], int], reuse_factor: int, types: dict[str, str]
+) -> str:
     """Give the C++ configuration structure of a kernel. ``sizes``: elements of the inputs and of the output."""
     rows = [f"static const unsigned n_in{i} = {n};" for i, n in enumerate(sizes[0])]
     rows += [f"static const unsigned n_out = {sizes[1]};", f"static const unsigned reuse_factor = {reuse_factor};"]

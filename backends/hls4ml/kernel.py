@@ -10,11 +10,12 @@ A ``Kernel`` says which C++ template of ours computes a node, with what numbers.
         <the kernel's own config: int -> static const long long, bool -> static const bool, Fixed -> typedef>
     };
 
-and the call ``gw::function<in0_t, ..., out_t, configN>(in0, ..., out, constants...)``: with io_parallel ``in0`` is ``in0_t[n_in0]``
-and ``in0_t`` the element's type; with io_stream it is ``hls::stream<in0_t> &`` where ``in0_t`` is ``nnet::array<T, C>`` with C the
-last axis of the tensor (a tensor [C] is one array, [H, W, C] is H * W of them). Constants are arrays ``name_t name[n_name]``.
+and the call ``gw::function<in0_t, ..., out_t, configN>(in0, ..., out, constants...)``: with io_parallel ``in0`` is
+``in0_t[n_in0]`` and ``in0_t`` the element's type; with io_stream it is ``hls::stream<in0_t> &`` where ``in0_t`` is
+``nnet::array<T, C>`` with C the last axis of the tensor (a tensor [C] is one array, [H, W, C] is H * W of them).
+Constants are arrays ``name_t name[n_name]``.
 
-How a tensor's integers are carried: ``carrier``. A kernel works on the carried integers: the bits of the value (``range``).
+How a tensor's integers are carried: ``carrier``. A kernel works on the carried integers: the value's bits (``range``).
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +33,9 @@ DOUBLE_BITS = 53
 
 @dataclass(frozen=True)
 class Numbers:
-    """Constant numbers of a kernel: stored integers (row-major) and the format in which C++ carries them (plain numbers, no grid)."""
+    """Constant numbers of a kernel: stored integers (row-major) and the format in which C++ carries them (plain
+    numbers, no grid).
+    """
 
     values: Array
     format: Fixed
@@ -44,7 +47,8 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Kernel:
-    """One call of ``gw::function`` from ``header`` (a file name in ``kernels/``): reads ``inputs``, computes ``output``.
+    """One call of ``gw::function`` from ``header`` (a file name in ``kernels/``): reads ``inputs``, computes
+    ``output``.
 
     ``constants`` are passed after the output, in this order. ``config`` becomes members of the configuration structure.
     """
@@ -63,7 +67,9 @@ KERNEL_RULES: dict[type[Op], KernelRule] = {}
 
 
 def kernel_rule(*ops: type[Op]) -> Callable[[KernelRule], KernelRule]:
-    """Register the function that makes the ``Kernel`` of a node of these operations. It raises UnsupportedError for what it cannot."""
+    """Register the function that makes the ``Kernel`` of a node of these operations. It raises UnsupportedError for
+    what it cannot.
+    """
 
     def register(rule: KernelRule) -> KernelRule:
         for op in ops:
@@ -77,9 +83,12 @@ def kernel_rule(*ops: type[Op]) -> Callable[[KernelRule], KernelRule]:
 def carrier(tensor: Tensor) -> Fixed:
     """Give the one fixed-point format in which the hardware carries a tensor of integers.
 
-    One ``Fixed`` format for all elements is carried as it is (``ap_fixed<width, integer>``). ``Fixed`` formats that differ by channel
-    or element are carried in the narrowest common one, which holds the centred integers (units of ``format.scale``). ``Affine`` is
-    carried as plain integers, ``ap_fixed<width, width>`` holding the stored integer. See ``to_carried`` and ``from_carried``.
+    One ``Fixed`` format for all elements is carried as it is (``ap_fixed<width, integer>``). ``Fixed`` formats that
+    differ by channel
+    or element are carried in the narrowest common one, which holds the centred integers (units of ``format.scale``).
+    ``Affine`` is
+    carried as plain integers, ``ap_fixed<width, width>`` holding the stored integer. See ``to_carried`` and
+    ``from_carried``.
     """
     format = tensor.quantized
     if isinstance(format, Fixed) and is_plain(tensor):
@@ -91,7 +100,9 @@ def carrier(tensor: Tensor) -> Fixed:
 
 
 def to_carried(tensor: Tensor, stored: Ints) -> Ints:
-    """Stored integers [..., *shape] -> the integers that the hardware carries: the same, but for formats that differ by element."""
+    """Stored integers [..., *shape] -> the integers that the hardware carries: the same, but for formats that differ
+    by element.
+    """
     return tensor.quantized.centre(stored) if isinstance(tensor.format, Fixed) else stored
 
 
@@ -104,7 +115,9 @@ def from_carried(tensor: Tensor, carried: Ints) -> Ints:
 def is_plain(tensor: Tensor) -> bool:
     """Whether the tensor has one ``Fixed`` format for all of its elements."""
     format = tensor.format
-    return isinstance(format, Fixed) and all(isinstance(v, (int, bool)) for v in (format.width, format.integer, format.signed))
+    return isinstance(format, Fixed) and all(
+        isinstance(v, (int, bool)) for v in (format.width, format.integer, format.signed)
+    )
 
 
 def numbers(node: Node) -> Numbers:
@@ -124,6 +137,7 @@ def refuse(node: Node, what: str, hint: str = "") -> UnsupportedError:
 
 
 __all__ = [
-    "DOUBLE_BITS", "KERNEL_RULES", "Kernel", "KernelRule", "Numbers", "carrier", "from_carried", "is_constant", "is_plain", "kernel_rule",
+    "DOUBLE_BITS", "KERNEL_RULES", "Kernel", "KernelRule", "Numbers", "carrier", "from_carried", "is_constant",
+    "is_plain", "kernel_rule",
     "numbers", "refuse", "to_carried",
 ]  # fmt: skip

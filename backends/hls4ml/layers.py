@@ -82,7 +82,8 @@ class Layer:
 class Request:
     """What a rule is asked: to compute ``node`` from ``inputs`` (its operands that are no constants) into ``result``.
 
-    ``result`` may be the format of the one quantizer that reads the node: rounding and overflow are then part of the layer.
+    ``result`` may be the format of the one quantizer that reads the node: rounding and overflow are then part of the
+    layer.
     """
 
     node: Node

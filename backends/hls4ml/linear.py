@@ -2,17 +2,19 @@
 
 With x the carried integers, the graph's result in units of its own scale is ``x @ matrix + bias`` where
 
-    matrix = w * (x.scale * w.scale / result.scale)        bias = b * (b.scale / result.scale) - x.zero_point * sum(matrix)
+    matrix = w * (x.scale * w.scale / result.scale)
+    bias = b * (b.scale / result.scale) - x.zero_point * sum(matrix)
 
-and both are whole (the result's scale is their common unit). C++ sees fixed-point numbers: with fx and fo the fraction bits that
-carry x and the result, the matrix has fo - fx fraction bits and the bias fo; so the accumulator is the result's carrier itself.
+and both are whole (the result's scale is their common unit). C++ sees fixed-point numbers: with fx and fo the fraction
+bits that carry x and the result, the matrix has fo - fx fraction bits and the bias fo; so the accumulator is the
+result's carrier itself.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...graph import Affine, Fixed, Node, NDArray
+from ...graph import Affine, Fixed, NDArray, Node
 from ...graph.arrays import Ints, as_array
 from ...graph.formats import bits_for
 from ...graph.numerics import divide, multiply, whole

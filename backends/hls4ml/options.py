@@ -10,7 +10,8 @@ from ...boards import Board, HlsBackend
 from ...graph import OptionError, unknown
 
 TOOLS: dict[str, HlsBackend] = {
-    "vitis": "Vitis", "vivado": "Vivado", "oneapi": "oneAPI", "quartus": "Quartus", "catapult": "Catapult", "libero": "Libero",
+    "vitis": "Vitis", "vivado": "Vivado", "oneapi": "oneAPI", "quartus": "Quartus", "catapult": "Catapult", "libero":
+    "Libero",
 }  # fmt: skip
 """The HLS tools by the name that a user writes, with hls4ml's name of each."""
 
@@ -18,7 +19,8 @@ IOS = ("parallel", "stream")
 STRATEGIES = ("latency", "resource", "distributed_arithmetic")
 TYPES = ("lean", "vendor")
 UNROLL_LIMIT = 4096
-"""Multiplications that one layer may do at once: beyond it the tools refuse or run out of memory on a fully unrolled layer (array
+"""Multiplications that one layer may do at once: beyond it the tools refuse or run out of memory on a fully unrolled
+layer (array
 partitions of over 4,096 elements, see ``maximum_size`` in hls4ml's project.tcl)."""
 
 
@@ -51,7 +53,8 @@ class Override:
 class Options:
     """How a project is written. ``clock_ns`` is the period in nanoseconds.
 
-    ``strategy`` None chooses by size: ``latency`` where a layer's multiplications can all be unrolled, else ``resource``.
+    ``strategy`` None chooses by size: ``latency`` where a layer's multiplications can all be unrolled, else
+    ``resource``.
     ``reuse_factor`` None chooses the least that does. ``namespace`` puts the generated code into a C++ namespace.
     Raises OptionError for what does not exist or cannot be.
     """
@@ -74,6 +77,8 @@ class Options:
         _check_reuse(self.reuse_factor, "")
         if not isinstance(self.clock_ns, (int, float)) or not 0.1 <= self.clock_ns <= 10000:
             raise OptionError(f"a clock of {self.clock_ns} ns", hint="0.1 to 10000 ns")
+        if self.tool == "libero" and self.stream:
+            raise OptionError("hls4ml 1.3.0 cannot write libero projects with io stream", hint="--io parallel")
         if "distributed_arithmetic" in {self.strategy, *(o.strategy for o in self.overrides)}:
             _check_distributed(self.reuse_factor, self.tool)
 
@@ -156,8 +161,11 @@ def _check_distributed(reuse_factor: int | None, tool: str) -> None:
     if tool not in ("vitis", "vivado"):
         raise OptionError(f"{tool} has no strategy distributed_arithmetic", hint="vitis and vivado have")
     if find_spec("da4ml") is None:
-        raise OptionError("the strategy distributed_arithmetic needs the package da4ml", hint="pip install 'hls4ml[da]'")
+        raise OptionError(
+            "the strategy distributed_arithmetic needs the package da4ml", hint="pip install 'hls4ml[da]'"
+        )
     if reuse_factor not in (None, 1):
         raise OptionError(
-            f"distributed_arithmetic with a reuse factor of {reuse_factor}", hint="it is fully unrolled: leave --reuse-factor out"
+            f"distributed_arithmetic with a reuse factor of {reuse_factor}",
+            hint="it is fully unrolled: leave --reuse-factor out",
         )

@@ -1,11 +1,13 @@
-"""From the integer graph to the layers that hls4ml gets: one rule an operation, quantizers merged into what they read, streams forked."""
+"""From the integer graph to the layers that hls4ml gets: one rule an operation, quantizers merged into what they
+read, streams forked.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ...graph import GatewrightError, Graph, ManyErrors, Node, UnsupportedError, op_name
-from ...graph.ops import OPS, Activation, Constant, Div, Input, Op, Output, Power, Quantize, Softmax
+from ...graph import GatewrightError, Graph, ManyErrors, Node, Op, UnsupportedError, op_name
+from ...graph.ops import OPS, Activation, Constant, Div, Input, Output, Power, Quantize, Softmax
 from . import rules  # noqa: F401 - it registers the rules
 from .kernel import KERNEL_RULES, Kernel, is_constant, is_plain, refuse
 from .layers import NATIVE, HlsType, Layer, Request, Wire, type_of
@@ -13,7 +15,7 @@ from .options import Options
 from .reuse import Schedule, schedule
 
 _LOWERED = "lowering turns it into tables and arithmetic"
-REASONS: dict[type[Op], str] = {op: _LOWERED for op in (Activation, Softmax, Div, Power)}
+REASONS: dict[type[Op], str] = dict.fromkeys((Activation, Softmax, Div, Power), _LOWERED)
 """Why an operation has no rule here."""
 STRUCTURE: tuple[type[Op], ...] = (Input, Constant, Output)
 """Operations that are no layer: ports and operands."""
@@ -24,10 +26,81 @@ PORT_CLASHES = re.compile(r"[A-Za-z]+\d+(_\w+)?|\w*_t")
 FORK_LIMIT = 4
 """Copies that one fork makes."""
 RESERVED = frozenset(
-    """alignas alignof and asm auto bool break case catch char class const constexpr continue default delete do double else enum
-    explicit export extern false float for friend goto if inline int long main mutable namespace new not nullptr operator or private
-    protected public register return short signed sizeof static struct switch template this throw true try typedef typeid typename
-    union unsigned using virtual void volatile while xor input output nnet gw hls std""".split()
+    [
+        "alignas",
+        "alignof",
+        "and",
+        "asm",
+        "auto",
+        "bool",
+        "break",
+        "case",
+        "catch",
+        "char",
+        "class",
+        "const",
+        "constexpr",
+        "continue",
+        "default",
+        "delete",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "explicit",
+        "export",
+        "extern",
+        "false",
+        "float",
+        "for",
+        "friend",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "main",
+        "mutable",
+        "namespace",
+        "new",
+        "not",
+        "nullptr",
+        "operator",
+        "or",
+        "private",
+        "protected",
+        "public",
+        "register",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "template",
+        "this",
+        "throw",
+        "true",
+        "try",
+        "typedef",
+        "typeid",
+        "typename",
+        "union",
+        "unsigned",
+        "using",
+        "virtual",
+        "void",
+        "volatile",
+        "while",
+        "xor",
+        "input",
+        "output",
+        "nnet",
+        "gw",
+        "hls",
+        "std",
+    ]
 )
 
 
@@ -70,7 +143,9 @@ def _structure_problems(graph: Graph) -> list[GatewrightError]:
     if not graph.is_integer:
         return [UnsupportedError("the graph is not all integers", hint="lower it first")]
     return [
-        refuse(node, "an output that no input reaches", "leave it out of the model") for node in graph.outputs if not _reached(node)
+        refuse(node, "an output that no input reaches", "leave it out of the model")
+        for node in graph.outputs
+        if not _reached(node)
     ]
 
 
@@ -139,7 +214,11 @@ class _Builder:
     def _quantizer(self, node: Node) -> Node | None:
         """Give the one node that reads ``node``, where it is a quantizer that a layer's result type can express."""
         users = self.graph.users[node]
-        if len(users) != 1 or not isinstance(users[0].op, Quantize) or not (is_plain(node.type) and is_plain(users[0].type)):
+        if (
+            len(users) != 1
+            or not isinstance(users[0].op, Quantize)
+            or not (is_plain(node.type) and is_plain(users[0].type))
+        ):
             return None
         one_bit = users[0].type.quantized.width == 1 and users[0].op.overflow == "SAT_SYM"
         return None if one_bit else users[0]
@@ -156,8 +235,11 @@ class _Builder:
         return True
 
     def _kernel(self, node: Node, result: Wire) -> None:
-        from . import kernels  # noqa: F401 - they register their rules; late, because they import from beside this module
+        from . import kernels  # noqa: F401 - it registers the rules
 
+        if not self.options.verifiable:
+            what = f"{op_name(node.op)} with these attributes, shapes and formats for {self.options.tool}"
+            raise refuse(node, what, "hls4ml has no layer for it there, and the kernels are for vitis and vivado")
         if type(node.op) not in KERNEL_RULES:
             raise refuse(node, f"{op_name(node.op)} with these attributes and shapes")
         kernel = KERNEL_RULES[type(node.op)](node)
@@ -172,19 +254,36 @@ class _Builder:
     def plan(self) -> Plan:
         """Finish: ports of their own for the outputs, forks for streams, schedules."""
         inputs = tuple(self.wires[n] for n in self.graph.inputs)
-        layers, outputs = _ports(self.layers, inputs, [self.wires[o.inputs[0]] for o in self.graph.outputs], self.options.stream)
-        if self.options.stream:
-            layers, inputs = _fork(layers, inputs)
+        layers, outputs = _ports(self.layers, inputs, [self.wires[o.inputs[0]] for o in self.graph.outputs])
+        if not self.options.verifiable and len(layers) > len(self.layers):
+            raise UnsupportedError(
+                f"{self.options.tool} cannot give an input, an inner tensor or a reshape as an output",
+                hint="use vitis or vivado",
+            )
+        if self.options.stream and self.options.verifiable:
+            layers = _fork(layers, inputs)
         layers = [replace(layer, name=layer.outputs[0].name) for layer in layers]
         schedules = {y.name: schedule(self.options, y.name, *y.product) for y in layers if y.product}
         notes = tuple(s.note for s in schedules.values() if s.note)
+        if self.options.tool in ("oneapi", "quartus"):
+            _refuse_one_bit(self.options.tool, [*inputs, *(w for y in layers for w in y.outputs)])
         return Plan(inputs, tuple(outputs), tuple(layers), schedules, notes)
 
 
-def _ports(
-    layers: list[Layer], inputs: tuple[Wire, ...], outputs: list[Wire], stream: bool
-) -> tuple[list[Layer], list[Wire]]:
-    """Give each output a variable that nothing else reads or writes: a copy where it is an input, read inside, or given twice.
+def _refuse_one_bit(tool: str, wires: list[Wire]) -> None:
+    """hls4ml writes formats of one bit as two for these tools: other numbers where something wraps or saturates."""
+    for wire in wires:
+        if wire.type.width == 1:
+            raise UnsupportedError(
+                f"{tool} has no formats of one bit",
+                where=wire.node.where if wire.node else wire.name,
+                hint="use two bits, or vitis",
+            )
+
+
+def _ports(layers: list[Layer], inputs: tuple[Wire, ...], outputs: list[Wire]) -> tuple[list[Layer], list[Wire]]:
+    """Give each output a variable that nothing else reads or writes: a copy where it is an input, read inside, or
+    given twice.
 
     With arrays a reshape shares its operand's memory, so an output that is one gets a copy too.
     """
@@ -207,7 +306,7 @@ def _copy(wire: Wire, copies: tuple[Wire, ...]) -> Layer:
     return Layer("GatewrightKernel", (wire,), copies, kernel=kernel)
 
 
-def _fork(layers: list[Layer], inputs: tuple[Wire, ...]) -> tuple[list[Layer], tuple[Wire, ...]]:
+def _fork(layers: list[Layer], inputs: tuple[Wire, ...]) -> list[Layer]:
     """A stream is read once: put forks behind tensors that are read more often."""
     spare: dict[str, list[Wire]] = {}
     made: list[Layer] = []
@@ -221,7 +320,7 @@ def _fork(layers: list[Layer], inputs: tuple[Wire, ...]) -> tuple[list[Layer], t
         made.append(replace(layer, inputs=tuple(spare[w.name].pop(0) if w.name in spare else w for w in layer.inputs)))
         for wire in layer.outputs:
             made += _forks(wire, readers.get(wire.name, 0), spare)
-    return made, inputs
+    return made
 
 
 def _forks(wire: Wire, count: int, spare: dict[str, list[Wire]]) -> list[Layer]:

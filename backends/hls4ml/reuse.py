@@ -1,14 +1,20 @@
 """Reuse factors: how many times one multiplier is used per inference, and which of them hls4ml can build.
 
-The rule of hls4ml 1.3.0 (``backends/fpga/fpga_backend.py``) for a matrix of ``n_in`` rows and ``n_out`` columns, strategy resource: a
-factor is valid where the multipliers divide the outputs evenly, factors above ``n_in`` are whole multiples of it, and the factor
-divides all products. hls4ml takes the nearest valid one without an error; here it is computed first, so that a change is told.
+The rule of hls4ml 1.3.0 (``backends/fpga/fpga_backend.py``) for a matrix of ``n_in`` rows and ``n_out`` columns,
+strategy resource: a
+factor is valid where the multipliers divide the outputs evenly, factors above ``n_in`` are whole multiples of it, and
+the factor
+divides all products. hls4ml takes the nearest valid one without an error; here it is computed first, so that a change
+is told.
 """
 
 from dataclasses import dataclass
 from functools import cache
 
 from .options import UNROLL_LIMIT, Options
+
+RESOURCE_ONLY = ("oneapi", "quartus")
+"""Tools for which hls4ml has the strategy resource alone; with a reuse factor of 1 it is what latency is elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ def schedule(options: Options, layer: str, n_in: int, n_out: int) -> Schedule:
     """Choose strategy and reuse factor of a layer that multiplies a vector of ``n_in`` by a matrix [n_in, n_out]."""
     asked, factor = options.strategy_of(layer), options.reuse_of(layer)
     large = n_in * n_out > UNROLL_LIMIT
+    if options.tool in RESOURCE_ONLY:
+        asked = "resource"
     strategy = asked or ("resource" if large or (factor or 1) > 1 else "latency")
     if strategy == "distributed_arithmetic":
         return Schedule(strategy, 1)

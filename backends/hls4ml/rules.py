@@ -1,6 +1,7 @@
 """Which operations hls4ml's own layers compute exactly, and how they are asked for.
 
-Each rule was decided by comparing the C simulation with ``evaluate`` over drawn shapes and formats, in io_parallel and io_stream. A
+Each rule was decided by comparing the C simulation with ``evaluate`` over drawn shapes and formats, in io_parallel
+and io_stream. A
 rule returns None for what is not exact there or does not exist; a kernel of ours then does it (``kernels/``).
 """
 
@@ -47,7 +48,9 @@ def _data(found: Linear) -> dict[str, object]:
 
 
 def _types(found: Linear, y: Wire) -> dict[str, HlsType]:
-    """The accumulator gets guard bits where rounding drops more digits than it has: the vendor's types assert on that."""
+    """The accumulator gets guard bits where rounding drops more digits than it has: the vendor's types assert on
+    that.
+    """
     spare = max(0, found.accumulator.fraction - y.type.fraction + 1 - found.accumulator.width)
     accumulator = widened(found.accumulator, spare)
     return {"weight": found.matrix.type, "bias": found.bias.type, "accum": accumulator}
@@ -105,7 +108,7 @@ def _(request: Request) -> tuple[Layer, ...] | None:
     """``x > 0 ? x : 0`` assigned to the result's type; x must be carried with 0 as its zero."""
     (x,) = request.inputs
     format = request.node.inputs[0].type.format
-    if isinstance(format, Affine) and format.zero_point != 0 or not _can_round(x.type, request.result.type):
+    if (isinstance(format, Affine) and format.zero_point != 0) or not _can_round(x.type, request.result.type):
         return None
     return (Layer("Activation", (x,), (request.result,), {"activation": "relu", "n_in": int(np.prod(x.shape))}),)
 

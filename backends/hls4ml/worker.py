@@ -1,6 +1,8 @@
-"""Run a compiled simulation in a process of its own: what aborts or hangs there does no harm. Uses the standard library only.
+"""Run a compiled simulation in a process of its own: what aborts or hangs there does no harm. Uses the standard
+library only.
 
-Arguments: library, function index, weights folder, vectors, size of the outputs, size of the trace (0: none), input file, output file.
+Arguments: library, function index, weights folder, vectors, size of the outputs, size of the trace (0: none), input
+file, output file.
 """
 
 import ctypes
@@ -9,7 +11,9 @@ from pathlib import Path
 
 
 def run(library: str, index: int, weights: str, count: int, data: bytes, sizes: tuple[int, int]) -> bytes:
-    """Call the library on ``count`` vectors (int64, little endian); give outputs and trace, each of ``sizes`` numbers a vector."""
+    """Call the library on ``count`` vectors (int64, little endian); give outputs and trace, each of ``sizes`` numbers
+    a vector.
+    """
     function = getattr(ctypes.CDLL(library), f"gw_run_{index}")
     function.argtypes = [ctypes.c_longlong, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p]
     function.restype = None
