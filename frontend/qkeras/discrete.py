@@ -141,7 +141,8 @@ class PowerOfTwo(Stepped):
             raise config.refusal("max_value", top, "qkeras takes 0 or more")
         least = cls.sign_bits + (top is None or top > 1)
         if not least <= bits <= 8 + cls.sign_bits:
-            raise config.refusal("bits", bits, f"{least} (the signs) to {8 + cls.sign_bits} bits; float32 has exponents of 8")
+            hint = f"{least} (the signs) to {8 + cls.sign_bits} bits; float32 has exponents of 8"
+            raise config.refusal("bits", bits, hint)
         floor = config.choice("log2_rounding", "rnd", "floor", default="rnd") == "floor"
         return cls(bits, top, config.boolean("quadratic_approximation", False), floor, **cls._more(config, bits))
 

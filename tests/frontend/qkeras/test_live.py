@@ -201,6 +201,19 @@ def test_drawn_quantizers_on_weights(qkeras, parameters, seed, spread):
     np.testing.assert_array_equal(real_values(constant), answer(qkeras, "quantized_bits", parameters, w))
 
 
+@pytest.mark.parametrize("name", ["quantized_bits", "binary", "ternary"])
+def test_a_numeric_scale_for_each_channel(qkeras, name):
+    alpha = np.float32([0.5, 1, 0.3, 4, 1.7])
+    w = np.random.default_rng(4).normal(0, 0.5, (3, 2, 5)).astype(np.float32)
+    parameters = {"bits": 5, "use_ste": False} if name == "quantized_bits" else {}
+    got = from_config(name, {**parameters, "alpha": alpha.tolist()})
+    expected = answer(qkeras, name, {**parameters, "alpha": alpha}, w)
+    np.testing.assert_allclose(real_values(got.weights(w, "w")), expected, rtol=0 if parameters else 4e-7, atol=0)
+    source = Node(Input("x", (3, 2, 5)))
+    graph = Graph((source,), (Node(Output("y"), (got.nodes(source, "q"),)),))
+    np.testing.assert_allclose(evaluate(graph, w[None])[0], expected, rtol=0 if parameters else 4e-7, atol=0)
+
+
 # Live models
 
 
