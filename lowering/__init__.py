@@ -12,7 +12,6 @@ from .passes.decompose import decompose
 from .passes.drop_softmax import drop_softmax
 from .passes.fold_constants import fold_constants
 from .passes.fold_scale import fold_scale
-from .passes.make_softmax import make_softmax
 from .passes.make_tables import make_tables
 from .passes.merge_quantizers import merge_quantizers
 from .passes.place_quantizers import place_quantizers
@@ -31,7 +30,6 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("split_scales", lambda g, c, x: split_scales(g)),
     ("place_quantizers", place_quantizers),
     ("merge_quantizers", lambda g, c, x: merge_quantizers(g)),
-    ("make_softmax", lambda g, c, x: make_softmax(g, c)),
     ("make_tables", lambda g, c, x: make_tables(g, c)),
     ("fold_constants", lambda g, c, x: fold_constants(g)),
 )

@@ -5,11 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...graph import Fixed, Graph, Node, Overflow, Rounding, UnsupportedError
-from ...graph.ops import Minimum, Mul, Quantize, Reduce, Reduction, Softmax, Sub
-from ..config import Config
-from ..rewrite import again, integers, is_plain, note, rebuild
-from .make_tables import ends, lookup, unit
+from ..graph import Fixed, Node, Overflow, Rounding, UnsupportedError
+from ..graph.ops import Minimum, Mul, Quantize, Reduce, Reduction, Softmax, Sub
+from .config import Config
+from .rewrite import integers, is_plain
+from .tables import ends, lookup, unit
 
 EXP = Fixed(18, 1, False)
 REACH = 4
@@ -48,21 +48,16 @@ def _fraction(format: Fixed) -> int:
     return format.fraction
 
 
-def make_softmax(graph: Graph, config: Config) -> Graph:
-    """Replace ``quantize(softmax(x))`` by exact integer steps. The difference is rounded down, so only the maximum has
-    exp = 1:
-    the class is that of the logits.
+def softmax_rule(node: Node, config: Config, notes: list[str]) -> Node:
+    """Replace ``quantize(softmax(x))`` by exact integer steps.
 
     m = x - max(x)                exact
     e = exp_table(quantize(m))    18 bits
     s = sum(e)                    exact
     y = quantize(e * inverse_table(quantize(s)))
+
+    The difference is rounded down, so only the maximum has exp = 1: the class is that of the logits.
     """
-    notes: list[str] = []
-    return note(rebuild(graph, lambda old, inputs: _softmax(again(old, inputs), config, notes)), *notes)
-
-
-def _softmax(node: Node, config: Config, notes: list[str]) -> Node:
     if not isinstance(node.op, Quantize) or not isinstance(node.inputs[0].op, Softmax):
         return node
     softmax = node.inputs[0]
