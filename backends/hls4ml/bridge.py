@@ -84,8 +84,8 @@ def _variable(declaration: str) -> str:
 
 BENCH = """// Gatewright: the test bench. It feeds tb_data/tb_input_features.dat, compares each output with
 // tb_data/tb_output_predictions.dat, and returns 1 where any bit differs. One line a vector; the numbers are the
-integers that the
-// ports store (value * 2^fraction bits), inputs and outputs in the order of the top function.
+// integers that the ports store (value * 2^fraction bits), inputs and outputs in the order of the top function.
+#include <cassert>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
