@@ -35,6 +35,7 @@ def fold(node: Any, call: Call) -> list[Value]:
             for name, k in zip(node.input, knowns, strict=True)
             if isinstance(k, Known)
         }
+        _check_divisor(node, arrays, call)
         _check_size(node, [arrays.get(name) for name in node.input], call)
         runs.append(_run(node, arrays, call))
     return [Known.of(*(run[i] for run in runs)) for i in range(len(runs[0]))]
@@ -49,6 +50,13 @@ def _check_attributes(node: Any, call: Call) -> None:
     for i in range(len(node.input)):
         call.optional(i)
     call.done()
+
+
+def _check_divisor(node: Any, arrays: dict[str, NDArray], call: Call) -> None:
+    """Refuse whole numbers divided by zero, which numpy makes 0."""
+    divisor = arrays.get(node.input[1]) if node.op_type in ("Div", "Mod") and len(node.input) > 1 else None
+    if divisor is not None and divisor.dtype.kind in "iu" and not divisor.all():
+        raise call.misfit("divides whole numbers by zero")
 
 
 def _check_size(node: Any, arrays: list[NDArray | None], call: Call) -> None:

@@ -49,10 +49,26 @@ def check_object(model: Any) -> Any:
 def _sound(model: Any, where: str) -> Any:
     if not model.HasField("graph") or not (model.graph.output or model.graph.node):
         raise FileError("is not an ONNX model: there is no graph in it", where=where, hint=DAMAGED)
+    _check_text(model, where)
     if model.functions:
         model = _inline(model, where)
     opset_of(model, where)
     return model
+
+
+def _check_text(model: Any, where: str) -> None:
+    """Refuse names that are not UTF-8: protobuf gives them as bytes."""
+    graph = model.graph
+    nodes = [*graph.node, *(n for f in model.functions for n in f.node)]
+    infos = [*graph.input, *graph.output]
+    texts = [graph.name, *(t.name for t in graph.initializer), *(i.name for i in infos)]
+    texts += [t for n in nodes for t in (n.op_type, n.domain, n.name, *n.input, *n.output)]
+    texts += [t for n in nodes for a in n.attribute for t in (a.name, a.ref_attr_name)]
+    texts += [d.dim_param for i in infos for d in i.type.tensor_type.shape.dim]
+    texts += [o.domain for o in model.opset_import]
+    texts += [t for i in graph.initializer for e in i.external_data for t in (e.key, e.value)]
+    if not all(isinstance(t, str) for t in texts):
+        raise FileError("a name in it is not text", where=where, hint=DAMAGED)
 
 
 def opset_of(model: Any, where: str) -> int:

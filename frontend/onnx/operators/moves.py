@@ -7,7 +7,7 @@ import numpy as np
 
 from ....graph import Node
 from ....graph.ops import Broadcast, Concat, Gather, Mul, Reshape, Transpose
-from ..registry import Call, Flipped, Flow, Known, operator
+from ..registry import MAX_ELEMENTS, Call, Flipped, Flow, Known, operator
 
 Shape = tuple[int, ...]
 
@@ -157,6 +157,8 @@ def tile(call: Call) -> Node:
         raise call.misfit(f"repeats {repeats} for a tensor of {len(x.shape) + 1} axes")
     if repeats[0] != 1:
         raise call.refuse("it repeats samples", "tile single samples only")
+    if prod(repeats) * prod(x.shape) > MAX_ELEMENTS:
+        raise call.misfit(f"repeats {repeats} of samples of shape {x.shape}")
     for axis, times in enumerate(repeats[1:]):
         if times > 1:
             x = call.node(Concat(axis), *[x] * times)

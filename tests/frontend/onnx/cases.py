@@ -46,9 +46,7 @@ class Case:
             elif operand is not None:
                 stored.append(numpy_helper.from_array(operand, f"x{i}"))
         outputs = [f"y{i}" for i in range(self.outputs)]
-        node = helper.make_node(
-            self.op, names, outputs, name="it", domain=self.domain, **{**self.attributes, **more}
-        )
+        node = helper.make_node(self.op, names, outputs, name="it", domain=self.domain, **{**self.attributes, **more})
         return model([node], inputs, outputs, stored, self.opset)
 
     def samples(self, seed: int = 0) -> dict[str, NDArray]:

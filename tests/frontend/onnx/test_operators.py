@@ -47,7 +47,12 @@ OLD = [
     Case("Reshape", (In((4, 6)), ints(-1, 24)), opset=7),
     Case("Flatten", (In((4, 6)),), {"axis": -2}, opset=11),
     Case("Dropout", (VECTOR,), {"ratio": 0.4}, opset=7),
-    Case("BatchNormalization", (VECTOR, floats(6), floats(6), floats(6), np.abs(floats(6))), {"training_mode": 0}, opset=14),
+    Case(
+        "BatchNormalization",
+        (VECTOR, floats(6), floats(6), floats(6), np.abs(floats(6))),
+        {"training_mode": 0},
+        opset=14,
+    ),
     Case("Gemm", (VECTOR, floats(6, 3), np.float32([2.0])), opset=7),
     Case("Gemm", (VECTOR, floats(6, 3)), opset=11),
     Case("Gemm", (VECTOR, floats(6, 3), floats(1, 3)), {"beta": 0.5}, opset=11),
@@ -108,7 +113,9 @@ def test_group_normalization_18_scales_groups() -> None:
     case = Case("GroupNormalization", (In((4, 3, 2)), scale, bias), {"num_groups": 2}, opset=18)
     x = case.samples()["x0"].reshape(3, 2, -1)
     even = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
-    close(ours(from_object(case.model()), case.samples()), [(even * scale[:, None] + bias[:, None]).reshape(3, 4, 3, 2)])
+    close(
+        ours(from_object(case.model()), case.samples()), [(even * scale[:, None] + bias[:, None]).reshape(3, 4, 3, 2)]
+    )
 
 
 @pytest.mark.parametrize("op", sorted(OPERATORS))
