@@ -16,4 +16,10 @@
 #include "lean/operators.h"
 #include "lean/slice.h"
 
+// Of the vendor's many indirect includes, those that cost nothing; hls4ml's nnet_helpers.h relies on assert.
+#include <cassert>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
 #endif

@@ -30,6 +30,10 @@ template <class A, class B, class = number_of<A>, class = number_of<B>,
           class = typename std::enable_if<!(operand<A>::is_c && operand<B>::is_c)>::type>
 using operands = pair_of<A, B>; // an error, and thus no candidate, for other operands
 
+// As the vendor's: k / x and k % x of a C integer k have the format of x / k and x % k, into which the result is cut.
+template <class A, class B>
+using number_first = typename std::conditional<operand<A>::is_c, pair_of<B, A>, pair_of<A, B>>::type;
+
 template <class X> constexpr number_of<X> as_operand(const X &x) { return integer_number<1, false>::from_operand(x); }
 
 // The integer of an operand in units of 2^-fraction, as a T.
@@ -64,7 +68,8 @@ template <class P> struct common_integer {
 };
 
 // Quotients are truncated towards zero. A division by zero stops the program, as in the vendor's.
-template <class A, class B, class P = operands<A, B>> constexpr typename P::quotient operator/(const A &a, const B &b) {
+template <class A, class B, class P = operands<A, B>>
+constexpr typename number_first<A, B>::quotient operator/(const A &a, const B &b) {
     typedef typename P::quotient R;
     typedef typename P::a NA;
     typedef typename P::b NB;
@@ -80,7 +85,8 @@ template <class A, class B, class P = operands<A, B>> constexpr typename P::quot
         return R(exactly(), wrap<R::width, R::is_signed, typename R::raw>(wrap<width, P::is_signed, T>(divided)));
     }
 }
-template <class A, class B, class P = operands<A, B>> constexpr typename P::remainder operator%(const A &a, const B &b) {
+template <class A, class B, class P = operands<A, B>>
+constexpr typename number_first<A, B>::remainder operator%(const A &a, const B &b) {
     static_assert(P::integer, "gatewright: % is for ap_int and ap_uint only");
     typedef typename P::remainder R;
     typedef common_integer<P> C;
@@ -90,11 +96,13 @@ template <class A, class B, class P = operands<A, B>> constexpr typename P::rema
     return R(exactly(), wrap<R::width, R::is_signed, typename R::raw>(rest));
 }
 
-// Shifts: the left side is a number, or a C integer shifted by an ap_int or ap_uint (which it then counts as).
-template <class A, class B, class = operands<A, B>> constexpr auto operator<<(const A &a, const B &n) {
+// Shifts of a number. (A C integer shifted by an ap_int or ap_uint is C's own shift.)
+template <class A, class B, class = operands<A, B>, class = typename std::enable_if<!operand<A>::is_c>::type>
+constexpr auto operator<<(const A &a, const B &n) {
     return as_operand(a).shifted_left(int64_t(as_operand(n).to_integer().V));
 }
-template <class A, class B, class = operands<A, B>> constexpr auto operator>>(const A &a, const B &n) {
+template <class A, class B, class = operands<A, B>, class = typename std::enable_if<!operand<A>::is_c>::type>
+constexpr auto operator>>(const A &a, const B &n) {
     return as_operand(a).shifted_left(-int64_t(as_operand(n).to_integer().V));
 }
 
@@ -160,8 +168,9 @@ LEAN_COMPARE(<=, order<P>(a, b) <= 0)
 LEAN_COMPARE(>=, order<P>(a, b) >= 0)
 #undef LEAN_COMPARE
 
-// (a, b) concatenates in the vendor's; a comma that silently gave b would be worse than none.
-template <class A, class B, class = operands<A, B>> void operator,(const A &, const B &) = delete;
+// The vendor's (a, b) concatenates integers; a comma that silently gave b would be worse than none.
+template <class A, class B, class P = operands<A, B>, class = typename std::enable_if<P::integer>::type>
+void operator,(const A &, const B &) = delete;
 
 // Streams, for whoever includes <istream> or <ostream>. Written: integers in decimal, the rest as the double.
 template <class C, class Traits, int W, int I, bool S, ap_q_mode Q, ap_o_mode O, int N>

@@ -30,8 +30,8 @@ template <class String> String integer_text(uint128 v, int width, int radix, boo
 // 0; else one for each group of bits, the last group filled up with zeros.
 template <class String> String fraction_text(uint128 bits, int count, int radix) {
     String digits;
-    if (radix == 10) { // doubling the decimal digits `count` times would be exact as well; here: one digit a step
-        for (int left = count; bits != 0; --left) { // bits * 10 = bits * 5 * 2, so the point moves one place a step
+    if (radix == 10) {
+        for (int left = count; bits != 0; --left) { // times ten is times five with the point one bit lower
             bits *= 5;
             digits += digit_of(unsigned(bits >> (left - 1)));
             bits &= (uint128(1) << (left - 1)) - 1;
@@ -46,29 +46,29 @@ template <class String> String fraction_text(uint128 bits, int count, int radix)
     return radix == 16 ? digits + "p0" : digits; // C99 writes an exponent after a hexadecimal fraction
 }
 
-// The text of v / 2^fraction. with_sign: a minus and the magnitude; else the two's complement bits of the number.
+// The text of x. with_sign: a minus and the magnitude; else the two's complement bits of the number.
 template <class String, class N> String number_text(const N &x, int radix, bool with_sign) {
-    static_assert(N::fraction <= 120 && N::iwidth <= 120, "gatewright: to_string has no digits for a number this wide");
-    if (radix == 2) with_sign = false;
-    const bool minus = with_sign && x.V < 0;
+    const bool minus = with_sign && radix != 2 && x.V < 0;
     const uint128 magnitude = minus ? -uint128(x.V) : uint128(x.V);
     const String sign = minus ? "-" : "";
-    if (N::is_integer) {
+    if constexpr (N::is_integer) {
         const uint128 bits = minus ? magnitude : magnitude & (~uint128(0) >> (128 - N::width));
-        const String text = integer_text<String>(bits, N::width, radix, !minus);
+        return sign + integer_text<String>(bits, N::width, radix, !minus);
+    } else {
+        static_assert(N::fraction <= 120 && N::iwidth <= 120, "gatewright: to_string has no digits for a number this wide");
+        constexpr int fraction = AP_MAX(N::fraction, 0), zeros = AP_MAX(-N::fraction, 0);
+        constexpr int whole_bits = AP_MAX(N::iwidth, 0) + 1; // one more, as the vendor's
+        String text;
+        if constexpr (N::iwidth > 0) {
+            const uint128 whole = uint128(int128(magnitude) >> fraction) << zeros;
+            text = integer_text<String>(whole & ((uint128(1) << whole_bits) - 1), whole_bits, radix, true);
+        } else {
+            text = integer_text<String>(0, 1, radix, false);
+        }
+        const uint128 rest = magnitude & ((uint128(1) << fraction) - 1);
+        if (rest != 0) text += String(".") + fraction_text<String>(rest, fraction, radix);
         return sign + text;
     }
-    constexpr int fraction = AP_MAX(N::fraction, 0), whole_bits = N::iwidth + 1; // one more, as the vendor's
-    String text;
-    if (N::iwidth > 0) {
-        const uint128 whole = N::fraction > 0 ? uint128(int128(magnitude) >> fraction) : magnitude << -AP_MIN(N::fraction, 0);
-        text = integer_text<String>(whole & ((uint128(1) << AP_MAX(whole_bits, 0)) - 1), whole_bits, radix, true);
-    } else {
-        text = integer_text<String>(0, 1, radix, false);
-    }
-    const uint128 rest = magnitude & ((uint128(1) << fraction) - 1);
-    if (rest != 0) text += String(".") + fraction_text<String>(rest, fraction, radix);
-    return sign + text;
 }
 
 } // namespace lean

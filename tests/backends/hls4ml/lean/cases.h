@@ -194,14 +194,24 @@ template <class A, class K> void with_c(Case &c, const A &a, K k) {
     A x = a;
     x += k; c.add("a+=k", x); x = a; x -= k; c.add("a-=k", x); x = a; x *= k; c.add("a*=k", x); x = k; c.add("a=k", x);
 }
-template <class A> void mixed(const char *name) {
+template <class A, class K> void mixed(const char *name) {
     Case c(name);
     for (long i = 0; i < values<A>::count(256); ++i) {
         const A a = values<A>::at(i, 256);
         for (int k : {-129, -3, -1, 0, 1, 2, 100, 40000}) {
-            with_c(c, a, k), with_c(c, a, (unsigned)k), with_c(c, a, (short)k), with_c(c, a, (unsigned char)k);
-            with_c(c, a, k > 0), with_c(c, a, (long long)k);
+            with_c(c, a, K(k));
             c.add("double", order(a, k * 0.25)), c.add("double", order(k * 0.25, a)), c.add("float", order(a, k * 0.5f));
+        }
+    }
+}
+template <class A, class K> void integer_mixed(const char *name) {
+    Case c(name);
+    for (long i = 0; i < values<A>::count(256); ++i) {
+        const A a = values<A>::at(i, 256);
+        for (int k : {-129, -3, -1, 1, 2, 100, 40000}) {
+            if (K(k) != 0) c.add("a%k", a % K(k));
+            if (a != 0) c.add("k%a", K(k) % a);
+            c.add("1 << a", 1 << (a & 7)), c.add("double", a * 0.3), c.add("float", 2.5f / (a | 1)), c.add("index", "0123456789abcdef"[a & 15] == '3');
         }
     }
 }
