@@ -29,7 +29,7 @@ def operands(node: Node) -> tuple[Node, ...]:
 
 
 def zero_of(node: Node, x: Tensor) -> int:
-    """Give the stored integer that means 0, one for the whole tensor. Raises UnsupportedError where it differs by channel."""
+    """Give the stored integer that means 0. Raises UnsupportedError where it differs by channel."""
     zero = x.quantized.zero
     if isinstance(zero, Grid):
         raise refuse(node, "arithmetic on zero points that differ by channel", "quantize to one zero point before it")
@@ -37,7 +37,7 @@ def zero_of(node: Node, x: Tensor) -> int:
 
 
 def factors_of(node: Node, x: Tensor, scale: Ratio) -> Ints:
-    """Give the integers that bring centred integers of ``x`` into units of ``scale``; shape [] or one that broadcasts."""
+    """Give the integers that bring centred integers of ``x`` into units of ``scale``; [] or a shape that broadcasts."""
     try:
         return compress(whole(divide(x.quantized.scale, scale)))
     except RangeError as error:
@@ -45,7 +45,7 @@ def factors_of(node: Node, x: Tensor, scale: Ratio) -> Ints:
 
 
 def integers(node: Node, values: NDArray) -> Numbers:
-    """Give integers in the narrowest format that holds them. Raises UnsupportedError where a constant does not survive as text."""
+    """Give integers in the narrowest format that holds them. Raises UnsupportedError beyond what a double holds."""
     data = np.asarray(values)
     low, high = int(data.min()), int(data.max())
     width = bits_for(low, high)
@@ -55,7 +55,7 @@ def integers(node: Node, values: NDArray) -> Numbers:
 
 
 def periodic(values: NDArray, shape: tuple[int, ...]) -> NDArray:
-    """Give one period [P] of what ``values`` are over a tensor of ``shape`` in row-major order; P is 1 or the size of its last axes."""
+    """Give one period [P] of ``values`` over a tensor of ``shape``, row-major; P is 1 or the size of last axes."""
     small = compress(np.asarray(values))
     if small.ndim == 0:
         return small.reshape(1)
@@ -92,7 +92,10 @@ def affine(where: Ints) -> Map | None:
     """Find the map that gives ``where[i]`` for row-major index i; None where it is not affine or has too many axes."""
     origin = int(where[(0,) * where.ndim])
     strides = [int(where.take([min(1, n - 1)], axis=a).flat[0]) - origin for a, n in enumerate(where.shape)]
-    line = [np.arange(n).reshape((-1,) + (1,) * (where.ndim - 1 - a)) * s for a, (n, s) in enumerate(zip(where.shape, strides, strict=True))]
+    line = [
+        np.arange(n).reshape((-1,) + (1,) * (where.ndim - 1 - a)) * s
+        for a, (n, s) in enumerate(zip(where.shape, strides, strict=True))
+    ]
     if not np.array_equal(origin + sum(line, np.zeros((), np.int64)), where):
         return None
     axes = merge([(n, s) for n, s in zip(where.shape, strides, strict=True) if n > 1])

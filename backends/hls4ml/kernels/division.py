@@ -1,13 +1,15 @@
 """Multiply and shift that equals a rounded division, with the proof.
 
-For v in low .. high, the quotient v * p / d in a rounding mode is floor((v * P + c) / D) with P, D, c from the mode (c may depend on
-the sign of v, and round-half-to-even needs two of them). Hardware computes floor((v * M + a) / 2^s) instead. Both are floors of
-lines; the first one only takes multiples of 1/D, so the two agree at every integer v of the interval if
+For v in low .. high, the quotient v * p / d in a rounding mode is floor((v * P + c) / D) with P, D, c from the mode
+(c may depend on the sign of v, and round-half-to-even needs two of them). Hardware computes floor((v * M + a) / 2^s)
+instead. Both are floors of lines; the first one only takes multiples of 1/D, so the two agree at every integer v of
+the interval if
 
     0 <= (v * M + a) / 2^s - (v * P + c) / D < 1 / D
 
-which, linear in v, need only be checked at the ends. ``approximate`` takes the least s for which there are M and a that pass: the
-idea of T. Granlund and P. Montgomery, "Division by invariant integers using multiplication", PLDI 1994, for lines and intervals.
+which, linear in v, need only be checked at the ends. ``approximate`` takes the least s for which there are M and a
+that pass: the idea of T. Granlund and P. Montgomery, "Division by invariant integers using multiplication", PLDI
+1994, for lines and intervals.
 """
 
 from collections.abc import Iterable
@@ -21,7 +23,7 @@ MAX_SHIFT = 126
 
 @dataclass(frozen=True)
 class Quotient:
-    """floor((v * multiplier + offset) / 2^shift); ``second`` is the other offset where ``select`` says that there are two."""
+    """floor((v * multiplier + offset) / 2^shift); ``second`` is the other offset where ``select`` has two."""
 
     multiplier: int
     offset: int
@@ -56,7 +58,7 @@ def lines(ratio: Fraction, rounding: Rounding) -> tuple[int, int, int, int]:
 
 
 def quotient(ratio: Fraction, rounding: Rounding, low: int, high: int, shift: int) -> Quotient | None:
-    """Give the numbers that make the rounded ``v * ratio`` exact for all v in low .. high, or None where ``shift`` is too small."""
+    """Give what makes the rounded ``v * ratio`` exact for all v in low .. high; None where ``shift`` is too small."""
     p, d, first, second = lines(ratio, rounding)
     multiplier = ((p << (shift + 1)) // d + 1) >> 1
     above, below = ((max(low, 0), high), (low, min(high, -1))) if select(rounding) == 1 else ((low, high), (low, high))
@@ -75,8 +77,10 @@ def _offset(p: int, d: int, c: int, multiplier: int, shift: int, ends: tuple[int
     return offset if offset * d - min(needed) < 1 << shift else None
 
 
-def approximate(ratios: Iterable[Fraction], rounding: Rounding, lows: Iterable[int], highs: Iterable[int]) -> list[Quotient] | None:
-    """Give for each ratio and interval the exact quotient; all with the least shift that serves them all. None beyond 126 bits."""
+def approximate(
+    ratios: Iterable[Fraction], rounding: Rounding, lows: Iterable[int], highs: Iterable[int]
+) -> list[Quotient] | None:
+    """Give for each ratio and interval the exact quotient, all with the least shift that serves; None beyond 126."""
     cases = list(zip(ratios, lows, highs, strict=True))
     for shift in range(MAX_SHIFT + 1):
         found: dict[tuple[Fraction, int, int], Quotient] = {}

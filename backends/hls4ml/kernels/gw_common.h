@@ -1,15 +1,17 @@
 // Gatewright's kernels, common part: stored integers, index arithmetic, reading and writing whole tensors.
 //
-// Every kernel computes on the *stored integers* of its operands: the bits of an ap_[u]fixed<W, I> read as an integer. The
-// binary points are constants that the configuration has folded into factors and shifts, so nothing is rounded unseen.
+// Every kernel computes on the *stored integers* of its operands: the bits of an ap_[u]fixed<W, I> read as an integer.
+// The binary points are constants that the configuration has folded into factors and shifts, so nothing is rounded
+// unseen.
 //
 // Conventions of all kernels
-//   x, y          arrays [n] in row-major order, channels last; or hls::stream of packs (nnet::array<T, C>), C = the last axis
-//   C             a configuration struct of constants; always: n_in0, n_in1 (elements of the operands), n_out, reuse_factor; most
-//                 kernels: c_out = the last axis of the result
-//   trailing      tables of constants, as arrays of ap_[u]fixed
-// The array overload is one PIPELINEd function with all of its loops unrolled: II = C::reuse_factor where it multiplies, else 1;
-// latency = the depth of its arithmetic. The stream overload works on one pack per cycle where it can.
+//   x, y      arrays [n], row-major, channels last; or hls::stream of packs (nnet::array<T, N>), N = the last axis
+//   C         a struct of constants; always: n_in0, n_in1, ... (elements of each operand), n_out, reuse_factor; in most
+//             kernels: c_out = the last axis of the result
+//   trailing  tables of constants, as arrays of ap_[u]fixed
+// The array overload is one PIPELINEd function with all of its loops unrolled: II = C::reuse_factor where it
+// multiplies, else 1; latency = the depth of its arithmetic. The stream overload works on one pack per cycle where it
+// can.
 #ifndef GATEWRIGHT_COMMON_H_
 #define GATEWRIGHT_COMMON_H_
 
@@ -50,8 +52,8 @@ template <int W> struct bits<ap_uint<W> > {
     typedef ap_int<W + 1> value;
 };
 
-// The stored integer as a signed number (one bit more for an unsigned format): wires only. Keeping every operand signed avoids C's
-// rules for mixed comparisons, which the fixed-point types follow.
+// The stored integer as a signed number (one bit more for an unsigned format): wires only. Keeping every operand signed
+// avoids C's rules for mixed comparisons, which the fixed-point types follow.
 template <class T> typename bits<T>::value value(const T &x) {
     #pragma HLS INLINE
     typename bits<T>::integer v = 0;
@@ -82,10 +84,19 @@ template <int W> ap_int<W> wide(long long high, long long low) {
     return ap_int<W>(v + low);
 }
 
-// Where a periodic table of P entries has the one for channel c of pack p (packs of C channels): P is 1, or C times the last axes.
+// Where a periodic table of P entries has the one for channel c of pack p (packs of C channels): P is 1, or C times the
+// last axes.
 template <unsigned P, unsigned C> unsigned entry(unsigned p, unsigned c) {
     #pragma HLS INLINE
     return P == 1 ? 0 : (p % (P < C ? 1 : P / C)) * C + c;
+}
+
+// ---- operands in the unit of the result: (stored - zero) * factor
+
+template <class y_T, class x_T> y_T in_unit(const x_T &x, long long zero, long long factor) {
+    #pragma HLS INLINE
+    ap_int<bits<x_T>::width + 2> v = centred(x, zero);
+    return factor == 1 ? stored<y_T>(v) : stored<y_T>(v * ap_int<64>(factor));
 }
 
 // ---- maps from a row-major index to a place elsewhere: strided<offset, axis<length, stride>, ...>
@@ -114,7 +125,8 @@ template <int Offset, class First, class... Rest> struct strided<Offset, First, 
     }
 };
 
-// The map of the first and of the second operand, as the configuration says it: <x|y>_offset, and per axis _n<i>, _s<i>.
+// The map of the first and of the second operand, as the configuration says it: <x|y>_offset, and per axis _n<i>,
+// _s<i>.
 template <class C>
 struct x_map : strided<C::x_offset, axis<C::x_n0, C::x_s0>, axis<C::x_n1, C::x_s1>, axis<C::x_n2, C::x_s2>,
                        axis<C::x_n3, C::x_s3>, axis<C::x_n4, C::x_s4>, axis<C::x_n5, C::x_s5>, axis<C::x_n6, C::x_s6>,
@@ -163,8 +175,9 @@ void read_tensors(hls::stream<x_T> &xs, hls::stream<y_T> &ys, X x[N], Y y[M]) {
 
 // ---- the generic adapter: a Body computes pack p of the result from whole operands
 //
-// Body::pack<C>(x, p, y, tables...) writes the C::c_out elements of pack p. Streams: the operand is read into a memory (banked by
-// channel), then one pack leaves every C::reuse_factor cycles. Latency: packs in + packs out + depth; memory: the whole operand.
+// Body::pack<C>(x, p, y, tables...) writes the C::c_out elements of pack p. Streams: the operand is read into a memory
+// (banked by channel), then one pack leaves every C::reuse_factor cycles. Latency: packs in + packs out + depth;
+// memory: the whole operand.
 
 template <class Body, class C, class x_T, class y_T, class... K> void all_packs(const x_T *x, y_T *y, K... tables) {
     #pragma HLS INLINE
@@ -236,10 +249,11 @@ void each_pack(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
 
 // ---- a line buffer: result rows from the last C::depth rows of the operand (a row: one index of the first axis)
 //
-// Body::at<C, x_T>(rows, r, p, y, tables...) writes pack p of result row r and reads the operand through cell(rows, i, j): element j
-// of row i. Body::rows<C>(r) is how many operand rows must have arrived for result row r. The ring has C::depth rows, a power of two,
-// each a memory of its own with a bank per channel. Per result row: the rows that it needs at one pack a cycle, then one result pack
-// every C::reuse_factor cycles (more where a window reads over two cells of one row: each bank has two ports).
+// Body::at<C, x_T>(rows, r, p, y, tables...) writes pack p of result row r and reads the operand through cell(rows, i,
+// j): element j of row i. Body::rows<C>(r) is how many operand rows must have arrived for result row r. The ring has
+// C::depth rows, a power of two, each a memory of its own with a bank per channel. Per result row: the rows that it
+// needs at one pack a cycle, then one result pack every C::reuse_factor cycles (more where a window reads over two
+// cells of one row: each bank has two ports).
 
 template <class C, class T> T cell(const T *x, int i, unsigned j) { // the whole operand
     #pragma HLS INLINE

@@ -1,7 +1,7 @@
 // Gatewright's products: dense over leading axes, matrix product, convolution of any kind and its transpose.
 //
-// Accumulators have exactly the width of the result, whose format the compiler has proved wide enough; sums wrap on the way, which
-// changes nothing, because addition modulo 2^W does not depend on the order.
+// Accumulators have exactly the width of the result, whose format the compiler has proved wide enough; sums wrap on the
+// way, which changes nothing, because addition modulo 2^W does not depend on the order.
 #ifndef GATEWRIGHT_LINEAR_H_
 #define GATEWRIGHT_LINEAR_H_
 
@@ -9,7 +9,8 @@
 
 namespace gw {
 
-// The end of every product: sum * factor + bias, in the unit of the result (C::factor is 1 unless the bias has the finer unit).
+// The end of every product: sum * factor + bias, in the unit of the result (C::factor is 1 unless the bias has the
+// finer unit).
 template <class C, class y_T, class acc_T, class b_T> y_T finish(const acc_T &sum, const b_T &bias) {
     #pragma HLS INLINE
     if (C::factor == 1)
@@ -23,7 +24,8 @@ template <class C, class y_T, class acc_T, class b_T> y_T finish(const acc_T &su
 // C: c_in, c_out, x_zero, factor, factor_width. w [c_in * c_out], b [c_out].
 
 struct dense_body {
-    template <class C, class x_T, class y_T, class w_T, class b_T> static void row(const x_T *x, y_T *y, w_T *w, b_T *b) {
+    template <class C, class x_T, class y_T, class w_T, class b_T>
+    static void row(const x_T *x, y_T *y, w_T *w, b_T *b) {
         #pragma HLS INLINE
         for (unsigned n = 0; n < C::c_out; n++) {
             #pragma HLS UNROLL
@@ -38,7 +40,8 @@ struct dense_body {
     }
 };
 
-template <class x_T, class y_T, class C, class w_T, class b_T> void dense(x_T x[C::n_in0], y_T y[C::n_out], w_T w[C::n_weights], b_T b[C::n_bias]) {
+template <class x_T, class y_T, class C, class w_T, class b_T>
+void dense(x_T x[C::n_in0], y_T y[C::n_out], w_T w[C::n_weights], b_T b[C::n_bias]) {
     #pragma HLS ARRAY_PARTITION variable=w complete
     #pragma HLS ARRAY_PARTITION variable=b complete
     #pragma HLS PIPELINE II=C::reuse_factor
@@ -63,11 +66,13 @@ void dense(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T w[C::n_weights], b_T b[
 
 // ---- matrix product: z[..., m, n] = sum over k of (x[..., m, k] - x_zero) * (y[..., k, n] - y_zero)
 //
-// x_map, y_map: where the matrix of each operand starts, by the index of the result's matrix. C: inner, c_out, rows, zeros.
-// Streams: both operands are read into memories side by side, then one row of the result leaves every C::reuse_factor cycles.
+// x_map, y_map: where the matrix of each operand starts, by the index of the result's matrix. C: inner, c_out, rows,
+// zeros. Streams: both operands are read into memories side by side, then one row of the result leaves every
+// C::reuse_factor cycles.
 
 struct matmul_body {
-    template <class C, class x_T, class y_T, class z_T> static void pack(const x_T *x, const y_T *y, unsigned p, z_T *z) {
+    template <class C, class x_T, class y_T, class z_T>
+    static void pack(const x_T *x, const y_T *y, unsigned p, z_T *z) {
         #pragma HLS INLINE
         const unsigned batch = p / C::rows, m = p % C::rows;
         const int first = x_map<C>::at(batch) + int(m * C::inner), second = y_map<C>::at(batch);
@@ -93,7 +98,8 @@ template <class x_T, class y_T, class z_T, class C> void matmul(x_T x[C::n_in0],
     }
 }
 
-template <class x_T, class y_T, class z_T, class C> void matmul(hls::stream<x_T> &x, hls::stream<y_T> &y, hls::stream<z_T> &z) {
+template <class x_T, class y_T, class z_T, class C>
+void matmul(hls::stream<x_T> &x, hls::stream<y_T> &y, hls::stream<z_T> &z) {
     buffered_pair<matmul_body, C>(x, y, z);
 }
 
@@ -117,7 +123,8 @@ template <class x_T, class z_T, class C, class w_T> void matmul_right(x_T x[C::n
     all_packs<matmul_right_body, C>(x, z, w);
 }
 
-template <class x_T, class z_T, class C, class w_T> void matmul_right(hls::stream<x_T> &x, hls::stream<z_T> &z, w_T *w) {
+template <class x_T, class z_T, class C, class w_T>
+void matmul_right(hls::stream<x_T> &x, hls::stream<z_T> &z, w_T *w) {
     buffered<matmul_right_body, C>(x, z, w);
 }
 
@@ -130,11 +137,13 @@ template <class x_T, class z_T, class C, class w_T> void matmul_left(hls::stream
     buffered<matmul_left_body, C>(x, z, w);
 }
 
-// ---- convolution over up to three axes, with strides, dilation, zero padding and groups (depthwise: as many as channels)
+// ---- convolution over up to three axes, with strides, dilation, zero padding and groups (depthwise: as many as
+// channels)
 //
-// Axes 0, 1, 2 of the operand; what the model has fewer stands last with length 1. C: in0..in2, out0..out2 lengths, kernel0..,
-// stride0.., dilation0.., pad0.. (before), c_in, c_out, groups, x_zero, factor, factor_width. w [kernel0, kernel1, kernel2, c_in / groups, c_out].
-// Streams: a line buffer of C::depth rows; one result pack every C::reuse_factor cycles once its rows are there.
+// Axes 0, 1, 2 of the operand; what the model has fewer stands last with length 1. C: in0..in2, out0..out2 lengths,
+// kernel0.., stride0.., dilation0.., pad0.. (before), c_in, c_out, groups, x_zero, factor, factor_width. w [kernel0,
+// kernel1, kernel2, c_in / groups, c_out]. Streams: a line buffer of C::depth rows; one result pack every
+// C::reuse_factor cycles once its rows are there.
 
 template <class C> unsigned rows_for_window(unsigned r) {
     #pragma HLS INLINE
@@ -172,7 +181,8 @@ struct conv_body {
             #pragma HLS UNROLL
             int i0, i1, i2;
             bool on0 = tap_place(r, k / (C::kernel1 * C::kernel2), C::stride0, C::dilation0, C::pad0, C::in0, i0);
-            bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
+            bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1,
+                                 i1);
             bool on2 = tap_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
             if (on0 && on1 && on2) {
                 const unsigned start = in_row<C>(i1, i2);
@@ -180,7 +190,8 @@ struct conv_body {
                     #pragma HLS UNROLL
                     for (unsigned f = 0; f < C::c_out; f++) {
                         #pragma HLS UNROLL
-                        ap_int<bits<x_T>::width + 2> v = centred(cell<C>(x, i0, start + f / each_out * each_in + c), C::x_zero);
+                        ap_int<bits<x_T>::width + 2> v = centred(cell<C>(x, i0, start + f / each_out * each_in + c),
+                                                                 C::x_zero);
                         sum[f] += v * value(w[(k * each_in + c) * C::c_out + f]);
                     }
                 }
@@ -193,7 +204,8 @@ struct conv_body {
     }
 };
 
-template <class x_T, class y_T, class C, class w_T, class b_T> void conv(x_T x[C::n_in0], y_T y[C::n_out], w_T w[C::n_weights], b_T b[C::n_bias]) {
+template <class x_T, class y_T, class C, class w_T, class b_T>
+void conv(x_T x[C::n_in0], y_T y[C::n_out], w_T w[C::n_weights], b_T b[C::n_bias]) {
     #pragma HLS ARRAY_PARTITION variable=w complete
     #pragma HLS ARRAY_PARTITION variable=b complete
     #pragma HLS PIPELINE II=C::reuse_factor
@@ -207,7 +219,8 @@ void conv(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T w[C::n_weights], b_T b[C
     by_rows<conv_body, C>(x, y, w, b);
 }
 
-// ---- transposed convolution, gathered: result place o reads operand place (o + crop - k * dilation) / stride where that is whole
+// ---- transposed convolution, gathered: result place o reads operand place (o + crop - k * dilation) / stride where
+// that is whole
 //
 // C as for conv, with pad0.. = what is cropped before. w [kernel0, kernel1, kernel2, c_out / groups, c_in].
 
@@ -239,7 +252,8 @@ struct conv_transpose_body {
             #pragma HLS UNROLL
             int i0, i1, i2;
             bool on0 = source_place(r, k / (C::kernel1 * C::kernel2), C::stride0, C::dilation0, C::pad0, C::in0, i0);
-            bool on1 = source_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
+            bool on1 = source_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1,
+                                    C::in1, i1);
             bool on2 = source_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
             if (on0 && on1 && on2) {
                 const unsigned start = in_row<C>(i1, i2);
@@ -261,7 +275,8 @@ struct conv_transpose_body {
     }
 };
 
-template <class x_T, class y_T, class C, class w_T, class b_T> void conv_transpose(x_T x[C::n_in0], y_T y[C::n_out], w_T w[C::n_weights], b_T b[C::n_bias]) {
+template <class x_T, class y_T, class C, class w_T, class b_T>
+void conv_transpose(x_T x[C::n_in0], y_T y[C::n_out], w_T w[C::n_weights], b_T b[C::n_bias]) {
     #pragma HLS ARRAY_PARTITION variable=w complete
     #pragma HLS ARRAY_PARTITION variable=b complete
     #pragma HLS PIPELINE II=C::reuse_factor

@@ -27,10 +27,12 @@ template <> struct overflow_mode<3> { static const ap_o_mode mode = AP_SAT_ZERO;
 
 template <class C, bool is_signed> struct target;
 template <class C> struct target<C, true> {
-    typedef ap_fixed<C::width, C::integer_bits, rounding_mode<C::rounding>::mode, overflow_mode<C::overflow>::mode> type;
+    typedef ap_fixed<C::width, C::integer_bits, rounding_mode<C::rounding>::mode,
+                     overflow_mode<C::overflow>::mode> type;
 };
 template <class C> struct target<C, false> {
-    typedef ap_ufixed<C::width, C::integer_bits, rounding_mode<C::rounding>::mode, overflow_mode<C::overflow>::mode> type;
+    typedef ap_ufixed<C::width, C::integer_bits, rounding_mode<C::rounding>::mode,
+                      overflow_mode<C::overflow>::mode> type;
 };
 
 struct quantize_body {
@@ -52,15 +54,16 @@ template <class x_T, class y_T, class C> void quantize(hls::stream<x_T> &x, hls:
 
 // ---- rescale: x * p / d, rounded, into another format, for any rational p / d
 //
-// The quotient is (x * multiplier + offset) >> shift, and the compiler has proved that this equals the rounded quotient for every x
-// of the operand's interval. Rounding decides which offsets there are:
+// The quotient is (x * multiplier + offset) >> shift, and the compiler has proved that this equals the rounded quotient
+// for every x of the operand's interval. Rounding decides which offsets there are:
 //   select 0  one offset
 //   select 1  offset for x >= pivot, offset2 below (modes that look at the sign; pivot = the operand's zero point)
 //   select 2  two quotients, halves up and halves down; where they differ the even one (convergent rounding)
 // Then the zero point is added, and what is out of range is handled:
 //   overflow 0 WRAP, 1 SAT, 2 SAT_SYM, 3 SAT_ZERO.
-// C: product_width (of x * multiplier + offset), multiplier_width, shift, select, overflow, and for one format for the whole tensor: multiplier,
-// offset_high / _low, offset2_high / _low, pivot, zero, width, is_signed. Latency: one multiplication, an addition, a comparison.
+// C: product_width (of x * multiplier + offset), multiplier_width, shift, select, overflow, and for one format for the
+// whole tensor: multiplier, offset_high / _low, offset2_high / _low, pivot, zero, width, is_signed. Latency: one
+// multiplication, an addition, a comparison.
 
 template <class C, int W>
 ap_int<W> select_quotient(const ap_int<W> &product, const ap_int<W> &first, const ap_int<W> &second, bool below) {
@@ -101,9 +104,11 @@ struct rescale_body {
     }
 
     // Per channel or element: tables of C::period entries. lift: the left shift into the tensor's common format.
-    template <class C, class y_T, class x_T, class M, class N, class A, class B, class D, class E, class P, class Z, class W, class S,
+    template <class C, class y_T, class x_T, class M, class N, class A, class B, class D, class E, class P, class Z,
+              class W, class S,
               class L>
-    static y_T element(const x_T &x, unsigned p, unsigned c, M *multiplier_high, N *multiplier_low, A *offset_high, B *offset_low,
+    static y_T element(const x_T &x, unsigned p, unsigned c, M *multiplier_high, N *multiplier_low, A *offset_high,
+                       B *offset_low,
                        D *offset2_high, E *offset2_low, P *pivot, Z *zero, W *width, S *is_signed, L *lift) {
         #pragma HLS INLINE
         typedef ap_int<C::product_width> wide_t;
@@ -126,17 +131,19 @@ template <class x_T, class y_T, class C, class... K> void rescale(x_T x[C::n_in0
     each<rescale_body, C>(x, y, tables...);
 }
 
-template <class x_T, class y_T, class C, class... K> void rescale(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
+template <class x_T, class y_T, class C, class... K>
+void rescale(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
     each_pack<rescale_body, C>(x, y, tables...);
 }
 
 // ---- lookup: table[x - offset]
 //
-// A ROM per parallel element. C: offset. With a second table: right shifts, C::period of them, from the common format of the tensor
-// to the integer that its element stores.
+// A ROM per parallel element. C: offset. With a second table: right shifts, C::period of them, from the common format
+// of the tensor to the integer that its element stores.
 
 struct lookup_body {
-    template <class C, class y_T, class x_T, class t_T> static y_T element(const x_T &x, unsigned, unsigned, t_T *table) {
+    template <class C, class y_T, class x_T, class t_T>
+    static y_T element(const x_T &x, unsigned, unsigned, t_T *table) {
         #pragma HLS INLINE
         ap_uint<32> i = value(x) - typename bits<x_T>::value(C::offset);
         return stored<y_T>(value(table[i.to_uint()]));
@@ -155,14 +162,15 @@ template <class x_T, class y_T, class C, class... K> void lookup(x_T x[C::n_in0]
     each<lookup_body, C>(x, y, tables...);
 }
 
-template <class x_T, class y_T, class C, class... K> void lookup(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
+template <class x_T, class y_T, class C, class... K>
+void lookup(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
     each_pack<lookup_body, C>(x, y, tables...);
 }
 
 // ---- step: values[number of thresholds t with x >= t]
 //
-// A binary search over 2^C::levels - 1 ascending thresholds (the last ones out of reach): C::levels comparisons one after the other.
-// C: period = how many lists of thresholds there are (1, or as a periodic table).
+// A binary search over 2^C::levels - 1 ascending thresholds (the last ones out of reach): C::levels comparisons one
+// after the other. C: period = how many lists of thresholds there are (1, or as a periodic table).
 
 struct step_body {
     template <class C, class y_T, class x_T, class t_T, class v_T>
@@ -180,7 +188,8 @@ struct step_body {
     }
 };
 
-template <class x_T, class y_T, class C, class t_T, class v_T> void step(x_T x[C::n_in0], y_T y[C::n_out], t_T *thresholds, v_T *values) {
+template <class x_T, class y_T, class C, class t_T, class v_T>
+void step(x_T x[C::n_in0], y_T y[C::n_out], t_T *thresholds, v_T *values) {
     #pragma HLS PIPELINE II=1
     each<step_body, C>(x, y, thresholds, values);
 }
@@ -205,17 +214,20 @@ template <class x_T, class y_T, class C> void relu(x_T x[C::n_in0], y_T y[C::n_o
     each<relu_body, C>(x, y);
 }
 
-template <class x_T, class y_T, class C> void relu(hls::stream<x_T> &x, hls::stream<y_T> &y) { each_pack<relu_body, C>(x, y); }
+template <class x_T, class y_T, class C>
+void relu(hls::stream<x_T> &x, hls::stream<y_T> &y) { each_pack<relu_body, C>(x, y); }
 
 // ---- add, sub, mul, maximum, minimum of two operands, each (stored - zero) * factor in the unit of the result
 //
-// C: operation 0 add, 1 sub, 2 mul, 3 maximum, 4 minimum; x_zero, x_factor, y_zero, y_factor; work_width holds both scaled operands
-// and the result, factor_width each factor. The factors are powers of two (wires) unless scales differ by other ratios.
+// C: operation 0 add, 1 sub, 2 mul, 3 maximum, 4 minimum; x_zero, x_factor, y_zero, y_factor; work_width holds both
+// scaled operands and the result, factor_width each factor. The factors are powers of two (wires) unless scales differ
+// by other ratios.
 
 template <class C, bool multiply> struct arithmetic {
     typedef ap_int<C::work_width> work_t;
     typedef ap_int<C::factor_width> factor_t;
-    template <class z_T, class X, class Y, class F, class G> static z_T apply(const X &x, const F &f, const Y &y, const G &g) {
+    template <class z_T, class X, class Y, class F, class G>
+    static z_T apply(const X &x, const F &f, const Y &y, const G &g) {
         #pragma HLS INLINE
         const work_t a = x * factor_t(f), b = y * factor_t(g);
         if (C::operation == 0)
@@ -229,7 +241,8 @@ template <class C, bool multiply> struct arithmetic {
 };
 
 template <class C> struct arithmetic<C, true> {
-    template <class z_T, class X, class Y, class F, class G> static z_T apply(const X &x, const F &, const Y &y, const G &) {
+    template <class z_T, class X, class Y, class F, class G>
+    static z_T apply(const X &x, const F &, const Y &y, const G &) {
         #pragma HLS INLINE
         return stored<z_T>(x * y);
     }
@@ -243,7 +256,8 @@ template <class C, class z_T, class x_T, class y_T> z_T combine(const x_T &x, co
 }
 
 // Two tensors of one shape.
-template <class x_T, class y_T, class z_T, class C> void elementwise(x_T x[C::n_in0], y_T y[C::n_in1], z_T z[C::n_out]) {
+template <class x_T, class y_T, class z_T, class C>
+void elementwise(x_T x[C::n_in0], y_T y[C::n_in1], z_T z[C::n_out]) {
     #pragma HLS PIPELINE II=1
     for (unsigned i = 0; i < C::n_out; i++) {
         #pragma HLS UNROLL
@@ -266,10 +280,11 @@ void elementwise(hls::stream<x_T> &x, hls::stream<y_T> &y, hls::stream<z_T> &z) 
     }
 }
 
-// Two tensors of shapes that broadcast: x_map, y_map say where each operand has an element of the result. Streams buffer both. With
-// two tables: the factors per element of the result, C::x_period and C::y_period entries.
+// Two tensors of shapes that broadcast: x_map, y_map say where each operand has an element of the result. Streams
+// buffer both. With two tables: the factors per element of the result, C::x_period and C::y_period entries.
 struct broadcast_body {
-    template <class C, class x_T, class y_T, class z_T> static void pack(const x_T *x, const y_T *y, unsigned p, z_T *z) {
+    template <class C, class x_T, class y_T, class z_T>
+    static void pack(const x_T *x, const y_T *y, unsigned p, z_T *z) {
         #pragma HLS INLINE
         for (unsigned c = 0; c < C::c_out; c++) {
             #pragma HLS UNROLL
@@ -305,8 +320,8 @@ void elementwise_broadcast(hls::stream<x_T> &x, hls::stream<y_T> &y, hls::stream
     buffered_pair<broadcast_body, C>(x, y, z, tables...);
 }
 
-// A tensor and a constant of C::period entries, already in the unit of the result; C::swapped: the constant is the first operand.
-// With a second table: the tensor's factors, C::x_period of them, in place of C::x_factor.
+// A tensor and a constant of C::period entries, already in the unit of the result; C::swapped: the constant is the
+// first operand. With a second table: the tensor's factors, C::x_period of them, in place of C::x_factor.
 struct constant_body {
     template <class C, class z_T, class X, class F, class k_T>
     static z_T apply(const X &x, const F &factor, const k_T &constant) {
@@ -319,7 +334,8 @@ struct constant_body {
     template <class C, class z_T, class x_T, class k_T>
     static z_T element(const x_T &x, unsigned p, unsigned c, k_T *constants) {
         #pragma HLS INLINE
-        return apply<C, z_T>(centred(x, C::x_zero), (long long)(C::x_factor), constants[entry<C::period, C::c_out>(p, c)]);
+        return apply<C, z_T>(centred(x, C::x_zero), (long long)(C::x_factor),
+                             constants[entry<C::period, C::c_out>(p, c)]);
     }
 
     template <class C, class z_T, class x_T, class k_T, class f_T>
@@ -330,7 +346,8 @@ struct constant_body {
     }
 };
 
-template <class x_T, class z_T, class C, class... K> void elementwise_constant(x_T x[C::n_in0], z_T z[C::n_out], K... tables) {
+template <class x_T, class z_T, class C, class... K>
+void elementwise_constant(x_T x[C::n_in0], z_T z[C::n_out], K... tables) {
     #pragma HLS PIPELINE II=1
     each<constant_body, C>(x, z, tables...);
 }
@@ -340,9 +357,11 @@ void elementwise_constant(hls::stream<x_T> &x, hls::stream<z_T> &z, K... tables)
     each_pack<constant_body, C>(x, z, tables...);
 }
 
-// A tensor that broadcasts to the larger shape of a constant: x_map. Streams buffer the tensor. One or two tables as above.
+// A tensor that broadcasts to the larger shape of a constant: x_map. Streams buffer the tensor. One or two tables as
+// above.
 struct constant_broadcast_body {
-    template <class C, class x_T, class z_T, class... K> static void pack(const x_T *x, unsigned p, z_T *z, K... tables) {
+    template <class C, class x_T, class z_T, class... K>
+    static void pack(const x_T *x, unsigned p, z_T *z, K... tables) {
         #pragma HLS INLINE
         for (unsigned c = 0; c < C::c_out; c++) {
             #pragma HLS UNROLL
@@ -351,7 +370,8 @@ struct constant_broadcast_body {
     }
 };
 
-template <class x_T, class z_T, class C, class... K> void elementwise_constant_broadcast(x_T x[C::n_in0], z_T z[C::n_out], K... tables) {
+template <class x_T, class z_T, class C, class... K>
+void elementwise_constant_broadcast(x_T x[C::n_in0], z_T z[C::n_out], K... tables) {
     #pragma HLS PIPELINE II=1
     all_packs<constant_broadcast_body, C>(x, z, tables...);
 }

@@ -6,7 +6,8 @@
 
 namespace gw {
 
-// ---- pooling over up to three axes: the sum (kind 0) or the greatest (kind 1) of each window; padding is 0, or never wins
+// ---- pooling over up to three axes: the sum (kind 0) or the greatest (kind 1) of each window; padding is 0, or never
+// wins
 //
 // The mean is the sum: its divisor is part of the result's scale. C: as for conv (kernel0.. = window), kind, x_zero.
 // Streams: a line buffer of C::depth rows, one result pack a cycle once its rows are there.
@@ -20,7 +21,8 @@ template <class C, class acc_T, class v_T> acc_T fold(const acc_T &sofar, const 
     return empty || v < sofar ? acc_T(v) : sofar;
 }
 
-// A sum has the width of the result; a maximum that of the operand, which the result's proved range may be narrower than.
+// A sum has the width of the result; a maximum that of the operand, which the result's proved range may be narrower
+// than.
 template <class C, class x_T, class y_T> struct accumulator {
     typedef ap_int<(C::kind == 0 ? bits<typename bits<y_T>::value>::width : bits<x_T>::width + 2)> type;
 };
@@ -42,7 +44,8 @@ struct pool_body {
             #pragma HLS UNROLL
             int i0, i1, i2;
             bool on0 = tap_place(r, k / (C::kernel1 * C::kernel2), C::stride0, C::dilation0, C::pad0, C::in0, i0);
-            bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1, i1);
+            bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1,
+                                 i1);
             bool on2 = tap_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
             if (on0 && on1 && on2) {
                 const unsigned start = in_row<C>(i1, i2);
@@ -66,12 +69,13 @@ template <class x_T, class y_T, class C> void pool(x_T x[C::n_in0], y_T y[C::n_o
     all_rows<pool_body, C>(x, y);
 }
 
-template <class x_T, class y_T, class C> void pool(hls::stream<x_T> &x, hls::stream<y_T> &y) { by_rows<pool_body, C>(x, y); }
+template <class x_T, class y_T, class C>
+void pool(hls::stream<x_T> &x, hls::stream<y_T> &y) { by_rows<pool_body, C>(x, y); }
 
 // ---- reduce: sum (kind 0), greatest (1) or least (2) over some axes
 //
-// x_map: where the first element of each result's set is; y_map: where the others are from there. C: count, x_zero, c_out.
-// Streams buffer the operand; one result pack a cycle after that, with C::count * c_out operations in parallel.
+// x_map: where the first element of each result's set is; y_map: where the others are from there. C: count, x_zero,
+// c_out. Streams buffer the operand; one result pack a cycle after that, with C::count * c_out operations in parallel.
 
 struct reduce_body {
     template <class C, class x_T, class y_T> static void pack(const x_T *x, unsigned p, y_T *y) {
@@ -96,9 +100,11 @@ template <class x_T, class y_T, class C> void reduce(x_T x[C::n_in0], y_T y[C::n
     all_packs<reduce_body, C>(x, y);
 }
 
-template <class x_T, class y_T, class C> void reduce(hls::stream<x_T> &x, hls::stream<y_T> &y) { buffered<reduce_body, C>(x, y); }
+template <class x_T, class y_T, class C>
+void reduce(hls::stream<x_T> &x, hls::stream<y_T> &y) { buffered<reduce_body, C>(x, y); }
 
-// Over all axes but the last one: a running sum per channel, one pack in per cycle, nothing buffered. Latency: packs in + 2.
+// Over all axes but the last one: a running sum per channel, one pack in per cycle, nothing buffered. Latency: packs in
+// + 2.
 
 template <class x_T, class y_T, class C> void reduce_all(x_T x[C::n_in0], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1

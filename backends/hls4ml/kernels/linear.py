@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 
 from ....graph import Node, Tensor
-from ....graph.arrays import Ints, NDArray, as_array
+from ....graph.arrays import Ints, NDArray
 from ....graph.errors import RangeError
 from ....graph.formats import bits_for
 from ....graph.numerics import divide, multiply, whole
 from ....graph.ops import Conv, ConvTranspose, Dense, MatMul
-from ..kernel import Kernel, carrier, is_constant, kernel_rule, refuse
+from ..kernel import Kernel, is_constant, kernel_rule, refuse
 from .common import Config, Constants, affine_or_refuse, channels, integers, operands, places, zero_of
 
 HEADER = "gw_linear.h"
@@ -25,7 +25,8 @@ def centred(constant: Tensor) -> Ints:
 def _weights(node: Node, x: Tensor, filter_axis: Callable[[NDArray], NDArray]) -> tuple[Config, Constants]:
     """Give weights and bias in integers: sum(x * w) * factor + b is the result in units of its scale.
 
-    A factor that differs by filter goes into the weights; ``filter_axis`` shapes a vector [filters] so that it multiplies them.
+    A factor that differs by filter goes into the weights; ``filter_axis`` shapes a vector [filters] so that it
+    multiplies them.
     """
     w = node.inputs[1].type
     filters = node.shape[-1]
@@ -97,7 +98,7 @@ def depth_for(span: int) -> int:
 
 
 def row_config(node: Node, needed: list[int], span: int) -> Config:
-    """Give the numbers of the line buffer: ``needed[r]`` operand rows must have come for result row r, ``span`` of them are read."""
+    """Give the numbers of the line buffer: result row r needs ``needed[r]`` operand rows and reads ``span`` of them."""
     shape, result = node.inputs[0].shape, node.shape
     arrivals = [b - a for a, b in zip([0, *needed], needed, strict=False)]
     row = int(np.prod(shape[1:]))
@@ -183,9 +184,12 @@ def conv_transpose(node: Node) -> Kernel:
 
 
 def _by_filter(factors: NDArray, groups: int, weights: tuple[int, ...]) -> NDArray:
-    """Shape factors [filters] so that they multiply weights [*kernel, filters / groups, channels]: channel c is of group c / (C / groups)."""
+    """Shape factors [filters] so that they multiply weights [*kernel, filters / groups, channels].
+
+    Channel c belongs to group c / (C / groups).
+    """
     by_group = np.repeat(factors.reshape(groups, -1), weights[-1] // groups, axis=0)  # [channels, filters / groups]
     return np.asarray(by_group.T)
 
 
-__all__ = ["carrier", "centred", "channels", "depth_for", "row_config", "window_config"]
+__all__ = ["centred", "window_config"]

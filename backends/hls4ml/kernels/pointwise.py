@@ -31,11 +31,13 @@ HEADER = "gw_pointwise.h"
 ROUNDINGS = tuple(Rounding)
 OVERFLOWS = tuple(Overflow)
 """Numbered as in the templates."""
+MAX_PRODUCT = 126
+"""Bits of the widest product: its sums still fit the 128 bits of the fast simulation types."""
 
 
 @kernel_rule(Quantize)
 def quantize(node: Node) -> Kernel:
-    """Round into another format: a conversion of ap_fixed where both formats are one fixed-point format, else ``rescale``."""
+    """Round into another format: a conversion of ap_fixed where both are one fixed-point format, else ``rescale``."""
     op, x = node.op, node.inputs[0].type
     assert isinstance(op, Quantize)
     # ap_fixed has no symmetric saturation for one bit: its -1 stays
@@ -57,7 +59,7 @@ def quantize(node: Node) -> Kernel:
 
 @dataclass(frozen=True)
 class _Cells:
-    """What differs over one period of the tensor, as flat lists of Python integers, and the quotients that serve them."""
+    """What differs over one period of the tensor, as flat lists of integers, and the quotients that serve them."""
 
     quotients: list[Quotient]
     x_zero: list[int]
@@ -101,11 +103,17 @@ def _cells(node: Node, op: Quantize, x: Tensor) -> _Cells:
     shape = np.broadcast_shapes(*(p.shape for p in parts))
     flat = [periodic(np.broadcast_to(p, shape), node.shape) for p in parts]
     period = max(len(p) for p in flat)
-    ratios, x_zero, lifts, zero, width, sign = (np.broadcast_to(p, period) if len(p) == 1 else _full(p, period) for p in flat)
-    low, high = (over_period(v, node.shape, period, fold) for v, fold in zip(x.interval, (_least, _greatest), strict=True))
+    ratios, x_zero, lifts, zero, width, sign = (
+        np.broadcast_to(p, period) if len(p) == 1 else _full(p, period) for p in flat
+    )
+    low, high = (
+        over_period(v, node.shape, period, fold) for v, fold in zip(x.interval, (_least, _greatest), strict=True)
+    )
     found = approximate(ratios.tolist(), op.rounding, low.tolist(), high.tolist())
     if found is None:
-        raise refuse(node, "a change of scale whose exact multiplier needs over 126 bits", "use fewer bits, or a coarser scale")
+        raise refuse(
+            node, "a change of scale whose exact multiplier needs over 126 bits", "use fewer bits, or a coarser scale"
+        )
     lists = (v.tolist() for v in (x_zero, lifts, zero, width, sign, low, high))
     return _Cells(found, *lists)
 
@@ -139,11 +147,10 @@ def _widths(node: Node, cells: _Cells) -> Config:
     results = [w + lift for w, lift in zip(cells.width, cells.lift, strict=True)]
     zeros = max(abs(z) for z in cells.zero).bit_length()
     width = max(bits_for(min(ends), max(ends)) + 1, max(results) + 2, zeros + 2)
-    if width > 128:
-        raise refuse(node, f"a change of scale over {width} bits", "use fewer bits before it, or a coarser scale")
     multiplier = max(bits_for(-1, q.multiplier) for q in cells.quotients)
-    if multiplier > 64:
-        raise refuse(node, f"a multiplier of {multiplier} bits", "use fewer bits before it, or a coarser scale")
+    if width > MAX_PRODUCT or multiplier > 64:
+        what = f"a change of scale with a multiplier of {multiplier} bits and products of {width}"
+        raise refuse(node, what, "use fewer bits before it, or a coarser scale")
     return {"product_width": width, "multiplier_width": multiplier}
 
 
@@ -192,7 +199,7 @@ def lookup(node: Node) -> Kernel:
 
 @kernel_rule(Step)
 def step(node: Node) -> Kernel:
-    """A binary search over thresholds that are brought to the operand's stored integers: x >= t is q >= ceil(t / scale) + zero."""
+    """A binary search over thresholds in the operand's stored integers: x >= t is q >= ceil(t / scale) + zero."""
     x, thresholds, values = node.inputs
     edges = _edges(node, x.type, thresholds.type)  # [P][n]
     levels = max(len(edges[0]), 1).bit_length()
@@ -201,7 +208,9 @@ def step(node: Node) -> Kernel:
     room = 2**levels - 1
     full = [[min(max(t, low), high + 1) + zero for t in row] + [high + 1 + zero] * (room - len(row)) for row in edges]
     results = numbers(values)
-    padded = np.concatenate([results.values.data, np.repeat(results.values.data[-1:], room + 1 - len(results.values.data))])
+    padded = np.concatenate(
+        [results.values.data, np.repeat(results.values.data[-1:], room + 1 - len(results.values.data))]
+    )
     constants = {"thresholds": integers(node, np.array(full, dtype=object).ravel()), "values": integers(node, padded)}
     config: Config = {"c_out": channels(node.shape), "levels": levels, "period": len(edges)}
     return Kernel("step", HEADER, operands(node), node, config, constants)
@@ -255,10 +264,15 @@ def _factors(node: Node, x: Tensor) -> Ints:
 
 def _work(node: Node, factors: list[Ints]) -> Config:
     """Give how many bits hold both operands, scaled, and the result."""
-    ends = [e.astype(object) * f.astype(object) for i, f in zip(node.inputs, factors, strict=True) for e in i.type.interval]
+    ends = [
+        e.astype(object) * f.astype(object) for i, f in zip(node.inputs, factors, strict=True) for e in i.type.interval
+    ]
     ends += [e.astype(object) for e in node.type.interval]
     low, high = min(int(np.min(e)) for e in ends), max(int(np.max(e)) for e in ends)
-    return {"work_width": bits_for(min(low, -1), high), "factor_width": max(bits_for(-1, int(f.max())) for f in factors)}
+    return {
+        "work_width": bits_for(min(low, -1), high),
+        "factor_width": max(bits_for(-1, int(f.max())) for f in factors),
+    }
 
 
 def _with_constant(node: Node, config: Config, factors: list[Ints]) -> Kernel:
@@ -295,5 +309,7 @@ def _of_two(node: Node, config: Config, factors: list[Ints]) -> Kernel:
     for name, i in (("x", x), ("y", y)):
         config |= affine_or_refuse(node, np.broadcast_to(places(i.shape), node.shape)).config(name)
     if constants:  # the template reads a table for each operand
-        constants = {f"{n}_factors": integers(node, periodic(f, node.shape)) for n, f in zip("xy", factors, strict=True)}
+        constants = {
+            f"{n}_factors": integers(node, periodic(f, node.shape)) for n, f in zip("xy", factors, strict=True)
+        }
     return Kernel("elementwise_broadcast", HEADER, (x, y), node, config, constants)

@@ -12,6 +12,7 @@ from .common import Config, affine, channels, factors_of, integers, operands, pl
 from .linear import centred
 
 HEADER = "gw_shape.h"
+CONCAT = "gw_concat.h"
 MAX_JOINED = 8
 
 
@@ -27,7 +28,7 @@ def move(node: Node) -> Kernel:
     x = node.inputs[0]
     where = np.asarray(mover(node.op)(places(x.shape)))
     found = affine(_by_factor(where, node.op.factors) if isinstance(node.op, Upsample) else where)
-    config: Config = {"c_out": channels(node.shape)} | (found.config("x") if found else {})
+    config: Config = {"c_out": channels(node.shape), **(found.config("x") if found else {})}
     table = {} if found else {"places": integers(node, where.ravel())}
     if (kept := _kept_packs(where, x.shape)) is not None:
         return Kernel("keep_packs", HEADER, operands(node), node, config, {"keep": integers(node, kept), **table})
@@ -105,15 +106,23 @@ def concat(node: Node) -> Kernel:
     outer = prod(node.shape[: op.axis])
     config: Config = {"outer": outer, "by_channel": op.axis == len(node.shape) - 1}
     for k, i in enumerate(tensors):
-        config |= {f"block{k}": i.type.size // outer, f"zero{k}": zero_of(node, i.type), f"factor{k}": _one_factor(node, i.type)}
+        config |= {
+            f"block{k}": i.type.size // outer,
+            f"zero{k}": zero_of(node, i.type),
+            f"factor{k}": _one_factor(node, i.type),
+        }
     if not constants and 2 <= len(tensors) <= MAX_JOINED:
-        return Kernel(f"concat{len(tensors)}", HEADER, tensors, node, config)
+        return Kernel(f"concat{len(tensors)}", CONCAT, tensors, node, config)
     if len(constants) == len(tensors) == 1:
         return _concat_constant(node, config, constants[0], outer)
-    raise refuse(node, f"joining {len(tensors)} tensors and {len(constants)} constants", f"join at most {MAX_JOINED}, or one of each, at once")
+    raise refuse(
+        node,
+        f"joining {len(tensors)} tensors and {len(constants)} constants",
+        f"join at most {MAX_JOINED}, or one of each, at once",
+    )
 
 
 def _concat_constant(node: Node, config: Config, constant: Node, outer: int) -> Kernel:
     values = centred(constant.type) * _one_factor(node, constant.type)
     config |= {"first": node.inputs[0] is constant, "block1": constant.type.size // outer}
-    return Kernel("concat_constant", HEADER, operands(node), node, config, {"constant": integers(node, values.ravel())})
+    return Kernel("concat_constant", CONCAT, operands(node), node, config, {"constant": integers(node, values.ravel())})

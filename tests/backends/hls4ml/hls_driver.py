@@ -1,4 +1,4 @@
-"""Compile many kernels as one C++ program and run them on integers: what the tests of the kernels compare with ``evaluate``."""
+"""Compile many kernels as one C++ program and run them on integers, to compare with ``evaluate``."""
 
 import ctypes
 import shutil
@@ -9,8 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gatewright.backends.hls4ml import kernels
-from gatewright.backends.hls4ml.kernel import KERNEL_RULES, Kernel, Numbers, carrier, from_carried, is_constant, to_carried
+from gatewright.backends.hls4ml.kernel import (
+    KERNEL_RULES,
+    Kernel,
+    Numbers,
+    carrier,
+    from_carried,
+    is_constant,
+    to_carried,
+)
 from gatewright.graph import Array, Fixed, Format, Graph, Node, Op, Tensor, evaluate
 from gatewright.graph.ops import Constant, Input, Output
 
@@ -32,6 +41,7 @@ template <class T, unsigned N> struct array {
     const T &operator[](unsigned i) const { return data[i]; }
 };
 } // namespace nnet
+#include "gw_concat.h"
 #include "gw_linear.h"
 #include "gw_pointwise.h"
 #include "gw_pool.h"
@@ -101,7 +111,10 @@ def _config(index: int, kernel: Kernel) -> str:
     rows = [f"static const unsigned n_in{i} = {n.type.size};" for i, n in enumerate(kernel.inputs)]
     rows += [f"static const unsigned n_out = {kernel.output.type.size};", "static const unsigned reuse_factor = 1;"]
     for name, numbers in kernel.constants.items():
-        rows += [f"typedef {cpp_type(numbers.format)} {name}_t;", f"static const unsigned n_{name} = {numbers.values.data.size};"]
+        rows += [
+            f"typedef {cpp_type(numbers.format)} {name}_t;",
+            f"static const unsigned n_{name} = {numbers.values.data.size};",
+        ]
     for name, value in kernel.config.items():
         assert isinstance(value, (int, bool)), name
         kind = "bool" if isinstance(value, bool) else "long long"
@@ -137,7 +150,10 @@ def _body(index: int, kernel: Kernel, stream: bool) -> str:
         if stream:
             rows.append(f"    hls::stream<nnet::array<{kind}, {channels}> > {name}_stream;")
         if name != "out":
-            rows.append(f"    get({name}_values, {name}, {size});" + (f" feed({name}, {name}_stream, {size});" if stream else ""))
+            rows.append(
+                f"    get({name}_values, {name}, {size});"
+                + (f" feed({name}, {name}_stream, {size});" if stream else "")
+            )
     types = ", ".join(f"nnet::array<{k}, {c}>" if stream else k for _, k, _, c in ports)
     call = ", ".join([f"{p[0]}_stream" if stream else p[0] for p in ports] + list(kernel.constants))
     rows.append(f"    gw::{kernel.function}<{types}, config{index}>({call});")
@@ -150,7 +166,9 @@ def _body(index: int, kernel: Kernel, stream: bool) -> str:
 class Program:
     """The compiled kernels of some cases."""
 
-    def __init__(self, cases: Sequence[Case], folder: Path, *, include: Path = LEAN, flags: Sequence[str] = ("-std=c++17",)) -> None:
+    def __init__(
+        self, cases: Sequence[Case], folder: Path, *, include: Path = LEAN, flags: Sequence[str] = ("-std=c++17",)
+    ) -> None:
         self.cases = list(cases)
         text = HEAD + "static long left = 0;\n" + 'extern "C" long left_over() { long n = left; left = 0; return n; }\n'
         for i, one in enumerate(self.cases):
@@ -160,7 +178,18 @@ class Program:
         source.write_text(text)
         for name, data in kernels.headers().items():
             (folder / name).write_bytes(data)
-        command = [GXX or "g++", *flags, "-O1", "-shared", "-fPIC", f"-I{folder}", f"-I{include}", "-o", str(library), str(source)]
+        command = [
+            GXX or "g++",
+            *flags,
+            "-O1",
+            "-shared",
+            "-fPIC",
+            f"-I{folder}",
+            f"-I{include}",
+            "-o",
+            str(library),
+            str(source),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[:6000]
         self.warnings = done.stderr
@@ -183,7 +212,11 @@ def samples(rng: np.random.Generator, tensor: Tensor, count: int) -> np.ndarray:
     """Draw stored integers [count, *shape]: the whole range, the extremes, and numbers near 0."""
     low, high = (np.broadcast_to(b, tensor.shape) for b in tensor.quantized.bounds)
     drawn = rng.integers(low, high, (count, *tensor.shape), endpoint=True)
-    near = np.clip(rng.integers(-9, 9, drawn.shape) + np.asarray(getattr(tensor.quantized.zero, "data", tensor.quantized.zero)), low, high)
+    near = np.clip(
+        rng.integers(-9, 9, drawn.shape) + np.asarray(getattr(tensor.quantized.zero, "data", tensor.quantized.zero)),
+        low,
+        high,
+    )
     kind = rng.integers(0, 8, drawn.shape)
     return np.where(kind == 0, low, np.where(kind == 1, high, np.where(kind == 2, near, drawn))).astype(np.int64)
 
@@ -197,11 +230,15 @@ def check(program: Program, index: int, rng: np.random.Generator, count: int = 1
     if any(n not in by_input for n in one.kernel.inputs):
         (inner,) = (n for n in one.kernel.inputs if n not in by_input)
         through = Graph(one.graph.inputs, (Node(Output("v"), (inner,)),))
-        by_input[inner] = to_carried(inner.type, np.asarray(evaluate(through, stored if len(stored) > 1 else stored[0], integers=True)))
+        by_input[inner] = to_carried(
+            inner.type, np.asarray(evaluate(through, stored if len(stored) > 1 else stored[0], integers=True))
+        )
     fed = [by_input[n] for n in one.kernel.inputs]
     for stream in (False, True):
         got = from_carried(one.node.type, program.run(index, fed, stream))
-        np.testing.assert_array_equal(got, expected, err_msg=f"{one.name}, {'streams' if stream else 'arrays'}: {one.node}")
+        np.testing.assert_array_equal(
+            got, expected, err_msg=f"{one.name}, {'streams' if stream else 'arrays'}: {one.node}"
+        )
 
 
 __all__ = ["Case", "Program", "after", "case", "check", "constant", "is_constant", "needs_gxx", "samples"]

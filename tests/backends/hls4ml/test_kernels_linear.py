@@ -5,8 +5,20 @@ from itertools import product
 
 import numpy as np
 import pytest
-from gatewright.graph import Affine, Fixed, Format, Grid, GatewrightError
-from gatewright.graph.ops import AvgPool, Constant, Conv, ConvTranspose, Dense, MatMul, MaxPool, Reduce, Reduction, pool_counts
+
+from gatewright.graph import Affine, Fixed, Format, GatewrightError, Grid
+from gatewright.graph.ops import (
+    AvgPool,
+    Constant,
+    Conv,
+    ConvTranspose,
+    Dense,
+    MatMul,
+    MaxPool,
+    Reduce,
+    Reduction,
+    pool_counts,
+)
 
 from .hls_driver import Case, Program, case, check, constant, needs_gxx
 
@@ -19,7 +31,12 @@ def scales(*values: Fraction) -> Grid:
     return Grid(cells)
 
 
-X: list[Format] = [Fixed(6, 2), Affine(7, True, Fraction(1, 3), 9), Fixed(5, 1, False), Affine(6, False, Fraction(2, 5), 20)]
+X: list[Format] = [
+    Fixed(6, 2),
+    Affine(7, True, Fraction(1, 3), 9),
+    Fixed(5, 1, False),
+    Affine(6, False, Fraction(2, 5), 20),
+]
 
 
 def weights(rng: np.random.Generator, shape: tuple[int, ...], format: Format) -> Constant:
@@ -29,7 +46,12 @@ def weights(rng: np.random.Generator, shape: tuple[int, ...], format: Format) ->
 
 def weight_format(i: int, filters: int) -> Format:
     by_filter = scales(*(Fraction(1, 3 + k) for k in range(filters)))
-    return [Fixed(4, 1), Affine(5, True, Fraction(1, 7)), Affine(4, False, Fraction(1, 6), 7), Affine(5, True, by_filter)][i % 4]
+    return [
+        Fixed(4, 1),
+        Affine(5, True, Fraction(1, 7)),
+        Affine(4, False, Fraction(1, 6), 7),
+        Affine(5, True, by_filter),
+    ][i % 4]
 
 
 def bias(rng: np.random.Generator, i: int, x: Format, w: Format, filters: int) -> tuple[Constant, ...]:
@@ -49,13 +71,29 @@ def dense_cases(rng: np.random.Generator) -> list[Case]:
         cases.append(case(f"dense_{i}", Dense(), (shape, x), weights(rng, (shape[-1], n), w), *bias(rng, i, x, w, n)))
     by_filter = Affine(5, True, scales(Fraction(1, 4), Fraction(1, 6), Fraction(1, 2)))
     fine = Affine(5, True, scales(Fraction(1, 8), Fraction(1, 12), Fraction(1, 12)))
-    cases.append(case("dense_bias_by_filter", Dense(), ((2, 4), Fixed(5, 5)), weights(rng, (4, 3), by_filter), weights(rng, (3,), fine)))
-    cases.append(case("dense_grid", Dense(), ((2, 3), Fixed(Grid(np.array([3, 5, 2])), 1)), weights(rng, (3, 2), Fixed(4, 1))))
+    cases.append(
+        case(
+            "dense_bias_by_filter",
+            Dense(),
+            ((2, 4), Fixed(5, 5)),
+            weights(rng, (4, 3), by_filter),
+            weights(rng, (3,), fine),
+        )
+    )
+    cases.append(
+        case("dense_grid", Dense(), ((2, 3), Fixed(Grid(np.array([3, 5, 2])), 1)), weights(rng, (3, 2), Fixed(4, 1)))
+    )
     return cases
 
 
 def matmul_cases(rng: np.random.Generator) -> list[Case]:
-    shapes = [((3, 4), (4, 2)), ((2, 3, 4), (2, 4, 2)), ((2, 1, 3, 2), (3, 2, 2)), ((3, 2), (2, 2, 3)), ((4, 1, 2), (1, 2, 1))]
+    shapes = [
+        ((3, 4), (4, 2)),
+        ((2, 3, 4), (2, 4, 2)),
+        ((2, 1, 3, 2), (3, 2, 2)),
+        ((3, 2), (2, 2, 3)),
+        ((4, 1, 2), (1, 2, 1)),
+    ]
     cases = []
     for i, (a, b) in enumerate(shapes):
         x, y = X[i % 4], X[(i + 1) % 4]
@@ -90,8 +128,12 @@ def conv_cases(rng: np.random.Generator, count: int) -> list[Case]:
         cases.append(case(f"conv_{i}", op, ((*space, c_in), x), data, *bias(rng, i, x, w, c_out)))
     many = Conv((1, 2), ((0, 0), (1, 1)), (2, 1), 3)
     cases.append(case("multiplier", many, ((6, 5, 3), Fixed(6, 2)), weights(rng, (2, 3, 1, 9), Fixed(4, 1))))
-    cases.append(case("stride_over_kernel", Conv((3,), ((0, 0),), (1,)), ((11, 2), X[0]), weights(rng, (1, 2, 2), Fixed(4, 1))))
-    cases.append(case("tail", Conv((4, 1), ((0, 0), (0, 0)), (1, 1)), ((7, 2, 1), X[0]), weights(rng, (2, 2, 1, 1), Fixed(4, 1))))
+    cases.append(
+        case("stride_over_kernel", Conv((3,), ((0, 0),), (1,)), ((11, 2), X[0]), weights(rng, (1, 2, 2), Fixed(4, 1)))
+    )
+    cases.append(
+        case("tail", Conv((4, 1), ((0, 0), (0, 0)), (1, 1)), ((7, 2, 1), X[0]), weights(rng, (2, 2, 1, 1), Fixed(4, 1)))
+    )
     return cases
 
 
@@ -101,7 +143,9 @@ def transposed_cases(rng: np.random.Generator, count: int) -> list[Case]:
         i = len(cases)
         rank = 1 + i % 3
         space = tuple(int(v) for v in rng.integers(1, 5 if rank < 3 else 3, rank))
-        kernel, strides, dilation = (tuple(int(v) for v in rng.integers(1, 4 if rank < 3 else 3, rank)) for _ in range(3))
+        kernel, strides, dilation = (
+            tuple(int(v) for v in rng.integers(1, 4 if rank < 3 else 3, rank)) for _ in range(3)
+        )
         crop = tuple((int(rng.integers(0, k)), int(rng.integers(0, k))) for k in kernel)
         extra = tuple(int(v) for v in rng.integers(0, 3, rank))
         groups = int(rng.integers(1, 3))
@@ -140,7 +184,9 @@ def reduce_cases() -> list[Case]:
     for i, (along, kind) in enumerate(product(axes, kinds)):
         cases.append(case(f"reduce_{kind}_{along}", Reduce(kind, along, bool(i % 3)), (shape, X[(i * 3 + i // 4) % 4])))
     cases.append(case("reduce_vector", Reduce(Reduction.MEAN, (0,), True), ((5,), X[1])))
-    elements = Fixed(Grid(np.array([3, 5, 2, 7])), Grid(np.array([1, 2, 2, -1])), Grid(np.array([True, False, True, False])))
+    elements = Fixed(
+        Grid(np.array([3, 5, 2, 7])), Grid(np.array([1, 2, 2, -1])), Grid(np.array([True, False, True, False]))
+    )
     cases += [case(f"reduce_channels_{k}", Reduce(k, (2,)), (shape, elements)) for k in kinds]
     return cases
 
@@ -148,7 +194,8 @@ def reduce_cases() -> list[Case]:
 def everything() -> list[Case]:
     rng = np.random.default_rng(2)
     return [
-        *dense_cases(rng), *matmul_cases(rng), *conv_cases(rng, 18), *transposed_cases(rng, 12), *pool_cases(rng, 9), *reduce_cases(),
+        *dense_cases(rng), *matmul_cases(rng), *conv_cases(rng, 18), *transposed_cases(rng, 12), *pool_cases(rng, 9),
+        *reduce_cases(),
     ]  # fmt: skip
 
 
