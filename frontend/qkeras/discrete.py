@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import frexp
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,8 +11,9 @@ from ...graph.arrays import NDArray
 from ...graph.ops import Constant
 from ..attributes import Attributes
 from .numbers import EPSILON, LN2, f32, least_squares, nearest_power, scaled_constant, scaling_axes, thresholds_of
-from .quantizer import Quantizer, Scaled, Stepped, read_alpha, read_common, step
+from .quantizer import Quantizer, Scaled, Stepped, is_slope, read_alpha, read_common, step
 
+MOST_UNROLLS = 1000
 TRAINING = {
     "temperature": "shapes probabilities in training",
     "use_real_sigmoid": "shapes probabilities in training",
@@ -75,8 +75,11 @@ class Ternary(Scaled):
         alpha = read_alpha(config)
         if stochastic and alpha is not None and not isinstance(alpha, str):
             raise config.refusal("use_stochastic_rounding", stochastic, "qkeras takes it with an automatic alpha only")
+        unrolls = config.integer("number_of_unrolls", 5, low=0)
+        if unrolls > MOST_UNROLLS:
+            raise config.refusal("number_of_unrolls", unrolls, f"at most {MOST_UNROLLS}")
         threshold = None if config.take("threshold", None) is None else config.real("threshold")
-        return cls(alpha, threshold, config.integer("number_of_unrolls", 5, low=0))
+        return cls(alpha, threshold, unrolls)
 
     def unscaled(self, x: Node, where: str) -> Node:
         """Apply it with alpha 1."""
@@ -196,7 +199,7 @@ class ReluPowerOfTwo(PowerOfTwo):
     @classmethod
     def _more(cls, config: Attributes, bits: int) -> dict[str, Any]:
         slope = config.real("negative_slope", 0)
-        if slope < 0 or (slope and frexp(slope)[0] != 0.5):
+        if slope != 0 and not is_slope(slope):
             raise config.refusal("negative_slope", slope, "qkeras takes 0 or a power of two")
         return {"slope": slope}
 

@@ -121,7 +121,10 @@ class QuantizedUlaw(Stepped):
             raise config.refusal("bits", bits, "at most 16")
         if u <= 0:
             raise config.refusal("u", u, "above 0")
-        return cls(bits, config.integer("integer", 0), config.boolean("symmetric", False), u)
+        integer = config.integer("integer", 0)
+        if abs(integer) > 60:
+            raise config.refusal("integer", integer, "from -60 to 60")
+        return cls(bits, integer, config.boolean("symmetric", False), u)
 
     def function(self, x: NDArray) -> NDArray:
         """Compute it in float32."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Node
+from ...graph import Node, ShapeError
 from ...graph.arrays import NDArray
 from ..attributes import Attributes
 from ..keras.registry import LAYERS, Build, Kind, Layer, Parameter, Weight, Weights
@@ -46,11 +46,19 @@ def read_quantizer(layer: Layer, slot: Slot) -> Quantizer | None:
 def quantized(layer: Layer, name: str, values: NDArray, quantizer: Quantizer | None) -> Node:
     """Make a constant of a weight."""
     where = f"{layer.name}/{name}"
+    check_finite(layer, name, values)
     if quantizer is None:
         return layer.constant(values, name)
     constant = quantizer.weights(f32(values), where)
     note_weights(layer, name, constant, f32(values))
     return Node(constant, (), where)
+
+
+def check_finite(layer: Layer, name: str, values: NDArray) -> None:
+    """Raise ShapeError for weights that are no numbers."""
+    if not np.isfinite(values).all():
+        what = f"NaN or infinite values in {name!r}"
+        raise ShapeError(what, where=layer.place, hint="the training diverged; load an earlier checkpoint")
 
 
 def parameter(quantizer: Quantizer | None) -> Parameter:
@@ -147,11 +155,20 @@ def read_folding(layer: Layer, axes: int) -> Folding:
         raise config.refusal("axis", axis, "batch normalization along the channels, the last axis")
     if not config.boolean("center", True):
         raise config.refusal("center", False, "qkeras itself fails without a beta; build the layer with center=True")
-    variance, epsilon = f32(layer.weights["moving_variance"]), f32(config.real("epsilon", 1e-3))
-    factor = f32(1 / np.sqrt(f32(variance + epsilon)))
+    variance, epsilon = f32(layer.weights["moving_variance"]), config.real("epsilon", 1e-3)
+    factor = inverse_root(layer, variance, epsilon)
     if config.boolean("scale", True):
         factor = f32(factor * f32(layer.weights["gamma"]))
     return Folding(factor, f32(layer.weights["moving_mean"]), f32(layer.weights["beta"]))
+
+
+def inverse_root(layer: Layer, variance: NDArray, epsilon: float) -> NDArray:
+    """Give 1 / sqrt(variance + epsilon) in float32. Raises ShapeError where that is no number."""
+    total = f32(variance + f32(epsilon))
+    if not (np.isfinite(total) & (total > 0)).all():
+        what, hint = "a variance that is not positive and finite", "the training diverged; load an earlier checkpoint"
+        raise ShapeError(what, where=layer.place, hint=hint)
+    return f32(1 / np.sqrt(total))
 
 
 def folded(base: str, kernel: Slot, axes: int) -> Build:

@@ -6,10 +6,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ...graph import Affine, Array, Fixed, Node, Overflow, Rounding, UnsupportedError
+from ...graph import Affine, Fixed, Node, Overflow, Rounding, UnsupportedError
 from ...graph.arrays import NDArray
 from ...graph.formats import exponent_of
-from ...graph.ops import Add, Constant, Div, Mul, Quantize, Relu
+from ...graph.ops import Add, Constant, Mul, Quantize, Relu
 from ..attributes import Attributes
 from .numbers import (
     EPSILON,
@@ -219,15 +219,11 @@ class HardSwish(Bits):
         return replace(base, relu_shift=shift, relu_upper_bound=bound)
 
     def nodes(self, x: Node, where: str) -> Node:
-        """Apply it to a tensor; the division is exact on integers."""
+        """Apply it to a tensor; the product with 1 / bound is exact on integers, ties included."""
         shifted = apply(Add(), x, exact_constant(f32(self.relu_shift)), where)
         gate = at_most(Node(Relu(), (shifted,), where), self.relu_upper_bound, where)
         product = Node(Mul(), (x, gate), where)
-        if product.type.is_integer:
-            swish = apply(Mul(), product, reciprocal_of(self.relu_upper_bound), where)
-        else:
-            swish = apply(Div(), product, Constant(Array(f32(self.relu_upper_bound))), where)
-        return super().nodes(swish, where)
+        return super().nodes(apply(Mul(), product, reciprocal_of(self.relu_upper_bound), where), where)
 
     def automatic(self, values: NDArray, where: str, *, power: bool) -> Constant:
         """Apply the function in float32 first."""

@@ -1,7 +1,5 @@
 """QBatchNormalization: batch normalization with quantized statistics and factors, as a product and a sum by channel."""
 
-import numpy as np
-
 from ...graph import Node
 from ...graph.arrays import NDArray
 from ...graph.ops import Add, Mul
@@ -9,7 +7,7 @@ from ..keras.ignored import ignore_training
 from ..keras.layers.common import along, axes_of
 from ..keras.registry import Layer, Weight, layer
 from .identify import quantizer_of
-from .layers import ignore_ranges
+from .layers import check_finite, ignore_ranges, inverse_root
 from .numbers import f32, real_values
 from .quantizer import Quantizer
 
@@ -55,13 +53,14 @@ def q_batch_normalization(layer: Layer, inputs: list[Node]) -> Node:
     if len(axes) != 1:
         raise config.refusal("axis", config.peek("axis"), "qkeras normalizes along one axis")
     size = (x.shape[axes[0]],)
-    quantizers, epsilon = read_quantizers(layer), f32(config.real("epsilon", 1e-3))
+    quantizers, epsilon = read_quantizers(layer), config.real("epsilon", 1e-3)
 
     def statistic(name: str, stored: str) -> NDArray:
         values, quantizer = f32(layer.array(stored, size)), quantizers[name]
+        check_finite(layer, stored, values)
         return values if quantizer is None else real_values(quantizer.weights(values, f"{layer.name}/{name}"))
 
-    factor = f32(1 / np.sqrt(f32(statistic("variance", "moving_variance") + epsilon)))
+    factor = inverse_root(layer, statistic("variance", "moving_variance"), epsilon)
     factor = f32(factor * statistic("gamma", "gamma")) if config.boolean("scale", True) else factor
     offset = f32(-statistic("mean", "moving_mean") * factor)
     offset = f32(statistic("beta", "beta") + offset) if config.boolean("center", True) else offset

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, frexp
 from typing import ClassVar, Self
 
 import numpy as np
@@ -137,6 +137,11 @@ def read_common(config: Attributes) -> None:
         raise config.refusal("qnoise_factor", config.peek("qnoise_factor"), hint)
     config.ignore("use_stochastic_rounding", why="random in training only; inference rounds to nearest")
     config.ignore_all(NO_EFFECT)
+
+
+def is_slope(value: float) -> bool:
+    """Whether a number is a power of two that keeps clear of the ends of float32."""
+    return frexp(value)[0] == 0.5 and 2.0**-60 <= value <= 2.0**60
 
 
 def apply(op: Op, x: Node, y: Constant, where: str) -> Node:

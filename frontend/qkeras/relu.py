@@ -8,7 +8,7 @@ from ...graph import Node
 from ...graph.ops import Add
 from ..attributes import Attributes
 from .numbers import f32
-from .quantizer import Quantizer, at_least, at_most, minus, plus, read_common, rounded, times
+from .quantizer import Quantizer, at_least, at_most, is_slope, minus, plus, read_common, rounded, times
 
 MOST = 60
 
@@ -36,7 +36,7 @@ class QuantizedRelu(Quantizer):
         if bits > MOST or not -MOST <= integer <= MOST:
             raise config.refusal("bits", bits, f"at most {MOST} bits")
         slope = config.real("negative_slope", 0.0)
-        if slope < 0 or (slope and frexp(slope)[0] != 0.5):
+        if slope != 0 and not is_slope(slope):
             raise config.refusal("negative_slope", slope, "qkeras takes 0 or a power of two")
         clipped = config.boolean("is_quantized_clip", True)
         upper = config.take("relu_upper_bound", None)

@@ -144,18 +144,21 @@ def test_a_dense_layer_with_batch_normalization_is_a_convolution_of_one_pixel(tm
     np.testing.assert_array_equal(evaluate(graph, x[:, 0, 0]), y[:, 0, 0])
 
 
-@pytest.mark.parametrize(("name", "changes", "what"), [
-    ("dense", {"kernel_quantizer": quantizer("bernoulli()")}, "random"),
-    ("dense", {"kernel_quantizer": quantizer("quantized_bits(qnoise_factor=0.5)")}, "qnoise_factor"),
-    ("dense", {"activation": "quantized_bits(4,0,alpha='auto')"}, "each batch"),
-    ("dense", {"activation": "stochastic_round"}, "random"),
-    ("conv2d_batchnorm", {"folding_mode": "other"}, "folding_mode"),
-    ("conv2d_batchnorm", {"renorm": True}, "renorm"),
-    ("conv2d_batchnorm", {"axis": [1]}, "axis"),
-    ("conv2d_batchnorm", {"data_format": "channels_first"}, "data_format"),
-    ("batchnorm", {"inverse_quantizer": "quantized_bits(8)"}, "inverse_quantizer"),
-    ("average", {"average_quantizer": "quantized_bits(4,0,alpha='auto_po2')"}, "single number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "changes", "what"),
+    [
+        ("dense", {"kernel_quantizer": quantizer("bernoulli()")}, "random"),
+        ("dense", {"kernel_quantizer": quantizer("quantized_bits(qnoise_factor=0.5)")}, "qnoise_factor"),
+        ("dense", {"activation": "quantized_bits(4,0,alpha='auto')"}, "each batch"),
+        ("dense", {"activation": "stochastic_round"}, "random"),
+        ("conv2d_batchnorm", {"folding_mode": "other"}, "folding_mode"),
+        ("conv2d_batchnorm", {"renorm": True}, "renorm"),
+        ("conv2d_batchnorm", {"axis": [1]}, "axis"),
+        ("conv2d_batchnorm", {"data_format": "channels_first"}, "data_format"),
+        ("batchnorm", {"inverse_quantizer": "quantized_bits(8)"}, "inverse_quantizer"),
+        ("average", {"average_quantizer": "quantized_bits(4,0,alpha='auto_po2')"}, "single number"),
+    ],
+)
 def test_what_is_refused(name, changes, what, tmp_path):
     layer = next(i for i, v in enumerate(quantized_attributes(configuration(name))) if v["class_name"] != "QActivation")
     with pytest.raises(GatewrightError, match=r"(?s).*" + what):
@@ -173,6 +176,32 @@ def test_folding_without_a_beta_is_refused_as_qkeras_fails(tmp_path):
         names = [n for n in store[name].attrs["weight_names"] if "beta" not in str(n)]
         store[name].attrs["weight_names"] = np.array(names, "S")
     with pytest.raises(UnsupportedError, match="'center' = False"):
+        load(tmp_path / "model.json", weights=tmp_path / "weights.h5")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    ("name", "weight"),
+    [
+        ("dense_auto_po2", "kernel"),
+        ("dense_auto", "kernel"),
+        ("dense_po2", "kernel"),
+        ("dense", "bias"),
+        ("batchnorm", "gamma"),
+        ("conv2d_batchnorm", "moving_variance"),
+        ("conv2d_batchnorm", "kernel"),
+        ("batchnorm_bits", "moving_variance"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_refused(name, weight, value, tmp_path):
+    import h5py
+
+    imported(name, tmp_path)
+    with h5py.File(tmp_path / "weights.h5", "r+") as store:
+        found = []
+        store.visititems(lambda path, _: found.append(path) if path.endswith(f"{weight}:0") else None)
+        store[found[0]][...] = value
+    with pytest.raises(GatewrightError, match=r"NaN|not positive"):
         load(tmp_path / "model.json", weights=tmp_path / "weights.h5")
 
 
