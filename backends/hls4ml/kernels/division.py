@@ -42,6 +42,8 @@ def select(rounding: Rounding) -> int:
 def lines(ratio: Fraction, rounding: Rounding) -> tuple[int, int, int, int]:
     """Give P, D and the two numerators' constants c (for v >= 0, halves up; and for v < 0, halves down)."""
     p, d = ratio.numerator, ratio.denominator
+    if d % 2 and rounding not in (Rounding.TRN, Rounding.TRN_ZERO):  # no halves: every mode takes the nearest integer
+        return p, d, d // 2, d // 2
     match rounding:
         case Rounding.TRN:
             return p, d, 0, 0
