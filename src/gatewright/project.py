@@ -169,7 +169,8 @@ def compile_model(
     settings = make_config(precision, config)
     if vectors < 1:
         raise OptionError(f"vectors = {vectors}", hint="verify on one vector at least, or not at all (--no-verify)")
-    progress("reading the model")
+    if not isinstance(model, Graph):
+        progress("reading the model")
     source = load(model, weights=weights)
     progress("lowering to fixed point")
     graph = lower(source, board=target, samples=samples, config=settings, output=output)
