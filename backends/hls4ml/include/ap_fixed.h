@@ -1,7 +1,7 @@
 // Lean fixed-point types for C simulation: ap_fixed, ap_ufixed, ap_int, ap_uint.
 //
-// Put this folder first on the include path of an hls4ml project and its C simulation uses these headers in place of the
-// vendor's ap_types. They are for simulation only: synthesis always sees the vendor's own.
+// Put this folder first on the include path of an hls4ml project and its C simulation uses these headers in place of
+// the vendor's ap_types. They are for simulation only: synthesis always sees the vendor's own.
 //
 // A value is one signed integer V of 64 bits (128 where the format needs it) that stands for V / 2^(W - I). Every
 // operation gives the bits that the vendor's headers give; where those do something surprising, a comment marked

@@ -1,5 +1,5 @@
-// The functions of the vendor's simulation model of hls_math.h: the C library's, in double, converted to the type of the
-// argument.
+// The functions of the vendor's simulation model of hls_math.h: the C library's, in double, converted to the type of
+// the argument.
 #ifndef GATEWRIGHT_LEAN_HLS_MATH_H
 #define GATEWRIGHT_LEAN_HLS_MATH_H
 
@@ -15,7 +15,7 @@ template <class T> T cos(T x) { return T(std::cos(x.to_double())); }
 template <class T> T asin(T x) { return T(std::asin(x.to_double())); }
 template <class T> T acos(T x) { return T(std::acos(x.to_double())); }
 template <class T> T atan(T x) { return T(std::atan(x.to_double())); }
-template <class T> T atan2(T y, T x) { return T(std::atan2(y.to_double(), x.to_double())); } // the vendor's does not compile
+template <class T> T atan2(T y, T x) { return T(std::atan2(y.to_double(), x.to_double())); } // not in the vendor's
 
 } // namespace hls
 

@@ -1,14 +1,15 @@
 // hls::stream for C simulation: an unbounded queue, kept as a ring that grows.
 //
 // Reading an empty stream: the vendor's model prints a warning, returns a value of T() and carries on, and so does this
-// one, so that results stay equal. In hardware the design would hang, so each such read is counted, and so is each stream
-// that is destroyed with data left in it. The counters are per shared library:
+// one, so that results stay equal. In hardware the design would hang, so each such read is counted, and so is each
+// stream that is destroyed with data left in it. The counters are per shared library:
 //
 //     extern "C" unsigned long lean_stream_empty_reads();   reads of an empty stream so far
 //     extern "C" unsigned long lean_stream_leftovers();     streams destroyed with data in them so far
 //
 // whoever runs the simulation calls them through the library after a frame; a change means that the frame is not to be
-// trusted. (An exception would do, but could not pass the C interface.) Warnings go to standard error, the first few only.
+// trusted. (An exception would do, but could not pass the C interface.) Warnings go to standard error, the first few
+// only.
 #ifndef GATEWRIGHT_LEAN_HLS_STREAM_H
 #define GATEWRIGHT_LEAN_HLS_STREAM_H
 
@@ -36,7 +37,9 @@ extern "C" {
 __attribute__((used, visibility("default"))) inline unsigned long lean_stream_empty_reads() {
     return lean::faults.empty_reads;
 }
-__attribute__((used, visibility("default"))) inline unsigned long lean_stream_leftovers() { return lean::faults.leftovers; }
+__attribute__((used, visibility("default"))) inline unsigned long lean_stream_leftovers() {
+    return lean::faults.leftovers;
+}
 }
 
 namespace hls {

@@ -1,7 +1,7 @@
 """The lean fixed-point headers equal the vendor's: one program, compiled against each, must print the same lines.
 
-``lean/cases.h`` holds the cases as C++ templates, this file draws the formats that they are instantiated with (fixed seed)
-and ``lean/templates.cpp`` runs hls4ml's own layer templates. The vendor's headers are those that hls4ml ships.
+``lean/cases.h`` holds the cases as C++ templates, this file draws the formats that they are instantiated with (fixed
+seed) and ``lean/templates.cpp`` runs hls4ml's own layer templates. The vendor's headers are those that hls4ml ships.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEAN = Path(__file__).parents[3] / "backends" / "hls4ml" / "include"
 ROUNDINGS = ("AP_TRN", "AP_TRN_ZERO", "AP_RND", "AP_RND_ZERO", "AP_RND_INF", "AP_RND_MIN_INF", "AP_RND_CONV")
 OVERFLOWS = ("AP_WRAP", "AP_SAT", "AP_SAT_SYM", "AP_SAT_ZERO")
 MODES = tuple(itertools.product(ROUNDINGS, OVERFLOWS))
-# -DNDEBUG: the vendor's asserts stop a rounding that drops more bits than the source has, which is well defined without.
+# -DNDEBUG: the vendor's asserts stop a rounding that drops more bits than the source has; without, it is well defined
 VENDOR_FLAGS = ("-w", "-fpermissive", "-DNDEBUG")
 STRICT_FLAGS = ("-Wall", "-Wextra", "-Werror", "-pedantic-errors")
 
@@ -151,6 +151,13 @@ def exact_bits(a: Format, b: Format) -> int:
     return max(whole) + 3 + max(*fractions, sum(fractions))
 
 
+def undefined_integer(kind: str, formats: list[Format]) -> bool:
+    """Whether a number with negative integer bits becomes an integer: the vendor's never initialises that."""
+    if kind == "conversion":
+        return formats[1].modes is None and formats[0].integer_bits < 0
+    return kind == "arithmetic" and formats[0].modes is None and formats[1].integer_bits < 0
+
+
 def drawn(rng: random.Random, kind: str, count: int, widths: tuple[int, int]) -> Iterator[str]:
     """`count` different cases of one kind over drawn formats."""
     operands = 2 if kind in ("conversion", "arithmetic", "division", "comparison") else 1
@@ -161,8 +168,8 @@ def drawn(rng: random.Random, kind: str, count: int, widths: tuple[int, int]) ->
             continue  # the vendor's division of more than 64 bits is another algorithm; hls4ml does not come near it
         if kind in ("arithmetic", "comparison") and exact_bits(*formats) > 128:
             continue  # refused by the lean headers: see test_what_is_not_offered_is_refused_by_the_compiler
-        if kind == "conversion" and formats[1].modes is None and formats[0].integer_bits < 0:
-            continue  # never initialised by the vendor's
+        if undefined_integer(kind, formats):
+            continue
         text = case(kind, *formats)
         if text not in seen:
             seen.add(text)
@@ -254,7 +261,7 @@ def nnet_utils(backend: str, folder: Path) -> Path:
 
 @gxx
 def test_hls4mls_layer_templates_compute_what_they_do_with_the_vendors(tmp_path: Path) -> None:
-    """Dense, convolution, pooling, activations, merges, padding in parallel and in streams, for Vivado and for Vitis."""
+    """Dense, convolution, pooling, activations, merges, padding, in parallel and in streams, for Vivado and Vitis."""
     source = HERE / "templates.cpp"
     results = {}
     for backend in ("vivado", "vitis"):
@@ -313,7 +320,7 @@ def test_wide_values_are_exact(tmp_path: Path) -> None:
         expected.append(str(a * b >> 7))
     source = tmp_path / "wide.cpp"
     source.write_text(
-        "#include <iostream>\n#include <string>\n#include \"ap_int.h\"\n"
+        '#include <iostream>\n#include <string>\n#include "ap_int.h"\n'
         "template <class T> void show(const T &x) {\n"
         "    ap_int<T::width> bits;\n    bits.range() = x.range();\n"
         "    std::cout << bits << std::endl;\n}\n"

@@ -9,7 +9,8 @@
 
 namespace lean {
 
-// Whether the floor of a value is to be raised by one. half: the first dropped bit; rest: whether any bit after it is 1.
+// Whether the floor of a value is to be raised by one. half: the first dropped bit; rest: whether any bit after it is
+// 1.
 template <ap_q_mode Q> constexpr bool rounds_up(bool negative, bool odd, bool half, bool rest) {
     switch (Q) {
     case AP_RND: return half;

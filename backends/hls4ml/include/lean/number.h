@@ -27,7 +27,8 @@ template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct named<true, W, I
 // What takes part in arithmetic: `type` is the number that a T counts as. C integers, numbers, slices and bits; not
 // floating-point numbers.
 template <class T>
-constexpr bool is_c_integer = std::is_integral<T>::value || (std::is_enum<T>::value && std::is_convertible<T, int>::value);
+constexpr bool is_c_integer =
+    std::is_integral<T>::value || (std::is_enum<T>::value && std::is_convertible<T, int>::value);
 template <class T, class = void> struct operand {};
 template <class T> struct operand<T, typename std::enable_if<is_c_integer<T> && !std::is_same<T, bool>::value>::type> {
     static constexpr bool is_c = true;
@@ -50,7 +51,8 @@ template <class B> struct bit_slice;
 
 template <int W_, int I_, bool S_, ap_q_mode Q_, ap_o_mode O_, int N_> struct number {
     static_assert(W_ > 0, "gatewright: a fixed-point type has at least one bit");
-    static_assert(O_ != AP_WRAP_SM, "gatewright: AP_WRAP_SM is not offered; compile with the vendor's ap_types headers");
+    static_assert(O_ != AP_WRAP_SM, "gatewright: AP_WRAP_SM is not offered; "
+                                    "compile this project with the vendor's ap_types headers");
     static_assert(N_ >= 0 && N_ <= W_, "gatewright: more saturated bits than the type has");
 
     typedef number lean_number;
@@ -140,12 +142,12 @@ template <int W_, int I_, bool S_, ap_q_mode Q_, ap_o_mode O_, int N_> struct nu
         return *this = shifted_left(-int64_t(from_operand(n).to_integer().V));
     }
 
-#define LEAN_COMPOUND(op)                                                                                                    \
-    template <class X, class = number_of<X>> constexpr number &operator op##=(const X &x) {                                 \
-        if constexpr (is_integer && !number_of<X>::is_integer) /* the vendor's truncates the right side first */            \
-            return *this = number(*this op from_operand(x).to_integer());                                                   \
-        else                                                                                                                 \
-            return *this = number(*this op x);                                                                               \
+#define LEAN_COMPOUND(op)                                                                                              \
+    template <class X, class = number_of<X>> constexpr number &operator op##=(const X &x) {                            \
+        if constexpr (is_integer && !number_of<X>::is_integer) /* the vendor's truncates the right side first */       \
+            return *this = number(*this op from_operand(x).to_integer());                                              \
+        else                                                                                                           \
+            return *this = number(*this op x);                                                                         \
     }
     LEAN_COMPOUND(+) LEAN_COMPOUND(-) LEAN_COMPOUND(*) LEAN_COMPOUND(/)
     LEAN_COMPOUND(%) LEAN_COMPOUND(&) LEAN_COMPOUND(|) LEAN_COMPOUND(^)

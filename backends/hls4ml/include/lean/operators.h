@@ -16,14 +16,15 @@ template <class A, class B> struct pair_of {
     // The vendor's result formats: exact, but for a quotient.
     static constexpr bool integer = a::is_integer && b::is_integer, is_signed = a::is_signed || b::is_signed;
     static constexpr int fraction = AP_MAX(a::fraction, b::fraction);
-    static constexpr int whole = AP_MAX(a::iwidth + (b::is_signed && !a::is_signed), b::iwidth + (a::is_signed && !b::is_signed));
+    static constexpr bool extends_a = b::is_signed && !a::is_signed, extends_b = a::is_signed && !b::is_signed;
+    static constexpr int whole = AP_MAX(a::iwidth + extends_a, b::iwidth + extends_b);
     typedef typename named<integer, a::width + b::width, a::iwidth + b::iwidth, is_signed>::type product;
     typedef typename named<integer, whole + 1 + fraction, whole + 1, is_signed>::type sum;
     typedef typename named<integer, whole + 1 + fraction, whole + 1, true>::type difference;
     typedef typename named<integer, whole + fraction, whole, is_signed>::type logic;
     static constexpr int quotient_width = b::is_signed + a::width + AP_MAX(b::fraction, 0);
     typedef typename named<integer, quotient_width, b::is_signed + a::iwidth + b::fraction, is_signed>::type quotient;
-    static constexpr int remainder_width = AP_MIN(a::width, b::width + (a::is_signed && !b::is_signed));
+    static constexpr int remainder_width = AP_MIN(a::width, b::width + extends_b);
     typedef typename named<true, remainder_width, remainder_width, a::is_signed>::type remainder;
 };
 template <class A, class B, class = number_of<A>, class = number_of<B>,
@@ -46,12 +47,12 @@ template <class A, class B, class P = operands<A, B>> constexpr typename P::prod
     typedef typename R::raw T;
     return R(exactly(), T(as_operand(a).V) * T(as_operand(b).V));
 }
-#define LEAN_ALIGNED(op, result)                                                                                             \
-    template <class A, class B, class P = operands<A, B>>                                                                    \
-    constexpr typename P::result operator op(const A &a, const B &b) {                                                       \
-        typedef typename P::result R;                                                                                        \
-        typedef typename R::raw T;                                                                                           \
-        return R(exactly(), T(aligned<T, P::fraction>(a) op aligned<T, P::fraction>(b)));                                    \
+#define LEAN_ALIGNED(op, result)                                                                                       \
+    template <class A, class B, class P = operands<A, B>>                                                              \
+    constexpr typename P::result operator op(const A &a, const B &b) {                                                 \
+        typedef typename P::result R;                                                                                  \
+        typedef typename R::raw T;                                                                                     \
+        return R(exactly(), T(aligned<T, P::fraction>(a) op aligned<T, P::fraction>(b)));                              \
     }
 LEAN_ALIGNED(+, sum) LEAN_ALIGNED(-, difference) LEAN_ALIGNED(&, logic) LEAN_ALIGNED(|, logic) LEAN_ALIGNED(^, logic)
 #undef LEAN_ALIGNED
@@ -62,7 +63,9 @@ template <class P> struct common_integer {
     typedef typename P::a a;
     typedef typename P::b b;
     static constexpr int width = AP_MAX(a::width, b::width) + P::is_signed;
-    static constexpr bool is_signed = a::width > b::width ? a::is_signed : b::width > a::width ? b::is_signed : P::is_signed;
+    static constexpr bool is_signed = a::width > b::width   ? a::is_signed
+                                      : b::width > a::width ? b::is_signed
+                                                            : P::is_signed;
     typedef signed_bits<width + !is_signed> raw;
     template <class X> static constexpr raw of(const X &x) { return wrap<width, is_signed, raw>(as_operand(x).V); }
 };
@@ -79,7 +82,7 @@ constexpr typename number_first<A, B>::quotient operator/(const A &a, const B &b
     } else {
         // As the vendor's: both are brought into these many bits, where the smallest number divided by -1 wraps.
         constexpr int up = AP_MAX(NB::fraction, 0);
-        constexpr int width = AP_MAX(NA::width + up + (NB::is_signed && !NA::is_signed), NB::width + (NA::is_signed && !NB::is_signed));
+        constexpr int width = AP_MAX(NA::width + up + P::extends_a, NB::width + P::extends_b);
         typedef signed_bits<width + 1> T;
         const T divided = T(T(as_operand(a).V) * (T(1) << up)) / T(as_operand(b).V);
         return R(exactly(), wrap<R::width, R::is_signed, typename R::raw>(wrap<width, P::is_signed, T>(divided)));
@@ -107,11 +110,15 @@ constexpr auto operator>>(const A &a, const B &n) {
 }
 
 // ap_int and ap_uint with float or double give that; ap_fixed with either does not compile, as in the vendor's.
-template <class A, class F>
-using with_float = typename std::enable_if<number_of<A>::is_integer && !operand<A>::is_c && std::is_floating_point<F>::value, F>::type;
-#define LEAN_WITH_FLOAT(op)                                                                                                  \
-    template <class A, class F> constexpr with_float<A, F> operator op(const A &a, F f) { return F(as_operand(a).V) op f; }        \
-    template <class A, class F> constexpr with_float<A, F> operator op(F f, const A &a) { return f op F(as_operand(a).V); }
+template <class A, class F, bool Integer = number_of<A>::is_integer && !operand<A>::is_c>
+using with_float = typename std::enable_if<Integer && std::is_floating_point<F>::value, F>::type;
+#define LEAN_WITH_FLOAT(op)                                                                                            \
+    template <class A, class F> constexpr with_float<A, F> operator op(const A &a, F f) {                              \
+        return F(as_operand(a).V) op f;                                                                                \
+    }                                                                                                                  \
+    template <class A, class F> constexpr with_float<A, F> operator op(F f, const A &a) {                              \
+        return f op F(as_operand(a).V);                                                                                \
+    }
 LEAN_WITH_FLOAT(+) LEAN_WITH_FLOAT(-) LEAN_WITH_FLOAT(*) LEAN_WITH_FLOAT(/)
 #undef LEAN_WITH_FLOAT
 
@@ -152,13 +159,15 @@ template <class P, class A, class B> constexpr bool equal(const A &a, const B &b
 }
 template <class A, class F>
 using if_float = typename std::enable_if<!operand<A>::is_c && std::is_floating_point<F>::value, number_of<A>>::type;
-#define LEAN_COMPARE(op, exact)                                                                                              \
-    template <class A, class B, class P = operands<A, B>> constexpr bool operator op(const A &a, const B &b) { return exact; } \
-    template <class A, class F, class = if_float<A, F>> constexpr bool operator op(const A &a, F f) {                       \
-        return as_operand(a).to_double() op double(f);                                                                       \
-    }                                                                                                                        \
-    template <class A, class F, class = if_float<A, F>> constexpr bool operator op(F f, const A &a) {                       \
-        return double(f) op as_operand(a).to_double();                                                                       \
+#define LEAN_COMPARE(op, exact)                                                                                        \
+    template <class A, class B, class P = operands<A, B>> constexpr bool operator op(const A &a, const B &b) {         \
+        return exact;                                                                                                  \
+    }                                                                                                                  \
+    template <class A, class F, class = if_float<A, F>> constexpr bool operator op(const A &a, F f) {                  \
+        return as_operand(a).to_double() op double(f);                                                                 \
+    }                                                                                                                  \
+    template <class A, class F, class = if_float<A, F>> constexpr bool operator op(F f, const A &a) {                  \
+        return double(f) op as_operand(a).to_double();                                                                 \
     }
 LEAN_COMPARE(==, equal<P>(a, b))
 LEAN_COMPARE(!=, !equal<P>(a, b))
@@ -182,7 +191,8 @@ std::basic_ostream<C, Traits> &operator<<(std::basic_ostream<C, Traits> &out, co
 }
 template <class C, class Traits, int W, int I, bool S, ap_q_mode Q, ap_o_mode O, int N>
 std::basic_istream<C, Traits> &operator>>(std::basic_istream<C, Traits> &in, number<W, I, S, Q, O, N> &x) {
-    typename std::conditional<(Q == LEAN_INTEGER && W > 53), typename std::conditional<S, ap_slong, ap_ulong>::type, double>::type v{};
+    typedef typename std::conditional<S, ap_slong, ap_ulong>::type integer;
+    typename std::conditional<(Q == LEAN_INTEGER && W > 53), integer, double>::type v{}; // a double holds 53 bits
     in >> v;
     x = v;
     return in;

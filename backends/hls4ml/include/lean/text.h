@@ -11,8 +11,9 @@ namespace lean {
 
 constexpr char digit_of(unsigned d) { return char(d < 10 ? '0' + d : 'a' + d - 10); }
 
-// The prefix 0b, 0o or 0x and the digits of v. As the vendor's: outside decimal a 0 goes before a digit whose top bit is
-// 1, so that the text does not look negative, if the number (of `width` bits) has higher bits and `guard` asks for it.
+// The prefix 0b, 0o or 0x and the digits of v. As the vendor's: outside decimal a 0 goes before a digit whose top bit
+// is 1, so that the text does not look negative, if the number (of `width` bits) has higher bits and `guard` asks for
+// it.
 template <class String> String integer_text(uint128 v, int width, int radix, bool guard) {
     String digits;
     if (v == 0) digits = "0";
@@ -26,8 +27,8 @@ template <class String> String integer_text(uint128 v, int width, int radix, boo
     return String(radix == 2 ? "0b" : radix == 8 ? "0o" : "0x") + digits;
 }
 
-// The `count` bits of a fraction as digits, without the point. In decimal all that there are, up to the last that is not
-// 0; else one for each group of bits, the last group filled up with zeros.
+// The `count` bits of a fraction as digits, without the point. In decimal all that there are, up to the last that is
+// not 0; else one for each group of bits, the last group filled up with zeros.
 template <class String> String fraction_text(uint128 bits, int count, int radix) {
     String digits;
     if (radix == 10) {
@@ -55,7 +56,7 @@ template <class String, class N> String number_text(const N &x, int radix, bool 
         const uint128 bits = minus ? magnitude : magnitude & (~uint128(0) >> (128 - N::width));
         return sign + integer_text<String>(bits, N::width, radix, !minus);
     } else {
-        static_assert(N::fraction <= 120 && N::iwidth <= 120, "gatewright: to_string has no digits for a number this wide");
+        static_assert(N::fraction <= 120 && N::iwidth <= 120, "gatewright: a number this wide has no to_string");
         constexpr int fraction = AP_MAX(N::fraction, 0), zeros = AP_MAX(-N::fraction, 0);
         constexpr int whole_bits = AP_MAX(N::iwidth, 0) + 1; // one more, as the vendor's
         String text;

@@ -1,8 +1,9 @@
-// Cases that are compiled against the vendor's ap_types and against the lean ones; both must print the same lines, one for
-// each case: its name, how many values it looked at, a hash of them. A case name as argument prints the values instead.
+// Cases that are compiled against the vendor's ap_types and against the lean ones; both must print the same lines, one
+// for each case: its name, how many values it looked at, a hash of them. A case name as argument prints the values
+// instead.
 //
-// Left out, because the vendor's headers give no defined answer: integers from formats with negative integer bits (never
-// initialised), ++ and to_string where I > W (shifts by negative amounts), division by zero, NaN.
+// Left out, because the vendor's headers give no defined answer: integers from formats with negative integer bits
+// (never initialised), ++ and to_string where I > W (shifts by negative amounts), division by zero, NaN.
 #include "ap_fixed.h"
 #include "ap_int.h"
 #include "utils/x_hls_utils.h"
@@ -115,8 +116,9 @@ template <class D> void from_doubles(const char *name) {
             c.add("double", D(v * unit / 8));
             c.add("float", D(float(v * unit / 8)));
         }
-    const double odd[] = {1e-300, -1e-300, 5e-324, -5e-324, 1e-20, -1e-20, 1e9, -1e9, 1e18, -1e18, 1e30, -1e30, 1e300, -1e300,
-                          0x1p40, -0x1p40, 0x1.8p52, -0x1.8p52, 0x1.fffffffffffffp62, -0x1.fffffffffffffp62, 0x1p63, -0x1p63,
+    const double odd[] = {1e-300, -1e-300, 5e-324, -5e-324, 1e-20, -1e-20, 1e9, -1e9, 1e18, -1e18,
+                          1e30, -1e30, 1e300, -1e300, 0x1p40, -0x1p40, 0x1.8p52, -0x1.8p52,
+                          0x1.fffffffffffffp62, -0x1.fffffffffffffp62, 0x1p63, -0x1p63,
                           0x1.0000000000001p64, 0x1.8p126, -0x1.8p127, 0x1p130, 0.0, -0.0, 0x1.fffffffffffffp-2,
                           -0x1.fffffffffffffp-2, -0.5, 0.5, 0x1.0000000000001p-1, -0x1.0000000000001p-1};
     for (double x : odd) {
@@ -200,7 +202,8 @@ template <class A, class K> void mixed(const char *name) {
         const A a = values<A>::at(i, 256);
         for (int k : {-129, -3, -1, 0, 1, 2, 100, 40000}) {
             with_c(c, a, K(k));
-            c.add("double", order(a, k * 0.25)), c.add("double", order(k * 0.25, a)), c.add("float", order(a, k * 0.5f));
+            c.add("double", order(a, k * 0.25)), c.add("double", order(k * 0.25, a));
+            c.add("float", order(a, k * 0.5f));
         }
     }
 }
@@ -211,7 +214,8 @@ template <class A, class K> void integer_mixed(const char *name) {
         for (int k : {-129, -3, -1, 1, 2, 100, 40000}) {
             if (K(k) != 0) c.add("a%k", a % K(k));
             if (a != 0) c.add("k%a", K(k) % a);
-            c.add("1 << a", 1 << (a & 7)), c.add("double", a * 0.3), c.add("float", 2.5f / (a | 1)), c.add("index", "0123456789abcdef"[a & 15] == '3');
+            c.add("1 << a", 1 << (a & 7)), c.add("double", a * 0.3), c.add("float", 2.5f / (a | 1));
+            c.add("index", "0123456789abcdef"[a & 15] == '3');
         }
     }
 }
@@ -222,21 +226,25 @@ template <class A> void unary(const char *name) {
         const A a = values<A>::at(i, 512);
         c.add("minus", -a), c.add("not", ~a), c.add("!", !a), c.add("bool", (bool)a), c.add("length", a.length());
         for (int s : {-100, -7, -2, -1, 0, 1, 3, 6, 64, 200}) {
-            c.add("<<", A(a << s)), c.add(">>", A(a >> s)), c.add("<< ap", A(a << ap_int<9>(s))), c.add(">> ap", A(a >> ap_uint<4>(s)));
+            c.add("<<", A(a << s)), c.add(">>", A(a >> s));
+            c.add("<< ap", A(a << ap_int<9>(s))), c.add(">> ap", A(a >> ap_uint<4>(s)));
             A x = a;
             x <<= s; c.add("<<=", x); x = a; x >>= s; c.add(">>=", x);
         }
         c.add("<< unsigned", A(a << 2u)), c.add("ternary", i & 1 ? a : A(0));
         c.add("float", (float)a), c.add("to_float", a.to_float());
         if (whole_bits<A>::value >= 0) {
-            c.add("to_int", a.to_int()), c.add("to_uint", (long long)a.to_uint()), c.add("to_int64", (long long)a.to_int64());
-            c.add("to_uint64", (unsigned long long)a.to_uint64()), c.add("int", (int)a), c.add("unsigned", (long long)(unsigned)a);
+            c.add("to_int", a.to_int()), c.add("to_uint", (long long)a.to_uint());
+            c.add("to_int64", (long long)a.to_int64());
+            c.add("to_uint64", (unsigned long long)a.to_uint64()), c.add("int", (int)a);
+            c.add("unsigned", (long long)(unsigned)a);
             c.add("short", (int)(short)a), c.add("char", (int)(signed char)a), c.add("long long", (long long)a);
             c.add("ap_int", ap_int<4>(a)), c.add("ap_uint", ap_uint<9>(a));
         }
         A x = a;
         if (whole_bits<A>::value <= A::width) {
-            c.add("x++", A(x++)), c.add("x++", x), c.add("--x", A(--x)), c.add("++x", A(++x)), c.add("x--", A(x--)), c.add("x--", x);
+            c.add("x++", A(x++)), c.add("x++", x), c.add("--x", A(--x));
+            c.add("++x", A(++x)), c.add("x--", A(x--)), c.add("x--", x);
             for (int radix : {2, 8, 10, 16})
                 if (A::width < 64) c.add("text", a.to_string(radix));
             if (A::width < 64) c.add("text", a.to_string(16, false)), c.add("text", a.to_string());

@@ -3,7 +3,8 @@
 #include "ap_shift_reg.h"
 #include "hls_stream.h"
 
-// Operations: n >= 0 writes n, -1 reads (result: the value), -2 read_nb (the value, or -100), -3 the size, -4 empty + 2 full.
+// Operations: n >= 0 writes n, -1 reads (result: the value), -2 read_nb (the value, or -100), -3 the size, -4 empty + 2
+// full.
 extern "C" void play(const int *operations, int count, int *results) {
     hls::stream<int> s("played");
     for (int i = 0; i < count; ++i) {

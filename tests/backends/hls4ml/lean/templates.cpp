@@ -72,7 +72,8 @@ typedef ap_fixed<9, 5, AP_RND, AP_SAT_SYM> result_t;
 typedef ap_ufixed<7, 3, AP_RND_CONV, AP_SAT> relu_t;
 
 struct dense_latency_config : nnet::dense_config {
-    static const unsigned n_in = 12, n_out = 6, strategy = nnet::latency, reuse_factor = 1, n_zeros = 0, multiplier_limit = 72;
+    static const unsigned n_in = 12, n_out = 6, multiplier_limit = 72;
+    static const unsigned strategy = nnet::latency, reuse_factor = 1, n_zeros = 0;
     typedef ::accum_t accum_t;
     typedef ::bias_t bias_t;
     typedef ::weight_t weight_t;
@@ -128,8 +129,9 @@ struct conv_mult_resource_config : dense_resource_config {
     template <class D, class R, class C> using kernel = nnet::DenseResource_rf_leq_nin<D, R, C>;
 };
 struct conv_config : nnet::conv2d_config {
-    static const unsigned in_height = 5, in_width = 6, n_chan = 2, filt_height = 3, filt_width = 3, kernel_size = 9, n_filt = 3;
-    static const unsigned out_height = 3, out_width = 4, strategy = nnet::latency, reuse_factor = 1, multiplier_limit = 54;
+    static const unsigned in_height = 5, in_width = 6, n_chan = 2, filt_height = 3, filt_width = 3, kernel_size = 9;
+    static const unsigned n_filt = 3, out_height = 3, out_width = 4, multiplier_limit = 54;
+    static const unsigned strategy = nnet::latency, reuse_factor = 1;
     static const unsigned n_partitions = 12, n_pixels = 1, min_height = 5, min_width = 6;
     static const nnet::conv_implementation implementation = nnet::conv_implementation::linebuffer;
     static const ap_uint<9> pixels[30]; // of the encoded streams, which are not run here
@@ -247,9 +249,10 @@ void activations() {
     nnet::thresholded_relu<input_t, C::param_t, result_t, C>(x, 1.3, y), show("thresholded_relu", y, 24);
     nnet::elu<input_t, C::param_t, result_t, C>(x, 1.0, y), show("elu", y, 24);
     typedef ap_fixed<18, 8> p_t;
-    nnet::softmax<input_t, p_t, softmax_config<nnet::softmax_implementation::stable>>(x, p), show("softmax stable", p, 24);
-    nnet::softmax<input_t, p_t, softmax_config<nnet::softmax_implementation::latency>>(x, p), show("softmax latency", p, 24);
-    nnet::softmax<input_t, p_t, softmax_config<nnet::softmax_implementation::argmax>>(x, p), show("softmax argmax", p, 24);
+#define SOFTMAX(kind) nnet::softmax<input_t, p_t, softmax_config<nnet::softmax_implementation::kind>>(x, p)
+    SOFTMAX(stable), show("softmax stable", p, 24);
+    SOFTMAX(latency), show("softmax latency", p, 24);
+    SOFTMAX(argmax), show("softmax argmax", p, 24);
     hls::stream<in_pack> in("in");
     hls::stream<out_pack> out("out");
     feed(in, x, 24), nnet::relu<in_pack, out_pack, C>(in, out), show("relu stream", out);
