@@ -117,6 +117,10 @@ class Plan:
 
 def missing(graph: Graph, options: Options) -> Iterator[GatewrightError]:
     """Give an error for each node that cannot be emitted."""
+    if not graph.is_integer:
+        unlowered = [_unlowered(node) for node in graph.nodes if type(node.op) in REASONS]
+        yield from unlowered or [UnsupportedError("the graph is not all integers", hint="lower it first")]
+        return
     builder = _Builder(graph, options)
     for node in graph.nodes:
         try:
@@ -126,39 +130,18 @@ def missing(graph: Graph, options: Options) -> Iterator[GatewrightError]:
             builder.wires[node] = Wire(builder.name(node), node.shape or (1,), type_of(node.type), node)
 
 
+def _unlowered(node: Node) -> UnsupportedError:
+    return refuse(node, f"{op_name(node.op)}: {REASONS[type(node.op)]}", "lower the graph first")
+
+
 def make_plan(graph: Graph, options: Options) -> Plan:
     """Choose the layers. Raises UnsupportedError (ManyErrors for several) for what cannot be emitted."""
-    problems = _structure_problems(graph)
-    builder = _Builder(graph, options)
-    if not problems:
-        problems = list(missing(graph, options))
-    if problems:
+    if problems := list(missing(graph, options)):
         raise problems[0] if len(problems) == 1 else ManyErrors(problems)
+    builder = _Builder(graph, options)
     for node in graph.nodes:
         builder.add(node)
     return builder.plan()
-
-
-def _structure_problems(graph: Graph) -> list[GatewrightError]:
-    if not graph.is_integer:
-        return [UnsupportedError("the graph is not all integers", hint="lower it first")]
-    return [
-        refuse(node, "an output that no input reaches", "leave it out of the model")
-        for node in graph.outputs
-        if not _reached(node)
-    ]
-
-
-def _reached(node: Node) -> bool:
-    seen: set[Node] = set()
-    stack = [node]
-    while stack:
-        here = stack.pop()
-        if isinstance(here.op, Input):
-            return True
-        stack.extend(i for i in here.inputs if i not in seen)
-        seen.update(here.inputs)
-    return False
 
 
 @dataclass
@@ -200,7 +183,9 @@ class _Builder:
 
     def _operation(self, node: Node) -> None:
         if type(node.op) in REASONS:
-            raise refuse(node, f"{op_name(node.op)}: {REASONS[type(node.op)]}")
+            raise _unlowered(node)
+        if all(is_constant(i) for i in node.inputs):
+            raise refuse(node, f"{op_name(node.op)} of constants only", "fold the constants before")
         reader = self._quantizer(node)
         name = self.name(node)
         if reader is not None and isinstance(reader.op, Quantize):
@@ -287,11 +272,13 @@ def _ports(layers: list[Layer], inputs: tuple[Wire, ...], outputs: list[Wire]) -
 
     With arrays a reshape shares its operand's memory, so an output that is one gets a copy too.
     """
+    names = [wire.name for wire in outputs]
     read = {wire.name for layer in layers for wire in layer.inputs} | {wire.name for wire in inputs}
+    read |= {name for name in names if names.count(name) > 1}
     views = {layer.output.name for layer in layers if layer.kind == "Reshape"}
     ports: list[Wire] = []
     for wire in outputs:
-        if wire.name in read | views or wire.name in {p.name for p in ports}:
+        if wire.name in read | views:
             port = replace(wire, name=f"{wire.name}_out{len(ports)}")
             layers = [*layers, _copy(wire, (port,))]
             wire = port
