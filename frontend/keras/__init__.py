@@ -7,7 +7,7 @@ from typing import Any
 
 from ...graph import FileError, Graph, UnsupportedError
 from .archive import Store, check_depth, guarded, open_store, parse_json, plain, read_bytes, read_member
-from .assemble import assemble
+from .assemble import assemble, check_classes
 from .config import Entry, dialect_of, mapping, parse
 from .registry import Dialect
 from .weights import read_live, read_store
@@ -45,7 +45,9 @@ def _text(value: Any, where: str) -> str:
 
 def _root(data: Mapping[str, Any], where: str) -> Entry:
     _register_others()
-    return parse(mapping(plain(data), "the model", where), where)
+    root = parse(mapping(plain(data), "the model", where), where)
+    check_classes(root)
+    return root
 
 
 def _register_others() -> None:

@@ -125,18 +125,29 @@ class Store:
     def names(self, path: str) -> list[str]:
         """The names inside a group; empty where there is no group."""
         group = self._find(path)
-        return [] if group is None or not hasattr(group, "keys") else [str(key) for key in group]
+        with guarded(self.where):
+            return [] if group is None or not hasattr(group, "keys") else [str(key) for key in group]
+
+    def identity(self, path: str) -> Any:
+        """Give what is equal for two paths that lead to one object."""
+        import h5py
+
+        with guarded(self.where):
+            info = h5py.h5o.get_info(self._find(path).id)
+            return info.fileno, info.addr
 
     def is_dataset(self, path: str) -> bool:
         """Whether the path leads to numbers."""
-        return hasattr(self._find(path), "shape")
+        data = self._find(path)
+        with guarded(self.where):
+            return hasattr(data, "shape")
 
     def attribute(self, path: str, name: str) -> Any:
         """Give an attribute of a group (strings decoded, arrays as lists), None where there is none."""
         group = self._find(path)
-        if group is None or name not in group.attrs:
-            return None
         with guarded(self.where):
+            if group is None or name not in group.attrs:
+                return None
             value = group.attrs[name]
             return _decode(value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value)
 
@@ -156,9 +167,9 @@ class Store:
     def array(self, path: str) -> NDArray:
         """Give a dataset of numbers as float32 (integers stay)."""
         data = self._find(path)
-        if not hasattr(data, "shape"):
-            raise damaged(self.where, f"no dataset {path}")
         with guarded(self.where):
+            if not hasattr(data, "shape"):
+                raise damaged(self.where, f"no dataset {path}")
             if data.external or data.is_virtual:
                 raise FileError(
                     f"{path} keeps its data in another file", where=self.where, hint="save the weights in one file"

@@ -27,9 +27,7 @@ Key = tuple[str, int]
 
 def assemble(root: Entry, arrays: Arrays, dialect: Dialect, source: str) -> Graph:
     """Give the graph of a whole model. Raises UnsupportedError, ShapeError, FileError; ManyErrors for several."""
-    if not root.is_model:
-        raise FileError(f"{root.class_name} is a layer, not a model", where=root.where, hint="put it into a Sequential")
-    raise_all(_unknown(e) for e in root.walk() if not e.is_model and not known(e))
+    check_classes(root)
     assembly = Assembly(root, arrays, dialect)
     inputs = tuple(assembly.input(entry) for entry in assembly.input_layers)
     results = assembly.model(root, list(inputs))
@@ -37,6 +35,13 @@ def assemble(root: Entry, arrays: Arrays, dialect: Dialect, source: str) -> Grap
     names = assembly.output_names(len(results))
     outputs = tuple(Node(Output(name), (n,), name) for name, n in zip(names, results, strict=True) if n is not None)
     return Graph(inputs, outputs, root.name, source, tuple(dict.fromkeys(assembly.notes)))
+
+
+def check_classes(root: Entry) -> None:
+    """Raise UnsupportedError for each layer whose class cannot be imported, FileError where there is no model at all."""
+    if not root.is_model:
+        raise FileError(f"{root.class_name} is a layer, not a model", where=root.where, hint="put it into a Sequential")
+    raise_all(_unknown(e) for e in root.walk() if not e.is_model and not known(e))
 
 
 def known(entry: Entry) -> bool:

@@ -26,7 +26,7 @@ ENTRY_KEYS = {
 class Entry:
     """One layer (or model) of a configuration. ``path`` is unique in the file; ``children`` are the layers of a model,
     or what a wrapper wraps; ``inbound`` are its calls as the file has them; ``built`` is the shape it was
-    built for, if known.
+    built for, if known; entries with the same number ``shared`` were one object in memory.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Entry:
     path: str
     where: str
     built: Any = None
+    shared: Any = None
     inbound: tuple[Any, ...] = ()
     children: tuple["Entry", ...] = field(default=())
 
@@ -85,7 +86,8 @@ def parse(data: Mapping[str, Any], where: str, prefix: str = "", depth: int = 0)
     inbound = sequence(data.get("inbound_nodes") or [], "inbound_nodes", here)
     module, build = str(data.get("module") or ""), data.get("build_config")
     built = build.get("input_shape") if isinstance(build, Mapping) else None
-    return Entry(name, class_name, module, config, path, here, built, tuple(inbound), children)
+    shared = data.get("shared_object_id")
+    return Entry(name, class_name, module, config, path, here, built, shared, tuple(inbound), children)
 
 
 def _check_entry(data: Mapping[str, Any], where: str) -> None:

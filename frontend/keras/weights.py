@@ -21,7 +21,7 @@ NOT_WEIGHTS = ("optimizer", "seed_generator", "_metrics", "metrics", "optimizer_
 
 
 def stored(entry: Entry) -> tuple[Weight, ...]:
-    """The weights that a layer must have; none for classes that cannot be imported (that is another error's business)."""
+    """The weights that a layer must have; none for classes that cannot be imported (refused elsewhere)."""
     kind = LAYERS.get(entry.class_name)
     return kind.stored(entry.config) if kind else ()
 
@@ -35,7 +35,7 @@ def read_store(root: Entry, store: Store) -> Arrays:
 
 
 def read_legacy(root: Entry, store: Store, group: str) -> Arrays:
-    """Read the layout of Keras 1 and 2: one group per layer, its arrays in the order of the attribute ``weight_names``.
+    """Read the layout of Keras 1 and 2: one group per layer, its arrays in the order of ``weight_names``.
 
     A nested model has one group for all its layers: trainable weights first, in the order of the layers, then the others.
     """
@@ -98,7 +98,7 @@ def _distribute(
 
 
 def read_paths(root: Entry, store: Store) -> Arrays:
-    """Read the layout of Keras 3 and the .keras files of tf-keras: groups by snake-case class name, arrays by number."""
+    """Read the layout of Keras 3 and the .keras files of tf-keras: groups by class name, arrays by number."""
     top = next((t for t in ("layers", "_layer_checkpoint_dependencies") if store.names(t)), "")
     result: dict[Entry, dict[str, NDArray]] = {}
     used: set[str] = set()
@@ -174,16 +174,23 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _unused(store: Store, used: set[str], path: str = "", depth: int = 0) -> Iterator[str]:
-    """Give the groups with numbers that belong to no layer of the configuration."""
-    for name in store.names(path):
-        here = f"{path}/{name}" if path else name
-        if name in NOT_WEIGHTS or here in used or depth > 30:
-            continue
-        if store.is_dataset(here):
-            yield path
-            return
-        yield from _unused(store, used, here, depth + 1)
+def _unused(store: Store, used: set[str]) -> Iterator[str]:
+    """Give the groups with numbers that belong to no layer of the configuration; each object is looked at once."""
+    seen: set[Any] = set()
+    pending = [""]
+    while pending:
+        path = pending.pop()
+        for name in store.names(path):
+            here = f"{path}/{name}" if path else name
+            if name in NOT_WEIGHTS or here in used:
+                continue
+            if (identity := store.identity(here)) in seen:
+                continue
+            seen.add(identity)
+            if store.is_dataset(here):
+                yield path
+                break
+            pending.append(here)
 
 
 def read_live(root: Entry, model: Any) -> Arrays:

@@ -40,7 +40,9 @@ def window(layer: Layer, x: Node, kernel: Sizes, causal: bool = False) -> tuple[
     strides = config.integers("strides", rank, 1, low=1)
     dilation = config.integers("dilation_rate", rank, 1, low=1)
     if max(strides) > 1 and max(dilation) > 1:
-        raise config.refusal("dilation_rate", list(dilation), "Keras has no dilation together with strides over 1")
+        raise config.refusal(
+            "dilation_rate", list(dilation), "use either strides or dilation; frameworks differ on both at once"
+        )
     return strides, dilation, read_padding(layer, x.shape[:-1], kernel, strides, dilation, causal)
 
 

@@ -125,7 +125,7 @@ def bilinear(layer: Layer, x: Node, factors: Sequence[int]) -> Node:
 
 
 def interpolation(n: int, factor: int) -> NDArray:
-    """Give [n * factor, n]: output i reads the input at (i + 1/2) / factor - 1/2, held at the borders (half-pixel centres).
+    """Give [n * factor, n]: output i reads the input at (i + 1/2) / factor - 1/2 (half-pixel centres, held at borders).
 
     Source: TensorFlow, tf.image.resize (version 2), method bilinear without antialiasing.
     """

@@ -1,4 +1,4 @@
-"""Transposed convolutions. The output length follows keras/src/backend/common/backend_utils.py and tf_keras conv_utils."""
+"""Transposed convolutions. Output lengths as in backend/common/backend_utils.py of Keras 3, conv_utils of tf-keras."""
 
 from ....graph import Node, ShapeError
 from ....graph.ops import ConvTranspose

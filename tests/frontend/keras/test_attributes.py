@@ -1,0 +1,216 @@
+"""Nothing is silently dropped: each supported layer refuses an attribute that it does not know, and names it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gatewright.frontend.attributes import Attributes
+from gatewright.frontend.keras.assemble import assemble
+from gatewright.frontend.keras.config import parse
+from gatewright.frontend.keras.registry import ACTIVATIONS, LAYERS, Dialect
+from gatewright.graph import Graph, ManyErrors, ShapeError, UnsupportedError
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "Dense": {"units": 2},
+    "BinaryDense": {"units": 2},
+    "Conv1D": {"filters": 2, "kernel_size": 3},
+    "Conv2D": {"filters": 2, "kernel_size": [3, 3]},
+    "DepthwiseConv1D": {"kernel_size": 3},
+    "DepthwiseConv2D": {"kernel_size": [3, 3]},
+    "SeparableConv1D": {"filters": 2, "kernel_size": 3},
+    "SeparableConv2D": {"filters": 2, "kernel_size": [3, 3]},
+    "Conv1DTranspose": {"filters": 2, "kernel_size": 3},
+    "Conv2DTranspose": {"filters": 2, "kernel_size": [3, 3]},
+    "Activation": {"activation": "relu"},
+    "Reshape": {"target_shape": [-1]},
+    "Permute": {"dims": [2, 1]},
+    "RepeatVector": {"n": 2},
+    "Dot": {"axes": 1},
+    "TimeDistributed": {"layer": {"class_name": "Dense", "config": {"name": "inner", "units": 2}}},
+    "Normalization": {"mean": 0.0, "variance": 1.0},
+    **{f"{kind}Pooling{rank}D": {"pool_size": 2} for kind in ("Max", "Average") for rank in (1, 2)},
+    **{f"{kind}Pool{rank}D": {"pool_size": 2} for kind in ("Max", "Avg") for rank in (1, 2)},
+}
+OWN = sorted(
+    n
+    for n, kind in LAYERS.items()
+    if kind.build.__module__.startswith("gatewright.frontend.keras") and n != "InputLayer"
+)
+PAIRS = ("Subtract", "Dot", "Add", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
+
+
+def shape_for(name: str) -> list[Any]:
+    if name in ("Flatten", "Dense", "BinaryDense", "RepeatVector", "Dot"):
+        return [None, 6]
+    return [None, 6, 6, 3] if "2D" in name and name != "SpatialDropout2D" else [None, 6, 3]
+
+
+def built(name: str, config: dict[str, Any], dialect: Dialect = Dialect.KERAS3, node: Any = None) -> Graph:
+    """Assemble a model of one layer; the fixture below gives it weights."""
+    inputs = ["a", "b"] if name in PAIRS else ["a"]
+    args = [{"class_name": "__keras_tensor__", "config": {"keras_history": [i, 0, 0]}} for i in inputs]
+    call = node or {"args": [args if len(args) > 1 else args[0]], "kwargs": {}}
+    layers = [
+        *({"class_name": "InputLayer", "config": {"name": i, "batch_shape": shape_for(name)}} for i in inputs),
+        {"class_name": name, "config": {"name": "it", **config}, "inbound_nodes": [call]},
+    ]
+    model = {"name": "m", "layers": layers, "input_layers": [[i, 0, 0] for i in inputs], "output_layers": ["it", 0, 0]}
+    root = parse({"class_name": "Functional", "config": model}, "file.keras")
+    return assemble(root, {}, dialect, "file.keras")
+
+
+@pytest.fixture(autouse=True)
+def _weights_of_any_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gatewright.frontend.keras.registry import Layer
+
+    monkeypatch.setattr(Layer, "array", lambda self, name, shape: np.ones(shape, np.float32))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_without_it_the_layer_imports(name: str) -> None:
+    assert built(name, ARGUMENTS.get(name, {})).outputs
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_an_unknown_attribute_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        built(name, {**ARGUMENTS.get(name, {}), "sparkle": 42})
+    assert "'sparkle' = 42" in caught.value.what
+    assert caught.value.where == f"file.keras: it ({name})"
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_an_unknown_argument_of_the_call_is_refused(name: str) -> None:
+    tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["a", 0, 0]}}
+    arg = [tensor, tensor] if name in PAIRS else tensor
+    with pytest.raises(UnsupportedError, match="attention_mask"):
+        built(name, ARGUMENTS.get(name, {}), node={"args": [arg], "kwargs": {"attention_mask": 1}})
+
+
+@pytest.mark.parametrize(
+    "name", sorted(n for n in ACTIVATIONS if not n.startswith(("quantized", "stochastic", "binary", "ternary")))
+)
+def test_an_unknown_attribute_of_an_activation_is_refused(name: str) -> None:
+    if ACTIVATIONS[name].__module__.startswith("gatewright.frontend.qkeras"):
+        pytest.skip("tested with the quantizers")
+    with pytest.raises(UnsupportedError, match="'sparkle' = 42"):
+        built("Activation", {"activation": {"class_name": name, "config": {"sparkle": 42}}})
+
+
+WRONG = [
+    ("Conv2D", {"padding": "full"}, "padding"),
+    ("Conv2D", {"data_format": "channels_middle"}, "data_format"),
+    ("Conv2D", {"strides": [0, 1]}, "strides"),
+    ("Conv2D", {"strides": [2, 2], "dilation_rate": [2, 2]}, "dilation_rate"),
+    ("Conv2D", {"kernel_size": [3]}, "kernel_size"),
+    ("Conv2D", {"filters": "many"}, "filters"),
+    ("Conv2D", {"activation": "hyperbolic"}, "activation"),
+    ("Conv2D", {"dtype": "float16"}, "dtype"),
+    ("Conv2D", {"dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}}}, "dtype"),
+    ("Dense", {"dtype": {"class_name": "QuantizedDTypePolicy", "config": {"name": "int8"}}}, "dtype"),
+    ("Dense", {"quantization_config": {"mode": "int8"}}, "quantization_config"),
+    ("BatchNormalization", {"axis": 0}, "axis"),
+    ("BatchNormalization", {"axis": 7}, "axis"),
+    ("BatchNormalization", {"axis": [1, 2]}, "axis"),
+    ("BatchNormalization", {"renorm": True}, "renorm"),
+    ("BatchNormalization", {"epsilon": "small"}, "epsilon"),
+    ("LayerNormalization", {"axis": [1, 1]}, "axis"),
+    ("UpSampling2D", {"interpolation": "bicubic"}, "interpolation"),
+    ("ReLU", {"max_value": -1.0}, "max_value"),
+    ("Permute", {"dims": [1, 1]}, "dims"),
+    ("Cropping1D", {"cropping": [-1, 1]}, "cropping"),
+    ("Reshape", {"target_shape": [0, -1]}, "target_shape"),
+    ("Softmax", {"axis": 0}, "axis"),
+    ("MaxPooling2D", {"padding": "causal"}, "padding"),
+]
+
+
+@pytest.mark.parametrize(("name", "config", "attribute"), WRONG)
+def test_a_value_without_a_meaning_is_refused(name: str, config: dict[str, Any], attribute: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"'{attribute}' = ") as caught:
+        built(name, {**ARGUMENTS.get(name, {}), **config})
+    assert "it (" in caught.value.where
+
+
+IMPOSSIBLE = [
+    ("Reshape", {"target_shape": [7]}),
+    ("Cropping1D", {"cropping": [3, 3]}),
+    ("Conv1D", {"filters": 2, "kernel_size": 9}),
+    ("Conv1D", {"groups": 2}),
+    ("RepeatVector", {"n": 1 << 60}),
+    ("UpSampling2D", {"size": [1 << 30, 1 << 30]}),
+    ("ZeroPadding2D", {"padding": 1 << 40}),
+]
+
+
+@pytest.mark.parametrize(("name", "config"), IMPOSSIBLE)
+def test_what_does_not_fit_is_an_error_at_once(name: str, config: dict[str, Any]) -> None:
+    with pytest.raises(ShapeError) as caught:
+        built(name, {**ARGUMENTS.get(name, {}), **config})
+    assert "it" in caught.value.where
+
+
+@pytest.mark.parametrize("name", ["Lambda", "Masking", "LSTM", "Embedding", "MyOwnLayer", "TFOpLambda"])
+def test_layers_that_are_not_supported_are_refused_with_a_way_out(name: str) -> None:
+    with pytest.raises(UnsupportedError, match=name) as caught:
+        built(name, {})
+    assert caught.value.hint
+
+
+def test_training_calls_are_refused() -> None:
+    tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["a", 0, 0]}}
+    with pytest.raises(UnsupportedError, match="training"):
+        built("Dropout", {"rate": 0.5}, node={"args": [tensor], "kwargs": {"training": True}})
+
+
+def test_functions_of_keras_ops_are_not_taken_for_layers_of_the_same_name() -> None:
+    layers = [{"class_name": "Add", "module": "keras.src.ops.numpy", "config": {}}]
+    root = parse({"class_name": "Sequential", "config": {"name": "s", "layers": layers}}, "f")
+    with pytest.raises(UnsupportedError, match=r"keras\.src\.ops\.numpy\.Add"):
+        assemble(root, {}, Dialect.KERAS3, "f")
+
+
+def test_all_problems_of_a_model_come_at_once() -> None:
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, 4]}},
+        {"class_name": "Dense", "config": {"name": "one", "units": 2, "sparkle": 1, "glitter": 2}},
+        {"class_name": "Dense", "config": {"name": "two", "units": 2, "dtype": "float16"}},
+    ]
+    root = parse({"class_name": "Sequential", "config": {"name": "s", "layers": layers}}, "f")
+    weights = {e: {"kernel": np.ones(1), "bias": np.ones(1)} for e in root.children[1:]}
+    with pytest.raises(ManyErrors) as caught:
+        assemble(root, weights, Dialect.KERAS3, "f")
+    text = str(caught.value)
+    assert "sparkle" in text
+    assert "glitter" in text
+    assert "float16" in text
+
+
+def test_hard_sigmoid_differs_between_the_frameworks() -> None:
+    texts = [str(built("Activation", {"activation": "hard_sigmoid"}, dialect)) for dialect in Dialect]
+    assert texts[0] != texts[1]
+    assert "(0.2, 0.5)" in texts[1]
+
+
+def test_attributes_read_with_a_wrong_type_are_refused() -> None:
+    attributes = Attributes({"n": True, "f": "x", "t": 3, "l": [1, "2"], "inf": 1e400}, where="w")
+    for read in (
+        lambda: attributes.integer("n"),
+        lambda: attributes.real("f"),
+        lambda: attributes.text("t"),
+        lambda: attributes.integers("l", 2),
+        lambda: attributes.real("inf"),
+        lambda: attributes.boolean("t"),
+        lambda: attributes.take("gone"),
+    ):
+        with pytest.raises(UnsupportedError, match="attribute"):
+            read()
+    attributes.done()
+
+
+def test_attributes_left_alone_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="'b' = 2"), Attributes({"a": 1, "b": 2}) as attributes:
+        attributes.take("a")
