@@ -1,13 +1,13 @@
 """Channels-first models in a channels-last graph: transposes cancel, sink, and vanish into the inputs, outputs and weights."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Self, TypeVar
 
 import numpy as np
 
-from ..graph import Array, Float, Format, Graph, NDArray, Node, Op
+from ..graph import Float, Graph, NDArray, Node, Op
 from ..graph.ops import (
     Activation,
     Add,
@@ -35,10 +35,9 @@ from ..graph.ops import (
     Sub,
     Transpose,
     Upsample,
-    mover,
 )
+from .rearrange import Axes, groups, inverse, keeps_order, moved_constant, reshaped, transposed, trimmed
 
-Axes = tuple[int, ...]
 T = TypeVar("T")
 MAX_INPUTS = 8
 """For more inputs than these, only the layout that their own readers ask for is tried."""
@@ -61,13 +60,19 @@ def settle_layout(graph: Graph) -> Graph:
     """
     if not any(isinstance(n.op, Transpose) for n in graph.nodes):
         return graph
+    best = _with_inputs(graph, bring=False)
+    return best if _cost(best) == 0 else min(best, _with_inputs(graph, bring=True), key=_cost)
+
+
+def _with_inputs(graph: Graph, *, bring: bool) -> Graph:
+    """Settle with the order of axes of each input that leaves the least to do."""
     chosen: dict[Node, Axes] = {}
-    best = _Settling(graph, chosen).run()
+    best = _Settling(graph, chosen, bring).run()
     for node in graph.inputs:
         for axes in _candidates(graph, node):
             if _cost(best) == 0:
                 return best
-            tried = _Settling(graph, {**chosen, node: axes}).run()
+            tried = _Settling(graph, {**chosen, node: axes}, bring).run()
             if _cost(tried) < _cost(best):
                 best, chosen[node] = tried, axes
     return best
@@ -84,11 +89,6 @@ def _candidates(graph: Graph, node: Node) -> list[Axes]:
 def _cost(graph: Graph) -> int:
     """Count the elements that transposes move at run time."""
     return sum(n.type.size for n in graph.nodes if isinstance(n.op, Transpose) and n.type.value is None)
-
-
-def inverse(axes: Sequence[int]) -> Axes:
-    """Give the order that undoes ``axes``."""
-    return tuple(int(i) for i in np.argsort(axes))
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,13 @@ _Old = _View | _Shuffle
 
 
 class _Settling:
-    """One run over a graph. ``wanted`` says in which order the axes of inputs should be."""
+    """One run over a graph. ``wanted`` says in which order the axes of inputs should be.
 
-    def __init__(self, graph: Graph, wanted: dict[Node, Axes]) -> None:
-        self.graph, self.wanted = graph, wanted
+    ``bring``: where a reshape joins axes that do not stand together, only these are brought together, the others stay.
+    """
+
+    def __init__(self, graph: Graph, wanted: dict[Node, Axes], bring: bool) -> None:
+        self.graph, self.wanted, self.bring = graph, wanted, bring
         self.old: dict[Node, _Old] = {}
         self.made: dict[tuple[Node, Axes], Node] = {}
 
@@ -275,12 +278,12 @@ class _Settling:
         """Give an operand of a broadcast in the order ``axes``; shorter ones get axes of length 1 in front."""
         rank = len(axes)
         if len(old.shape) == rank:
-            return _trimmed(self.arranged(old, axes)) if isinstance(old.op, Constant) else self.arranged(old, axes)
+            return trimmed(self.arranged(old, axes)) if isinstance(old.op, Constant) else self.arranged(old, axes)
         if axes == tuple(range(rank)) or not old.shape:
             return self.plain(old)
         long = reshaped(self.plain(old), (1,) * (rank - len(old.shape)) + old.shape)
         ordered = transposed(long, inverse(axes))
-        return _trimmed(ordered) if isinstance(old.op, Constant) else ordered
+        return trimmed(ordered) if isinstance(old.op, Constant) else ordered
 
     def _concat(self, node: Node, axis: int) -> _Old:
         views = [self.old[i] for i in node.inputs]
@@ -340,6 +343,8 @@ class _Settling:
             x = _View(reshaped(x.node, x.inner[0]), x.inner[1])
         if keeps_order(x.node.shape, x.axes):
             return _View.plain(_named(reshaped(x.node, shape), node, x.node))
+        if self.bring and len(shape) > 1:
+            x = self._brought_together(x, shape)
         regrouped = _regrouped(x, shape)
         if regrouped is not None:
             inner, axes = regrouped
@@ -348,6 +353,15 @@ class _Settling:
             indices = np.arange(shape[0]).reshape(x.node.shape).transpose(x.axes).ravel()
             return _Shuffle(_named(reshaped(x.node, shape), node, x.node), indices, (x.node.shape, x.axes))
         return self._as_it_is(node)
+
+    def _brought_together(self, x: _View, shape: tuple[int, ...]) -> _View:
+        """Transpose so that the axes which a reshape joins stand together; those that stand alone keep their order."""
+        runs = [[x.axes[i] for i in olds] for olds, _ in groups([x.node.shape[a] for a in x.axes], shape)]
+        ones = [a for a, n in enumerate(x.node.shape) if n == 1]
+        order = (*ones, *(a for group in sorted(runs, key=min) for a in group))
+        if keeps_order(x.node.shape, order):
+            return x
+        return _View(self._transposed(x.node, order), tuple(order.index(a) for a in x.axes))
 
 
 def _named(new: Node, old: Node, x: Node) -> Node:
@@ -362,60 +376,15 @@ def _or_none(axes: Axes) -> Axes | None:
     return None if axes == tuple(range(len(axes))) else axes
 
 
-def keeps_order(shape: tuple[int, ...], axes: Axes) -> bool:
-    """Whether a transpose only moves axes of length 1, so that the elements stay in the same order."""
-    real = [a for a in axes if shape[a] != 1]
-    return real == sorted(real)
-
-
-def transposed(node: Node, axes: Axes) -> Node:
-    """Give ``node.transpose(axes)`` in the cheapest way: nothing, a moved constant, a reshape, or one transpose."""
-    if axes == tuple(range(len(axes))):
-        return node
-    if isinstance(node.op, Constant):
-        return moved_constant(node, mover(Transpose(axes)))
-    if keeps_order(node.shape, axes):
-        return reshaped(node, tuple(node.shape[a] for a in axes))
-    return Node(Transpose(axes), (node,), node.where)
-
-
-def reshaped(node: Node, shape: tuple[int, ...]) -> Node:
-    """Give ``node.reshape(shape)``; reshapes of reshapes become one."""
-    if node.shape == shape:
-        return node
-    if isinstance(node.op, Constant):
-        return moved_constant(node, mover(Reshape(shape)))
-    if isinstance(node.op, Reshape):
-        return reshaped(node.inputs[0], shape)
-    return Node(Reshape(shape), (node,), node.where)
-
-
-def moved_constant(node: Node, move: Callable[[NDArray], NDArray], op: Op | None = None) -> Node:
-    """Move the elements of a constant and of its format; of any other node by the operation ``op``."""
-    if not isinstance(node.op, Constant):
-        assert op is not None
-        return Node(op, (node,), node.where)
-    format: Format = node.op.format.map(node.shape, move)
-    return Node(Constant(Array(move(node.op.value.data)), format), (), node.where)
-
-
-def _trimmed(node: Node) -> Node:
-    """Drop leading axes of length 1 of a constant: broadcasting puts them back."""
-    shape = node.shape
-    while shape and shape[0] == 1:
-        shape = shape[1:]
-    return reshaped(node, shape)
-
-
 def _regrouped(x: _View, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Axes] | None:
     """Reshape without a transpose: where each group of axes that is split or joined stands together in the new order too.
 
     Gives the new node's shape and the axes of the view on it; None where a group is torn apart.
     """
-    groups = _groups([x.node.shape[a] for a in x.axes], shape)
+    runs = groups([x.node.shape[a] for a in x.axes], shape)
     order = [a for a in range(len(x.axes)) if x.node.shape[a] != 1]  # the new node's axes, as they stand
     found: list[tuple[int, list[int]]] = []
-    for olds, news in groups:
+    for olds, news in runs:
         places = [order.index(x.axes[i]) for i in olds]
         if places != list(range(places[0], places[0] + len(places))):
             return None
@@ -423,15 +392,3 @@ def _regrouped(x: _View, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Axes]
     ones = [i for i, n in enumerate(shape) if n == 1]
     stands = ones + [i for _, news in sorted(found) for i in news]
     return tuple(shape[i] for i in stands), inverse(stands)
-
-
-def _groups(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-    """Pair the least runs of axes (without those of length 1) that hold the same number of elements."""
-    a, b = ([i for i, n in enumerate(s) if n != 1] for s in (old, new))
-    groups = []
-    while a:
-        left, right = [a.pop(0)], [b.pop(0)]
-        while (p := prod(old[i] for i in left)) != (q := prod(new[i] for i in right)):
-            (left if p < q else right).append((a if p < q else b).pop(0))
-        groups.append((left, right))
-    return groups

@@ -247,9 +247,7 @@ class Call:
 
     def constant(self, value: npt.ArrayLike, key: str = "") -> Node:
         """Give a float32 constant; ``key`` says which of the operator's."""
-        array = np.asarray(value)
-        array = self.real(array) if array.dtype != object else array
-        return Node(Constant(Array(array)), (), f"{self.name}/{key}" if key else self.name)
+        return Node(Constant(Array(self.real(np.asarray(value)))), (), f"{self.name}/{key}" if key else self.name)
 
     def axis(self, axis: int, rank: int) -> int:
         """Give an axis of the source, which may be negative, counted from 0. Raises ShapeError where there is no such axis."""

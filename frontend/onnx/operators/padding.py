@@ -8,6 +8,8 @@ from ..registry import MAX_ELEMENTS, Call, operator
 from .moves import taken
 from .slicing import sliced
 
+MAX_PICKS = 1 << 20
+"""Of an axis that is padded with values of the tensor itself."""
 MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge", "wrap": "wrap"}
 
 
@@ -35,6 +37,8 @@ def _mirrored(call: Call, x: Node, pads: tuple[tuple[int, int], ...], mode: str)
     """Pad with values of the tensor itself: pick them, axis by axis."""
     for axis, widths in enumerate(pads):
         n = x.shape[axis]
+        if n + sum(widths) > MAX_PICKS:
+            raise call.misfit(f"padding {pads}")
         if mode == "reflect" and n == 1 and any(widths):
             raise call.misfit("an axis of length 1 has nothing to reflect")
         indices = np.pad(np.arange(n), widths, mode=mode)  # type: ignore[call-overload]

@@ -14,6 +14,10 @@ from .moves import taken
 from .windows import channels_first, channels_last
 
 
+MAX_LENGTH = 1 << 14
+"""Of an axis after it; an interpolation matrix has this number of rows."""
+
+
 @operator("Upsample")
 def upsample(call: Call) -> Node:
     """Scale every axis (opsets 7 to 9): positions are ``index / scale``, rounded down for ``nearest``."""
@@ -144,7 +148,7 @@ def _with_roi(call: Call, lines: list[Line], roi: list[float], axes: list[int] |
 def _resized(call: Call, method: Method, lines: list[Line]) -> Node:
     """Resize axis by axis, with the channels last, where rows and columns are matrix axes without a transpose."""
     x = call.flow()
-    if prod(line.resized for line in lines) > MAX_ELEMENTS:
+    if prod(line.resized for line in lines) > MAX_ELEMENTS or max((line.resized for line in lines), default=1) > MAX_LENGTH:
         raise call.misfit(f"a result of shape {[line.resized for line in lines]}")
     moving = [line.resized != line.length or _moves(method, line) for line in lines]
     if not any(moving):
