@@ -167,33 +167,31 @@ class Program:
     """The compiled kernels of some cases."""
 
     def __init__(
-        self, cases: Sequence[Case], folder: Path, *, include: Path = LEAN, flags: Sequence[str] = ("-std=c++17",)
+        self,
+        cases: Sequence[Case],
+        folder: Path,
+        *,
+        include: Path = LEAN,
+        flags: Sequence[str] = ("-std=c++17",),
+        compiler: Sequence[str] = (GXX or "g++",),
     ) -> None:
         self.cases = list(cases)
+        source, library = folder / "kernels.cpp", folder / "kernels.so"
+        source.write_text(self._text())
+        for name, data in kernels.headers().items():
+            (folder / name).write_bytes(data)
+        places = [f"-I{folder}", f"-I{include}", "-o", str(library), str(source)]
+        command = [*compiler, *flags, "-O1", "-shared", "-fPIC", *places]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[:6000]
+        self.library = ctypes.CDLL(str(library))
+
+    def _text(self) -> str:
         text = HEAD + "static long left = 0;\n" + 'extern "C" long left_over() { long n = left; left = 0; return n; }\n'
         for i, one in enumerate(self.cases):
             text += "".join(_table(i, name, n) for name, n in one.kernel.constants.items())
             text += _config(i, one.kernel) + _body(i, one.kernel, False) + _body(i, one.kernel, True)
-        source, library = folder / "kernels.cpp", folder / "kernels.so"
-        source.write_text(text)
-        for name, data in kernels.headers().items():
-            (folder / name).write_bytes(data)
-        command = [
-            GXX or "g++",
-            *flags,
-            "-O1",
-            "-shared",
-            "-fPIC",
-            f"-I{folder}",
-            f"-I{include}",
-            "-o",
-            str(library),
-            str(source),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[:6000]
-        self.warnings = done.stderr
-        self.library = ctypes.CDLL(str(library))
+        return text
 
     def run(self, index: int, inputs: Sequence[np.ndarray], stream: bool) -> np.ndarray:
         """Feed carried integers [batch, *shape]; gives the result's carried integers [batch, *shape]."""

@@ -1,5 +1,6 @@
 """A wide sweep over drawn formats and shapes, and all cases on the vendor's own types in C++11. By hand."""
 
+import sys
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,3 +97,10 @@ def test_drawn_windows(seed: int, tmp_path: Path) -> None:
     module = test_kernels_linear
     cases = [*module.conv_cases(rng, 36), *module.transposed_cases(rng, 24), *module.pool_cases(rng, 18)]
     check_all(Program(cases, tmp_path), seed, 6)
+
+
+def test_with_the_packaged_compiler(tmp_path: Path) -> None:
+    pytest.importorskip("ziglang")
+    cases = [c for module in (test_kernels_pointwise, test_kernels_linear, test_kernels_shape) for c in module.CASES[::5]]
+    compiler = (sys.executable, "-m", "ziglang", "c++")
+    check_all(Program(cases, tmp_path, compiler=compiler), 3, 4)
