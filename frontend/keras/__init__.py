@@ -96,8 +96,10 @@ def from_object(model: Any) -> Graph:
     try:
         config = plain(model.get_config())
     except NotImplementedError:
+        config = {}
+    if not isinstance(config, dict) or "layers" not in config:
         hint = "build it with the functional interface, or export it to ONNX"
-        raise UnsupportedError("a subclassed model has no configuration", where=where, hint=hint) from None
+        raise UnsupportedError("a subclassed model has no configuration", where=where, hint=hint)
     check_depth(config, where)
     config = _completed(config, model)
     kind = next((c.__name__ for c in type(model).__mro__ if c.__name__ in ("Sequential", "Functional")), "Model")

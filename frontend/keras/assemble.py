@@ -38,7 +38,7 @@ def assemble(root: Entry, arrays: Arrays, dialect: Dialect, source: str) -> Grap
 
 
 def check_classes(root: Entry) -> None:
-    """Raise UnsupportedError for each layer whose class cannot be imported, FileError where there is no model at all."""
+    """Raise UnsupportedError for each layer whose class cannot be imported, FileError where there is no model."""
     if not root.is_model:
         raise FileError(f"{root.class_name} is a layer, not a model", where=root.where, hint="put it into a Sequential")
     raise_all(_unknown(e) for e in root.walk() if not e.is_model and not known(e))

@@ -1,7 +1,7 @@
 """Small Keras models over every supported layer and argument. ``pick`` chooses: a seeded generator, or Hypothesis.
 
-Each kind is a function of the framework (the module ``keras`` or ``tf_keras``) and ``pick``, and gives a model that is built. Not
-every draw is a model that the framework accepts; it raises then, and the caller draws again.
+Each kind is a function of the framework (the module ``keras`` or ``tf_keras``) and ``pick``, and gives a model that is built.
+Not every draw is a model that the framework accepts; it raises then, and the caller draws again.
 """
 
 from collections.abc import Callable, Sequence
@@ -439,13 +439,13 @@ def randomize(model: Any, seed: int) -> None:
 def refuse_ambiguous(model: Any) -> None:
     """Raise ValueError where Keras 3 on TensorFlow adds a bias of C numbers along the wrong axis.
 
-    With channels_first it does so if the last axis, too, has C elements (``add`` in keras/src/backend/tensorflow/numpy.py). Other
+    With channels_first it does so if the last axis, too, has C elements (``add`` in its backend/tensorflow/numpy.py). Other
     backends of Keras, and other sizes, do what the layer says.
     """
     for layer in model.layers:
-        if getattr(layer, "data_format", "") == "channels_first" and getattr(layer, "use_bias", False):
-            if layer.output.shape[1] == layer.output.shape[-1]:
-                raise ValueError("ambiguous bias")
+        first = getattr(layer, "data_format", "") == "channels_first"
+        if first and getattr(layer, "use_bias", False) and layer.output.shape[1] == layer.output.shape[-1]:
+            raise ValueError("ambiguous bias")
 
 
 def samples(model: Any, seed: int, batch: int = 2) -> list[np.ndarray]:

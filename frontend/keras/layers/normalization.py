@@ -9,7 +9,7 @@ from ....graph import NDArray, Node
 from ....graph.ops import Activation, Add, Maximum, Mul, Reduce, Reduction, Sub
 from ..ignored import ignore_training
 from ..registry import Dialect, Layer, Weight, layer
-from .common import along, axes_of, single
+from .common import along, axes_of, axis_of, single
 
 BATCH_NORM = (
     Weight("gamma", when="scale"),
@@ -65,18 +65,29 @@ LAYER_NORM = (
 def layer_normalization(layer: Layer, inputs: list[Node]) -> Node:
     """Import (x - mean) / sqrt(variance + epsilon) * gamma + beta over some axes; rms_scaling keeps the mean."""
     x, config = single(layer, inputs), layer.config
-    axes = axes_of(layer, "axis", config.take("axis", -1), len(x.shape))
+    value = config.take("axis", -1)
+    axes = axes_of(layer, "axis", value, len(x.shape))
     epsilon, rms = config.real("epsilon", 1e-3), config.boolean("rms_scaling", False)
     scale, center = config.boolean("scale", True), config.boolean("center", True)
     spread = x if rms else layer.node(Sub(), x, layer.node(Reduce(Reduction.MEAN, axes, keep=True), x))
     square = layer.node(Mul(), *(spread_of_rms(layer, x, axes) if rms else (spread, spread)))
     y = layer.node(Mul(), spread, _inverse_root(layer, square, axes, epsilon))
-    weights, shape = tuple(x.shape[a] for a in axes), along(x.shape, axes)
+    weights, shape = tuple(x.shape[a] for a in _weight_order(layer, value, len(x.shape))), along(x.shape, axes)
     if scale or rms:
         y = layer.node(Mul(), y, layer.arranged("gamma", weights, lambda w: w.reshape(shape)))
     if center and not rms:
         y = layer.node(Add(), y, layer.arranged("beta", weights, lambda w: w.reshape(shape)))
     return y
+
+
+def _weight_order(layer: Layer, value: Any, rank: int) -> list[int]:
+    """Give the axes in the order of the stored weights: as written in tf-keras, sorted as written in Keras 3.
+
+    Both then reshape the weights to the order of the input, whatever the axes were.
+    """
+    items = value if isinstance(value, list) else [value]
+    written = sorted(items) if layer.dialect is Dialect.KERAS3 else items
+    return [axis_of(layer, "axis", v, rank) for v in written]
 
 
 def spread_of_rms(layer: Layer, x: Node, axes: Sequence[int]) -> tuple[Node, Node]:
@@ -95,7 +106,12 @@ def _inverse_root(layer: Layer, square: Node, axes: tuple[int, ...], epsilon: fl
 def rms_normalization(layer: Layer, inputs: list[Node]) -> Node:
     """Import x / sqrt(mean(x^2) + epsilon) * scale over some axes."""
     x, config = single(layer, inputs), layer.config
-    axes = axes_of(layer, "axis", config.take("axis", -1), len(x.shape))
+    value = config.take("axis", -1)
+    axes = axes_of(layer, "axis", value, len(x.shape))
+    if _weight_order(layer, value, len(x.shape)) != list(range(len(x.shape) - len(axes), len(x.shape))):
+        raise config.refusal(
+            "axis", value, "normalize over the last axes, in order; Keras gives no other the right scale"
+        )
     y = layer.node(Mul(), x, _inverse_root(layer, layer.node(Mul(), x, x), axes, config.real("epsilon", 1e-6)))
     weights, shape = tuple(x.shape[a] for a in axes), along(x.shape, axes)
     return layer.node(Mul(), y, layer.arranged("scale", weights, lambda w: w.reshape(shape)))
