@@ -1,4 +1,6 @@
-"""Channels-first models in a channels-last graph: transposes cancel, sink, and vanish into the inputs, outputs and weights."""
+"""Channels-first models in a channels-last graph: transposes cancel, sink, and vanish into the inputs, outputs and
+weights.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +57,8 @@ def settle_layout(graph: Graph) -> Graph:
     %6 = dense(%5, v)
     %7 = output[name=y](%6)
 
-    Every value is the same: only the order in which a sum adds changes. What a matrix product or a reshape across several axes needs
+    Every value is the same: only the order in which a sum adds changes. What a matrix product or a reshape across
+    several axes needs
     transposed stays.
     """
     if not any(isinstance(n.op, Transpose) for n in graph.nodes):
@@ -93,7 +96,9 @@ def _cost(graph: Graph) -> int:
 
 @dataclass(frozen=True)
 class _View:
-    """A value of the old graph, as one of the new graph with its axes in another order: ``old = node.transpose(axes)``."""
+    """A value of the old graph, as one of the new graph with its axes in another order: ``old =
+    node.transpose(axes)``.
+    """
 
     node: Node
     axes: Axes
@@ -377,7 +382,8 @@ def _or_none(axes: Axes) -> Axes | None:
 
 
 def _regrouped(x: _View, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Axes] | None:
-    """Reshape without a transpose: where each group of axes that is split or joined stands together in the new order too.
+    """Reshape without a transpose: where each group of axes that is split or joined stands together in the new order
+    too.
 
     Gives the new node's shape and the axes of the view on it; None where a group is torn apart.
     """

@@ -1,4 +1,6 @@
-"""ONNX models of floating-point operators: files and live ``ModelProto`` objects, opset 7 to the newest that ``onnx`` knows."""
+"""ONNX models of floating-point operators: files and live ``ModelProto`` objects, opset 7 to the newest that ``onnx``
+knows.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ __all__ = ["from_object", "load_file"]
 def load_file(path: str | Path) -> Graph:
     """Import a ``.onnx`` file (with its external data, where these lie in the same folder).
 
-    Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for several) for
+    Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for
+    several) for
     what cannot be imported exactly.
     """
     path = Path(path)

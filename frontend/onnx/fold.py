@@ -10,10 +10,27 @@ from ...graph import NDArray, UnsupportedError
 from .registry import MAX_ELEMENTS, Call, Known, Value
 
 NEVER = {
-    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial",
-    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger",
-    "If", "Loop", "Scan", "SequenceMap", "ImageDecoder", "TfIdfVectorizer", "StringNormalizer",
-}  # fmt: skip
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Bernoulli",
+    "Multinomial",
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
+    "QLinearConv",
+    "QLinearMatMul",
+    "ConvInteger",
+    "MatMulInteger",
+    "If",
+    "Loop",
+    "Scan",
+    "SequenceMap",
+    "ImageDecoder",
+    "TfIdfVectorizer",
+    "StringNormalizer",
+}
 """Not folded although nothing is unknown: random, quantized, or with graphs inside."""
 
 SHAPE_INPUT = {"ConstantOfShape": 0, "Expand": 1, "Reshape": 1}

@@ -1,7 +1,7 @@
-"""The table of operators, and what an operator's function sees: the values it reads, its attributes, its place for errors.
+"""The table of operators, and what an operator's function sees: values, attributes, its place for errors.
 
-A module of operators fills the table with ``@operator("Relu")`` above ``def relu(call: Call) -> Results``. What a function does not
-read (an attribute, an input) is an error, found by construction: see ``Call.done``.
+A module of operators fills the table with ``@operator("Relu")`` above ``def relu(call: Call) -> Results``. What a
+function does not read (an attribute, an input) is an error, found by construction: see ``Call.done``.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,9 +32,11 @@ class Flow:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """A tensor that does not depend on any input's values, as the source has it (with the batch axis, where it has one).
+    """A tensor that does not depend on any input's values, as the source has it (with the batch axis, where it has
+    one).
 
-    Where the batch is open, arithmetic on shapes may depend on its length: then there is one variant for each length that is
+    Where the batch is open, arithmetic on shapes may depend on its length: then there is one variant for each length
+    that is
     tried (``Batch.lengths``); else there is one.
     """
 
@@ -59,7 +61,9 @@ class Absent:
 
 @dataclass(frozen=True, eq=False)
 class Flipped:
-    """The transpose [features, batch] of a tensor [batch, features], which ``node`` is: to be transposed back, nothing else."""
+    """The transpose [features, batch] of a tensor [batch, features], which ``node`` is: to be transposed back,
+    nothing else.
+    """
 
     node: Node
 
@@ -70,7 +74,9 @@ Results = Node | list[Node] | Value | list[Value]
 
 @dataclass(frozen=True)
 class Batch:
-    """The lengths that axis 0 is taken to have: one where the model fixes it, else two primes, to tell it from other numbers."""
+    """The lengths that axis 0 is taken to have: one where the model fixes it, else two primes, to tell it from other
+    numbers.
+    """
 
     lengths: tuple[int, ...]
 
@@ -87,7 +93,8 @@ OPEN_BATCH = Batch((1009, 1013))
 class Call:
     """One operator of the source while it is being imported.
 
-    ``name`` is unique in the model and becomes ``Node.where``; ``place`` is the file, the operator and its name, for errors;
+    ``name`` is unique in the model and becomes ``Node.where``; ``place`` is the file, the operator and its name, for
+    errors;
     ``outputs`` counts the outputs that have a name; ``notes`` collects sentences for the user.
     """
 
@@ -125,7 +132,9 @@ class Call:
         return value
 
     def flipped(self, i: int) -> Node | None:
-        """Give input ``i`` where it is [features, batch], the transpose of the node that is given; None for any other."""
+        """Give input ``i`` where it is [features, batch], the transpose of the node that is given; None for any
+        other.
+        """
         value = self.inputs[i] if i < len(self.inputs) else None
         if not isinstance(value, Flipped):
             return None
@@ -199,7 +208,8 @@ class Call:
             return value.astype(np.float32)
 
     def operand(self, i: int, rank: int) -> Node:
-        """Give input ``i`` of an operator that broadcasts to ``rank`` axes (the batch included), without its batch axis.
+        """Give input ``i`` of an operator that broadcasts to ``rank`` axes (the batch included), without its batch
+        axis.
 
         Raises UnsupportedError where something else than the batch would meet the batch.
         """
@@ -214,7 +224,9 @@ class Call:
         return value.node
 
     def sample(self, value: Known, rank: int, what: str) -> NDArray:
-        """Give the part of a constant that meets one sample, when it broadcasts to ``rank`` axes with the batch first."""
+        """Give the part of a constant that meets one sample, when it broadcasts to ``rank`` axes with the batch
+        first.
+        """
         results = [self._one_sample(v, rank, what) for v in value.variants]
         if any(r.shape != results[0].shape or not np.array_equal(r, results[0]) for r in results[1:]):
             raise self.refuse(f"{what} depends on the length of the batch", "export the model with a fixed batch of 1")
@@ -250,7 +262,9 @@ class Call:
         return Node(Constant(Array(self.real(np.asarray(value)))), (), f"{self.name}/{key}" if key else self.name)
 
     def axis(self, axis: int, rank: int) -> int:
-        """Give an axis of the source, which may be negative, counted from 0. Raises ShapeError where there is no such axis."""
+        """Give an axis of the source, which may be negative, counted from 0. Raises ShapeError where there is no such
+        axis.
+        """
         if not -rank <= axis < rank:
             raise self.misfit(f"axis {axis} of a tensor of {rank} axes")
         return axis % rank

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from gatewright.frontend.layout import settle_layout
 from gatewright.graph import Array, Fixed, Graph, Grid, NDArray, Node, Op, evaluate
 from gatewright.graph.ops import (
@@ -171,8 +172,16 @@ def input_met_directly(x: Node) -> Node:
 
 
 NETWORKS: list[Callable[[Node], Node]] = [
-    classifier, globally_pooled, squeeze_and_excite, decoder, shuffled, two_branches, scaled_by_channel, vector_arithmetic, input_met_directly,
-]  # fmt: skip
+    classifier,
+    globally_pooled,
+    squeeze_and_excite,
+    decoder,
+    shuffled,
+    two_branches,
+    scaled_by_channel,
+    vector_arithmetic,
+    input_met_directly,
+]
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -242,12 +251,12 @@ def drawn(seed: int) -> Graph:
     pool = list(inputs)
     for step in range(rng.randint(4, 14)):
         new = _drawn_node(rng, pool, step)
-        if new is not None and new.type.is_integer and new.type.size < 2000:
+        if new.type.is_integer and new.type.size < 2000:
             pool.append(apply(Quantize(FORMAT), new) if rng.random() < 0.7 or new.type.quantized.width > 12 else new)  # type: ignore[operator]
     return graph(inputs, *pool[-3:])
 
 
-def _drawn_node(rng: random.Random, pool: list[Node], step: int) -> Node | None:
+def _drawn_node(rng: random.Random, pool: list[Node], step: int) -> Node:
     x = rng.choice(pool)
     rank, shape = len(x.shape), x.shape
     axis = rng.randrange(rank) if rank else 0
@@ -268,6 +277,17 @@ def _drawn_node(rng: random.Random, pool: list[Node], step: int) -> Node | None:
             return apply(Reduce(rng.choice([Reduction.SUM, Reduction.MAX]), (axis,), keep=rng.random() < 0.5), x)
         case 8:
             return apply(Reshape(_drawn_shape(rng, shape)), x)
+        case 0:
+            return apply(Relu(), x)
+        case _:
+            return _drawn_move(rng, x, kind, step)
+
+
+def _drawn_move(rng: random.Random, x: Node, kind: int, step: int) -> Node:
+    """Operations on single axes."""
+    rank, shape = len(x.shape), x.shape
+    axis = rng.randrange(rank)
+    match kind:
         case 9:
             return apply(Pad(tuple((rng.randint(0, 1), rng.randint(0, 2)) for _ in shape)), x)
         case 10:

@@ -16,6 +16,16 @@ from . import (
 )
 
 __all__ = [
-    "activations", "constants", "linear", "moves", "normalization", "padding", "pointwise", "pooling", "reduction", "refused",
-    "resize", "slicing",
-]  # fmt: skip
+    "activations",
+    "constants",
+    "linear",
+    "moves",
+    "normalization",
+    "padding",
+    "pointwise",
+    "pooling",
+    "reduction",
+    "refused",
+    "resize",
+    "slicing",
+]

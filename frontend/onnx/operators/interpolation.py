@@ -1,6 +1,7 @@
 """Interpolation along one axis as a matrix [resized, original]: what Resize and Upsample mean.
 
-Formulas: the definition of Resize (opset 19); the cubic kernel is equation (4) of Keys, "Cubic convolution interpolation for
+Formulas: the definition of Resize (opset 19); the cubic kernel is equation (4) of Keys, "Cubic convolution
+interpolation for
 digital image processing" (1981), with coefficient ``a``.
 """
 
@@ -31,7 +32,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Line:
-    """One axis: its lengths before and after, the scale between them, and the part of it that is looked at (``roi``)."""
+    """One axis: its lengths before and after, the scale between them, and the part looked at (``roi``)."""
 
     length: int
     resized: int

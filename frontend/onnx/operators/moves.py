@@ -168,7 +168,7 @@ def tile(call: Call) -> Node:
 @operator("Concat")
 def concat(call: Call) -> Node:
     """Join tensors along an axis of a sample."""
-    indices = [i for i in range(len(call.inputs))]
+    indices = range(len(call.inputs))
     rank = call.rank(*indices)
     axis = call.sample_axis(call.attributes.integer("axis"), rank)
     nodes = [_part(call, i, rank) for i in indices]

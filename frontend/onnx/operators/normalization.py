@@ -11,7 +11,9 @@ from ..registry import Absent, Call, Flipped, Flow, Value, operator
 
 @operator("BatchNormalization")
 def batch_normalization(call: Call) -> list[Value]:
-    """Scale and shift each channel by the trained statistics: ``x * a + b``, with ``a = scale / sqrt(var + epsilon)``."""
+    """Scale and shift each channel by the trained statistics: ``x * a + b``, with ``a = scale / sqrt(var +
+    epsilon)``.
+    """
     flipped = call.flipped(0)
     x = call.flow() if flipped is None else flipped
     call.attributes.expect("spatial", 1, hint="statistics per element are not supported; train with spatial = 1")
@@ -37,13 +39,15 @@ def batch_normalization(call: Call) -> list[Value]:
 def _features_first(call: Call, result: Node) -> Flipped:
     """Accept the statistics of [features, batch] where they can only be the features'.
 
-    By its definition the operator normalizes axis 1. An early Keras exporter put a Transpose without ``perm`` before and after
+    By its definition the operator normalizes axis 1. An early Keras exporter put a Transpose without ``perm`` before
+    and after
     it, so that axis 1 is the batch, which the statistics do not fit.
     """
     if result.shape[0] in call.batch.lengths:
         raise call.refuse("it normalizes the batch", "take out the Transpose before it")
     call.notes.append(
-        f"{call.name}: the file normalizes [features, batch] along the batch, which its {result.shape[0]} statistics do not fit; "
+        f"{call.name}: the file normalizes [features, batch] along the batch, "
+        f"which its {result.shape[0]} statistics do not fit; "
         "they are taken as the features'"
     )
     return Flipped(result)
@@ -107,9 +111,9 @@ def _normalized_axes(call: Call, x: Node) -> tuple[int, ...]:
 
 
 def _trailing(call: Call, x: Node, i: int) -> Node:
-    """Give scale or bias of a normalization over the last axes; it may have a leading axis of length 1 for the batch."""
+    """Give scale or bias of a normalization over the last axes; a leading axis of length 1 is the batch's."""
     node = call.operand(i, len(x.shape) + 1)
-    if np.broadcast_shapes(node.shape, x.shape) != x.shape:
+    if any(n not in (1, m) for n, m in zip(node.shape[::-1], x.shape[::-1], strict=False)):
         raise call.misfit(f"input {i} of shape {node.shape} for samples of shape {x.shape}")
     return node
 

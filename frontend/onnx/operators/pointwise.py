@@ -11,10 +11,28 @@ from ..registry import Build, Call, Known, Results, operator
 from .constants import uniform
 
 FUNCTIONS = {
-    "Abs": "abs", "Sqrt": "sqrt", "Exp": "exp", "Log": "log", "Reciprocal": "reciprocal", "Erf": "erf", "Sign": "sign",
-    "Floor": "floor", "Ceil": "ceil", "Round": "round", "Sin": "sin", "Cos": "cos", "Tan": "tan", "Asin": "asin", "Acos": "acos",
-    "Atan": "atan", "Sinh": "sinh", "Cosh": "cosh", "Asinh": "asinh", "Acosh": "acosh", "Atanh": "atanh",
-}  # fmt: skip
+    "Abs": "abs",
+    "Sqrt": "sqrt",
+    "Exp": "exp",
+    "Log": "log",
+    "Reciprocal": "reciprocal",
+    "Erf": "erf",
+    "Sign": "sign",
+    "Floor": "floor",
+    "Ceil": "ceil",
+    "Round": "round",
+    "Sin": "sin",
+    "Cos": "cos",
+    "Tan": "tan",
+    "Asin": "asin",
+    "Acos": "acos",
+    "Atan": "atan",
+    "Sinh": "sinh",
+    "Cosh": "cosh",
+    "Asinh": "asinh",
+    "Acosh": "acosh",
+    "Atanh": "atanh",
+}
 """Functions without attributes, and what the graph calls them. Round is to even in both."""
 
 

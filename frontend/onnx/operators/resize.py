@@ -13,7 +13,6 @@ from .interpolation import COORDINATES, NEAREST, Line, Method, matrix, nearest_i
 from .moves import taken
 from .windows import channels_first, channels_last
 
-
 MAX_LENGTH = 1 << 14
 """Of an axis after it; an interpolation matrix has this number of rows."""
 
@@ -148,7 +147,10 @@ def _with_roi(call: Call, lines: list[Line], roi: list[float], axes: list[int] |
 def _resized(call: Call, method: Method, lines: list[Line]) -> Node:
     """Resize axis by axis, with the channels last, where rows and columns are matrix axes without a transpose."""
     x = call.flow()
-    if prod(line.resized for line in lines) > MAX_ELEMENTS or max((line.resized for line in lines), default=1) > MAX_LENGTH:
+    if (
+        prod(line.resized for line in lines) > MAX_ELEMENTS
+        or max((line.resized for line in lines), default=1) > MAX_LENGTH
+    ):
         raise call.misfit(f"a result of shape {[line.resized for line in lines]}")
     moving = [line.resized != line.length or _moves(method, line) for line in lines]
     if not any(moving):

@@ -14,7 +14,9 @@ Pairs = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Window:
-    """How windows lie over ``space``; ``overhang``: cells after the padding that rounding the length up adds, per axis."""
+    """How windows lie over ``space``; ``overhang``: cells after the padding that rounding the length up adds, per
+    axis.
+    """
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
@@ -63,7 +65,9 @@ def auto_pad(call: Call) -> str:
 
 
 def same(length: int, reach: int, stride: int, *, lower: bool) -> tuple[int, int]:
-    """Give the padding with which ``ceil(length / stride)`` windows fit; the odd cell goes after, before for ``lower``."""
+    """Give the padding with which ``ceil(length / stride)`` windows fit; the odd cell goes after, before for
+    ``lower``.
+    """
     total = max((-(-length // stride) - 1) * stride + reach - length, 0)
     small, large = total // 2, total - total // 2
     return (large, small) if lower else (small, large)
@@ -72,7 +76,8 @@ def same(length: int, reach: int, stride: int, *, lower: bool) -> tuple[int, int
 def _overhang(length: int, reach: int, stride: int, padding: tuple[int, int]) -> int:
     """Count the cells beyond the padding that the last window needs, when the number of windows is rounded up.
 
-    Windows that would start in the padding after the data do not exist (definition of MaxPool, opset 22; PyTorch and ONNX
+    Windows that would start in the padding after the data do not exist (definition of MaxPool, opset 22; PyTorch and
+    ONNX
     Runtime do so in every opset).
     """
     padded = length + sum(padding)

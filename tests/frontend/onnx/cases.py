@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from gatewright.frontend.onnx import from_object
-from gatewright.graph import Graph, NDArray, evaluate
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+
+from gatewright.frontend.onnx import from_object
+from gatewright.graph import Graph, NDArray, evaluate
 
 NEWEST = onnx.defs.onnx_opset_version()
 BATCH = 3

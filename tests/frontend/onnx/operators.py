@@ -10,19 +10,27 @@ VECTOR, IMAGE = In((6,)), In((4, 5, 6))
 AWAY, POSITIVE, UNIT = In((6,), 0.5, 3.0), In((6,), 0.2, 4.0), In((6,), -0.9, 0.9)
 
 UNARY = {
-    **dict.fromkeys(("Abs", "Exp", "Sin", "Cos", "Tanh", "Sigmoid", "Relu", "Neg", "Floor", "Ceil", "Softsign", "Softplus"), VECTOR),
+    **dict.fromkeys(
+        ("Abs", "Exp", "Sin", "Cos", "Tanh", "Sigmoid", "Relu", "Neg", "Floor", "Ceil", "Softsign", "Softplus"), VECTOR
+    ),
     **dict.fromkeys(("Atan", "Sinh", "Cosh", "Asinh", "Erf", "Sign", "Round", "Mish", "HardSwish", "Identity"), VECTOR),
     **dict.fromkeys(("Sqrt", "Log"), POSITIVE),
     **dict.fromkeys(("Asin", "Acos", "Atanh", "Tan"), UNIT),
     "Acosh": In((6,), 1.5, 3.0),
     "Reciprocal": AWAY,
-}  # fmt: skip
+}
 
 WITH_ATTRIBUTES = {
-    "LeakyRelu": {"alpha": 0.3}, "Elu": {"alpha": 0.7}, "Selu": {"alpha": 1.5, "gamma": 1.1}, "Celu": {"alpha": 0.6},
-    "ThresholdedRelu": {"alpha": 0.4}, "HardSigmoid": {"alpha": 0.3, "beta": 0.4}, "Shrink": {"lambd": 0.6, "bias": 0.2},
-    "Gelu": {"approximate": "tanh"}, "Swish": {"alpha": 1.5},
-}  # fmt: skip
+    "LeakyRelu": {"alpha": 0.3},
+    "Elu": {"alpha": 0.7},
+    "Selu": {"alpha": 1.5, "gamma": 1.1},
+    "Celu": {"alpha": 0.6},
+    "ThresholdedRelu": {"alpha": 0.4},
+    "HardSigmoid": {"alpha": 0.3, "beta": 0.4},
+    "Shrink": {"lambd": 0.6, "bias": 0.2},
+    "Gelu": {"approximate": "tanh"},
+    "Swish": {"alpha": 1.5},
+}
 
 BINARY = ("Add", "Sub", "Mul")
 REDUCTIONS = ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSum", "LogSumExp")
@@ -41,12 +49,18 @@ CASES: dict[str, Case] = {
     "Gemm": Case("Gemm", (VECTOR, floats(3, 6), floats(3)), {"transB": 1, "alpha": 0.5, "beta": 1.5}),
     "MatMul": Case("MatMul", (In((5, 6)), floats(6, 3))),
     "Conv": Case("Conv", (IMAGE, floats(6, 2, 3, 2), floats(6)), {"group": 2, "strides": [2, 1], "pads": [1, 0, 0, 1]}),
-    "ConvTranspose": Case("ConvTranspose", (IMAGE, floats(4, 3, 3, 2), floats(3)), {"strides": [2, 1], "pads": [1, 0, 0, 1]}),
+    "ConvTranspose": Case(
+        "ConvTranspose", (IMAGE, floats(4, 3, 3, 2), floats(3)), {"strides": [2, 1], "pads": [1, 0, 0, 1]}
+    ),
     "MaxPool": Case("MaxPool", (IMAGE,), {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 1, 1]}),
-    "AveragePool": Case("AveragePool", (IMAGE,), {"kernel_shape": [3, 2], "pads": [1, 0, 1, 1], "count_include_pad": 1}),
+    "AveragePool": Case(
+        "AveragePool", (IMAGE,), {"kernel_shape": [3, 2], "pads": [1, 0, 1, 1], "count_include_pad": 1}
+    ),
     "GlobalAveragePool": Case("GlobalAveragePool", (IMAGE,)),
     "GlobalMaxPool": Case("GlobalMaxPool", (IMAGE,)),
-    "BatchNormalization": Case("BatchNormalization", (IMAGE, floats(4), floats(4, seed=2), floats(4, seed=3), np.abs(floats(4, seed=4)))),
+    "BatchNormalization": Case(
+        "BatchNormalization", (IMAGE, floats(4), floats(4, seed=2), floats(4, seed=3), np.abs(floats(4, seed=4)))
+    ),
     "InstanceNormalization": Case("InstanceNormalization", (IMAGE, floats(4), floats(4, seed=2)), {"epsilon": 1e-3}),
     "GroupNormalization": Case("GroupNormalization", (IMAGE, floats(4), floats(4, seed=2)), {"num_groups": 2}),
     "LayerNormalization": Case("LayerNormalization", (IMAGE, floats(5, 6), floats(6, seed=2)), {"axis": -2}),
@@ -77,4 +91,4 @@ CASES: dict[str, Case] = {
     "Constant": Case("Constant", (), {"value": from_array(floats(1, 3))}),
     "Shape": Case("Shape", (IMAGE,)),
     "Size": Case("Size", (IMAGE,)),
-}  # fmt: skip
+}

@@ -1,14 +1,15 @@
-"""Operators over drawn shapes, strides, paddings, axes and modes, against onnx's evaluator (or numpy, where that is wrong)."""
+"""Operators over drawn shapes, strides, paddings, axes and modes, against onnx's evaluator or their definitions."""
 
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-from gatewright.frontend.onnx import from_object
-from gatewright.graph import GatewrightError, NDArray, evaluate
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+from gatewright.frontend.onnx import from_object
+from gatewright.graph import GatewrightError, NDArray, evaluate
 
 from .cases import Case, In, check, floats, ints
 
@@ -105,7 +106,7 @@ def pools(draw: st.DrawFn) -> Case:
     auto = draw(AUTO)
     if auto == "NOTSET":
         attributes["pads"] = [
-            min(p, k - 1) for p, k in zip(draw(per_axis(2 * rank, 0, 2)), attributes["kernel_shape"] * 2)
+            min(p, k - 1) for p, k in zip(draw(per_axis(2 * rank, 0, 2)), attributes["kernel_shape"] * 2, strict=True)
         ]
         attributes["ceil_mode"] = draw(st.integers(0, 1))
     else:
@@ -293,7 +294,8 @@ def test_matmul(data: st.DataObject) -> None:
     m, k, n, lead = (data.draw(st.integers(1, 4)) for _ in range(4))
     pairs: list[tuple[Any, Any]] = [
         (In((k,)), floats(k, n)), (In((k,)), floats(k)), (In((m, k)), floats(k, n)), (In((m, k)), floats(k)),
-        (In((m, k)), floats(1, k, n)), (In((lead, m, k)), floats(lead, k, n)), (In((lead, m, k)), floats(1, lead, k, n)),
+        (In((m, k)), floats(1, k, n)), (In((lead, m, k)), floats(lead, k, n)),
+        (In((lead, m, k)), floats(1, lead, k, n)),
         (floats(m, k), In((k, n))), (floats(k), In((k, n))), (floats(lead, m, k), In((lead, k, n))),
         (In((m, k)), In((k, n))), (In((lead, m, k)), In((lead, k, n))), (In((lead, m, k)), In((1, k, n))),
     ]  # fmt: skip
@@ -315,10 +317,14 @@ def test_resize(mode: str, coordinates: str, sizes: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     "attributes",
     [
-        {"antialias": 1}, {"antialias": 1, "mode": "cubic"}, {"mode": "cubic", "exclude_outside": 1, "cubic_coeff_a": -0.5},
-        {"exclude_outside": 1}, {"keep_aspect_ratio_policy": "not_larger"}, {"keep_aspect_ratio_policy": "not_smaller"},
+        {"antialias": 1},
+        {"antialias": 1, "mode": "cubic"},
+        {"mode": "cubic", "exclude_outside": 1, "cubic_coeff_a": -0.5},
+        {"exclude_outside": 1},
+        {"keep_aspect_ratio_policy": "not_larger"},
+        {"keep_aspect_ratio_policy": "not_smaller"},
     ],
-)  # fmt: skip
+)
 def test_resize_attributes(attributes: dict[str, Any]) -> None:
     attributes = {"mode": "linear", "axes": [2, 3], **attributes}
     check(Case("Resize", (In((2, 6, 7)), None, None, ints(4, 3)), attributes))
@@ -422,7 +428,7 @@ REFUSED = [
     Case("Resize", (In((4,)), None, np.array([2, 1], np.float32))),
     Case("Where", (In((4,)), In((4,)), In((4,)))),
     Case("Split", (In((4,)),), {"axis": 0, "num_outputs": 2}, outputs=2),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda c: c.op)

@@ -1,15 +1,17 @@
 """Files: external data, and everything that is damaged or hostile."""
 
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from gatewright.frontend.onnx import from_object, load_file
 from gatewright.graph import FileError, GatewrightError, Graph, ShapeError, UnsupportedError, evaluate
-from onnx import TensorProto, helper, numpy_helper
 
 from .cases import Case, In, close, floats, ints, model, ours, reference
 from .operators import CASES
@@ -71,12 +73,8 @@ def test_flipped_bytes_are_a_model_or_an_error_of_ours(tmp_path: Path, op: str) 
         for _ in range(rng.randint(1, 3)):
             bad[rng.randrange(len(bad))] = rng.randrange(256)
         path.write_bytes(bad)
-        try:
-            graph = load_file(path)
-        except GatewrightError as error:
-            assert str(error)
-        else:
-            assert isinstance(graph, Graph)
+        with suppress(GatewrightError):  # any other exception fails the test
+            assert isinstance(load_file(path), Graph)
 
 
 def external(tmp_path: Path, location: str, **more: Any) -> Path:
@@ -179,7 +177,10 @@ def no_type() -> onnx.ModelProto:
 
 
 HOSTILE = {
-    "cycle": (lambda: two(make("Add", ["x", "b"], ["a"]), make("Relu", ["a"], ["b"]), make("Relu", ["b"], ["y"])), FileError),
+    "cycle": (
+        lambda: two(make("Add", ["x", "b"], ["a"]), make("Relu", ["a"], ["b"]), make("Relu", ["b"], ["y"])),
+        FileError,
+    ),
     "dangling": (lambda: two(make("Add", ["x", "w"], ["y"])), FileError),
     "dangling output": (lambda: two(make("Relu", ["x"], ["z"])), FileError),
     "duplicate result": (lambda: two(make("Relu", ["x"], ["y"]), make("Exp", ["x"], ["y"])), FileError),
@@ -192,10 +193,22 @@ HOSTILE = {
     "negative weights": (lambda: huge([-4, -3]), FileError),
     "more weights than data": (lambda: huge([4, 4]), FileError),
     "2^40 inputs": (lambda: two(make("Relu", ["x"], ["y"]), shape=("N", 1 << 20, 1 << 20)), ShapeError),
-    "2^40 filled": (lambda: two(make("ConstantOfShape", ["s"], ["c"]), make("Add", ["x", "c"], ["y"]), s=ints(1 << 20, 1 << 20)), UnsupportedError),
-    "2^40 expanded": (lambda: two(make("Expand", ["x", "s"], ["y"]), shape=("N", 1, 1), s=ints(1, 1 << 20, 1 << 20)), UnsupportedError),
+    "2^40 filled": (
+        lambda: two(make("ConstantOfShape", ["s"], ["c"]), make("Add", ["x", "c"], ["y"]), s=ints(1 << 20, 1 << 20)),
+        UnsupportedError,
+    ),
+    "2^40 expanded": (
+        lambda: two(make("Expand", ["x", "s"], ["y"]), shape=("N", 1, 1), s=ints(1, 1 << 20, 1 << 20)),
+        UnsupportedError,
+    ),
     "2^40 ranged": (
-        lambda: two(make("Range", ["a", "b", "c"], ["r"]), make("Relu", ["x"], ["y"]), a=np.int64(0), b=np.int64(1 << 40), c=np.int64(1)),
+        lambda: two(
+            make("Range", ["a", "b", "c"], ["r"]),
+            make("Relu", ["x"], ["y"]),
+            a=np.int64(0),
+            b=np.int64(1 << 40),
+            c=np.int64(1),
+        ),
         UnsupportedError,
     ),
     "2^40 padded": (lambda: two(make("Pad", ["x", "p"], ["y"]), p=ints(0, 1 << 40, 0, 0)), ShapeError),
@@ -206,10 +219,19 @@ HOSTILE = {
     "no outputs": (nothing_out, FileError),
     "integer input": (integer_input, UnsupportedError),
     "input without a type": (no_type, UnsupportedError),
-    "random": (lambda: two(make("RandomNormal", [], ["r"], shape=[1, 4]), make("Add", ["x", "r"], ["y"])), UnsupportedError),
-    "division by zero": (lambda: two(make("Div", ["a", "b"], ["q"]), make("Gather", ["x", "q"], ["y"], axis=1), a=ints(1), b=ints(0)), GatewrightError),
-    "string weights": (lambda: two(make("Identity", ["s"], ["t"]), make("Relu", ["x"], ["y"]), s=np.array(["a"], object)), UnsupportedError),
-}  # fmt: skip
+    "random": (
+        lambda: two(make("RandomNormal", [], ["r"], shape=[1, 4]), make("Add", ["x", "r"], ["y"])),
+        UnsupportedError,
+    ),
+    "division by zero": (
+        lambda: two(make("Div", ["a", "b"], ["q"]), make("Gather", ["x", "q"], ["y"], axis=1), a=ints(1), b=ints(0)),
+        GatewrightError,
+    ),
+    "string weights": (
+        lambda: two(make("Identity", ["s"], ["t"]), make("Relu", ["x"], ["y"]), s=np.array(["a"], object)),
+        UnsupportedError,
+    ),
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)

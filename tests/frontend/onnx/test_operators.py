@@ -3,10 +3,11 @@
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
+
 from gatewright.frontend.onnx import from_object
 from gatewright.frontend.onnx.registry import OPERATORS, REFUSED
 from gatewright.graph import UnsupportedError, evaluate
-from onnx import TensorProto, helper
 
 from .cases import NEWEST, Case, In, check, close, floats, ints, model, ours, reference
 from .operators import CASES, VECTOR
@@ -81,7 +82,7 @@ def test_older_forms(case: Case) -> None:
 
 @pytest.mark.parametrize(("opset", "attributes"), [(7, {"spatial": 1}), (9, {"momentum": 0.5})])
 def test_batch_normalization_before_14_uses_its_statistics(opset: int, attributes: dict[str, float]) -> None:
-    """With one output it is inference, says the definition; the evaluator takes the samples' own statistics, or fails."""
+    """With one output it is inference, by definition; the evaluator takes the samples' own statistics, or fails."""
     scale, bias, mean, variance = (np.abs(floats(4, seed=i)) for i in range(4))
     case = Case("BatchNormalization", (In((4, 3)), scale, bias, mean, variance), attributes, opset)
     x = case.samples()["x0"]

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from gatewright.frontend.onnx import from_object
 from gatewright.graph import Graph, NDArray, ShapeError, UnsupportedError
-from onnx import TensorProto, helper, numpy_helper
 
 from .cases import Case, In, close, floats, ints, model, ours, reference
 
@@ -145,10 +146,16 @@ def test_constants_refused(value: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("target", "shape"),
     [
-        ((-1, 12), (12,)), ((0, -1), (12,)), ((0, 0, 4), (3, 4)), ((1, 12), (12,)), ((1, 4, 3), (4, 3)), ((-1, 3, 2, 2), (3, 2, 2)),
-        ((0, 4, -1), (4, 3)), ((0, 1, 12, 1), (1, 12, 1)),
+        ((-1, 12), (12,)),
+        ((0, -1), (12,)),
+        ((0, 0, 4), (3, 4)),
+        ((1, 12), (12,)),
+        ((1, 4, 3), (4, 3)),
+        ((-1, 3, 2, 2), (3, 2, 2)),
+        ((0, 4, -1), (4, 3)),
+        ((0, 1, 12, 1), (1, 12, 1)),
     ],
-)  # fmt: skip
+)
 def test_reshapes_that_keep_the_batch(target: tuple[int, ...], shape: tuple[int, ...]) -> None:
     graph = same(network([make("Reshape", ["x", "t"], ["y"])], ["N", 3, 4], t=ints(*target)), 1, 3, 4)
     assert graph.outputs[0].shape == shape
