@@ -150,24 +150,25 @@ template <unsigned N, class pack_T, class T> void read_tensor(hls::stream<pack_T
     }
 }
 
-// Read two whole tensors side by side, so that two branches of one producer both drain; II = 1.
+// Read two whole tensors side by side, so that two branches of one producer both drain; II = 1. The shorter one comes last:
+// where it is made of the longer one (a mean that scales what it was taken from), the longer one must have passed before.
 template <unsigned N, unsigned M, class x_T, class y_T, class X, class Y>
 void read_tensors(hls::stream<x_T> &xs, hls::stream<y_T> &ys, X x[N], Y y[M]) {
-    const unsigned n = N / x_T::size, m = M / y_T::size;
-    for (unsigned p = 0; p < (n > m ? n : m); p++) {
+    const unsigned n = N / x_T::size, m = M / y_T::size, most = n > m ? n : m;
+    for (unsigned p = 0; p < most; p++) {
         #pragma HLS PIPELINE II=1
-        if (p < n) {
+        if (p >= most - n) {
             x_T in = xs.read();
             for (unsigned c = 0; c < x_T::size; c++) {
                 #pragma HLS UNROLL
-                x[p * x_T::size + c] = in[c];
+                x[(p - (most - n)) * x_T::size + c] = in[c];
             }
         }
-        if (p < m) {
+        if (p >= most - m) {
             y_T in = ys.read();
             for (unsigned c = 0; c < y_T::size; c++) {
                 #pragma HLS UNROLL
-                y[p * y_T::size + c] = in[c];
+                y[(p - (most - m)) * y_T::size + c] = in[c];
             }
         }
     }

@@ -101,6 +101,7 @@ def test_drawn_windows(seed: int, tmp_path: Path) -> None:
 
 def test_with_the_packaged_compiler(tmp_path: Path) -> None:
     pytest.importorskip("ziglang")
-    cases = [c for module in (test_kernels_pointwise, test_kernels_linear, test_kernels_shape) for c in module.CASES[::5]]
+    modules = (test_kernels_pointwise, test_kernels_linear, test_kernels_shape)
+    cases = [c for module in modules for c in module.CASES[::5]]
     compiler = (sys.executable, "-m", "ziglang", "c++")
     check_all(Program(cases, tmp_path, compiler=compiler), 3, 4)
