@@ -1,7 +1,18 @@
-"""The contract: formats, operations, the intermediate graph, what it means, its file, the errors. Imports nothing of ours."""
+"""The contract: formats, operations, the intermediate graph, what it means, its file, the errors. Imports nothing of
+ours.
+"""
 
 from .arrays import Array, Grid, NDArray
-from .errors import FileError, GatewrightError, ManyErrors, OptionError, RangeError, ShapeError, UnsupportedError, unknown
+from .errors import (
+    FileError,
+    GatewrightError,
+    ManyErrors,
+    OptionError,
+    RangeError,
+    ShapeError,
+    UnsupportedError,
+    unknown,
+)
 from .evaluate import Inputs, Outputs, evaluate, trace, values_of
 from .formats import Affine, Fixed, Float, Format, Overflow, Quantized, Rounding, parse_fixed
 from .node import Graph, Node, Op, describe, infer, op_name

@@ -1,7 +1,8 @@
-"""The graph's file: ``graph.json`` (structure) and ``weights.npz`` (numbers, no pickle), in a directory or zipped as ``.gw``.
+"""The graph's file: ``graph.json`` (structure) and ``weights.npz`` (numbers, no pickle), in a directory or zipped as
+``.gw``.
 
-The same graph gives the same bytes on every machine: keys are sorted, archives carry no time stamps, integers are stored in the
-narrowest type that holds them.
+The same graph gives the same bytes on every machine: keys are sorted, archives carry no time stamps, integers are
+stored in the narrowest type that holds them.
 """
 
 import io
@@ -84,7 +85,16 @@ def load(path: Path) -> Graph:
         return from_bytes(*_members(path))
     except GatewrightError as error:
         raise type(error)(error.what, where=error.where or str(path), hint=error.hint) from None
-    except (OSError, KeyError, ValueError, TypeError, IndexError, RecursionError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        IndexError,
+        RecursionError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
         raise FileError(f"not a graph that Gatewright wrote, or damaged ({error})", where=str(path)) from None
 
 
@@ -140,7 +150,9 @@ def _encode(value: Any, key: str, arrays: dict[str, NDArray]) -> Any:
         case Fixed():
             return {"fixed": [_encode(v, key, arrays) for v in (value.width, value.integer, value.signed)]}
         case Affine():
-            return {"affine": [_encode(v, key, arrays) for v in (value.width, value.signed, value.scale, value.zero_point)]}
+            return {
+                "affine": [_encode(v, key, arrays) for v in (value.width, value.signed, value.scale, value.zero_point)]
+            }
         case StrEnum():
             return value.value
         case tuple():
@@ -173,7 +185,11 @@ def _op(entry: dict[str, Any], array: Callable[[str], NDArray]) -> Op:
 def _decode(value: Any, name: str, array: Callable[[str], NDArray]) -> Any:
     match value:
         case {"grid": shape, "values": values}:
-            return Grid(np.array([_exact(v) for v in values], dtype=object if isinstance(values[0], str) else None).reshape(shape))
+            return Grid(
+                np.array([_exact(v) for v in values], dtype=object if isinstance(values[0], str) else None).reshape(
+                    shape
+                )
+            )
         case {"array": key}:
             data = array(key)
             return Array(data.astype(np.int64) if data.dtype.kind == "i" else data)

@@ -1,8 +1,9 @@
 """Number formats: what the integers of a tensor mean.
 
-A value is ``scale * (q - zero_point)`` with ``q`` the integer that is stored. Three formats: ``Fixed`` (the scale is a power
-of two, per tensor, per channel or per element), ``Affine`` (any rational scale, with a zero point) and ``Float``.
-Scales are exact rationals (``fractions.Fraction``): every float32 is one, so nothing about a format is ever rounded.
+A value is ``scale * (q - zero_point)`` with ``q`` the integer that is stored. Three formats: ``Fixed`` (the scale is
+a power of two, per tensor, per channel or per element), ``Affine`` (any rational scale, with a zero point) and
+``Float``. Scales are exact rationals (``fractions.Fraction``): every float32 is one, so nothing about a format is
+ever rounded.
 """
 
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from functools import cached_property
 import numpy as np
 
 from .arrays import Grid, Ints, NDArray, Number, as_array, reshape_grid
-from .errors import OptionError
+from .errors import OptionError, RangeError
 
 MAX_BITS = 63
+MAX_FRACTION = 512
+"""Scales stay well within float64, so that nothing under- or overflows on the way from and to real values."""
 
 
 class Rounding(StrEnum):
@@ -68,7 +71,8 @@ class Float:
 
 @dataclass(frozen=True)
 class Fixed:
-    """Fixed point as ``ap_fixed<width, integer>``: ``width`` bits in all, ``integer`` of them (the sign included) before the point.
+    """Fixed point as ``ap_fixed<width, integer>``: ``width`` bits in all, ``integer`` of them (the sign included)
+    before the point.
 
     Each of the three may be a ``Grid``: one number per channel or per element.
     """
@@ -79,8 +83,20 @@ class Fixed:
 
     def __post_init__(self) -> None:
         width = as_array(self.width)
-        if width.min() < 1 or width.max() > MAX_BITS + 1 or bool(np.any(~as_array(self.signed).astype(bool) & (width > MAX_BITS))):
-            raise OptionError(f"a fixed-point format of {self.width} bits", hint="1 to 64 bits; 63 where it has no sign")
+        if (
+            width.min() < 1
+            or width.max() > MAX_BITS + 1
+            or bool(np.any(~as_array(self.signed).astype(bool) & (width > MAX_BITS)))
+        ):
+            raise OptionError(
+                f"a fixed-point format of {self.width} bits", hint="1 to 64 bits; 63 where it has no sign"
+            )
+        fraction = as_array(self.fraction)
+        if np.abs(fraction).max() > MAX_FRACTION:
+            raise OptionError(f"a format of {self.fraction} fraction bits", hint=f"at most {MAX_FRACTION} either way")
+        signed = as_array(self.signed).astype(np.int64)
+        if fraction.ndim and (width - signed + fraction.max() - fraction).max() > MAX_BITS:
+            raise RangeError("formats that differ by element have no common unit within 64 bits")
 
     @cached_property
     def fraction(self) -> "int | Grid":
@@ -103,7 +119,7 @@ class Fixed:
     def bounds(self) -> tuple[Ints, Ints]:
         """The least and the greatest stored integer, as arrays that broadcast."""
         width, signed = as_array(self.width), as_array(self.signed).astype(np.int64)
-        top = (np.int64(1) << (width - signed - 1).clip(0)) * 2 - 1  # in two steps: 2^63 does not exist
+        top = ((np.int64(1) << (width - signed - 1).clip(0)) - 1) * 2 + 1  # in two steps: 2^63 does not exist
         top = np.where(width - signed == 0, 0, top)
         return np.where(signed == 1, -top - 1, 0), top
 
@@ -143,6 +159,10 @@ class Affine:
             raise OptionError(f"an integer format of {self.width} bits", hint="1 to 64 bits; 63 where it has no sign")
         if min(as_array(self.scale).ravel().tolist()) <= 0:
             raise OptionError("a scale is not positive", hint="scales of quantized tensors are above zero")
+        low, high = (int(b) for b in self.bounds)
+        zero = as_array(self.zero_point)
+        if high - int(zero.min()) >= 2**63 or low - int(zero.max()) < -(2**63):
+            raise RangeError(f"{self.width} bits and a zero point of {self.zero_point} exceed 64 bits")
 
     @property
     def bounds(self) -> tuple[Ints, Ints]:
@@ -170,6 +190,7 @@ class Affine:
         return f"{'' if self.signed else 'u'}int{self.width}(scale={scale}{zero})"
 
 
+FLOAT = Float()
 Quantized = Fixed | Affine
 Format = Float | Fixed | Affine
 
@@ -208,10 +229,15 @@ def _whole(value: "Number | Grid") -> "int | Grid":
 
 
 def parse_fixed(text: str, *, where: str = "") -> tuple[Fixed, Rounding, Overflow]:
-    """Read ``fixed<W,I[,rounding[,overflow]]>`` or ``ufixed<...>``, with or without the prefix ``ap_`` (round RND, saturate if not said)."""
+    """Read ``fixed<W,I[,rounding[,overflow]]>`` or ``ufixed<...>``, with or without the prefix ``ap_``.
+
+    Rounds (RND) and saturates (SAT) where the text does not say. Raises OptionError.
+    """
     name, _, rest = text.replace(" ", "").removeprefix("ap_").partition("<")
     parts = rest.removesuffix(">").split(",")
-    bad = OptionError(f"{text!r} is not a fixed-point format", where=where, hint="write fixed<16,6>, ufixed<8,0,RND_CONV,SAT>, ...")
+    bad = OptionError(
+        f"{text!r} is not a fixed-point format", where=where, hint="write fixed<16,6>, ufixed<8,0,RND_CONV,SAT>, ..."
+    )
     if name not in ("fixed", "ufixed") or not rest.endswith(">") or not 2 <= len(parts) <= 4:
         raise bad
     try:
@@ -220,4 +246,6 @@ def parse_fixed(text: str, *, where: str = "") -> tuple[Fixed, Rounding, Overflo
         overflow = Overflow((parts[3] if len(parts) > 3 else "SAT").removeprefix("AP_"))
     except ValueError:
         raise bad from None
+    except OptionError as error:
+        raise OptionError(error.what, where=where, hint=error.hint) from None
     return kind, rounding, overflow

@@ -1,7 +1,7 @@
 """The intermediate graph.
 
-A graph is its inputs and its outputs; a node knows the nodes that it reads; nothing is ever mutated. Building a node infers its
-type, so a graph whose shapes or formats do not fit cannot exist.
+A graph is its inputs and its outputs; a node knows the nodes that it reads; nothing is ever mutated. Building a node
+infers its type, so a graph whose shapes or formats do not fit cannot exist.
 """
 
 import re
@@ -65,7 +65,8 @@ class Node:
 class Graph:
     """A model: ``inputs`` are ``Input`` nodes in the order of the source, ``outputs`` are ``Output`` nodes.
 
-    ``name`` is the model's, ``source`` says what it was read from ("keras", "onnx", ...), without any path. ``notes`` are sentences for the user: where a stage could not keep the source's numbers exactly, and why.
+    ``name`` is the model's, ``source`` says what it was read from ("keras", "onnx", ...), without any path. ``notes``
+    are sentences for the user: where a stage could not keep the source's numbers exactly, and why.
     """
 
     inputs: tuple[Node, ...]
@@ -168,7 +169,8 @@ class Graph:
     def __str__(self) -> str:
         ids = {node: f"%{i}" for i, node in enumerate(self.nodes)}
         rows = [
-            f"{ids[n]} = {describe(n.op)}({', '.join(ids[i] for i in n.inputs)}) : {n.type}" + (f"  # {n.where}" if n.where else "")
+            f"{ids[n]} = {describe(n.op)}({', '.join(ids[i] for i in n.inputs)}) : {n.type}"
+            + (f"  # {n.where}" if n.where else "")
             for n in self.nodes
         ]
         return "\n".join([*rows, f"return {', '.join(ids[o] for o in self.outputs)}"])
@@ -176,7 +178,11 @@ class Graph:
 
 def describe(op: Op) -> str:
     """One operation with the attributes that are not the default: ``conv[strides=(2, 2)]``."""
-    shown = [f"{f.name}={_short(getattr(op, f.name))}" for f in fields(op) if f.name != "format" and getattr(op, f.name) != f.default]
+    shown = [
+        f"{f.name}={_short(getattr(op, f.name))}"
+        for f in fields(op)
+        if f.name != "format" and getattr(op, f.name) != f.default
+    ]
     return op_name(op) + (f"[{', '.join(shown)}]" if shown else "")
 
 

@@ -1,4 +1,4 @@
-"""Exact rounding, saturation and change of scale, on int64 arrays. Everything that the product computes comes through here."""
+"""Exact rounding, saturation and change of scale on int64 arrays: all that the product computes comes through here."""
 
 from fractions import Fraction
 from math import gcd
@@ -11,22 +11,31 @@ from .formats import Affine, Fixed, Overflow, Quantized, Rounding, exponent_of, 
 
 Ratio = Fraction | Grid
 LIMIT = float(2**63) * (1 - 2**-40)
+LEAST, GREATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 def shift_right(v: Ints, n: int, rounding: Rounding) -> Ints:
-    """``v / 2**n`` rounded, exactly; ``n <= 0`` is a shift to the left."""
+    """``v / 2**n`` rounded, exactly; ``n <= 0`` is a shift to the left (the caller knows that the result fits)."""
     if n <= 0:
-        return v << -n
-    if n > 63:  # every value is under half a unit
-        toward_minus = rounding is Rounding.TRN
-        return np.where(v < 0, -1, 0) if toward_minus else np.zeros_like(v)
+        return np.asarray(np.left_shift(v, -n))
+    if n > 63:
+        return _vanished(v, n, rounding)
     if rounding is Rounding.TRN:
-        return v >> n
+        return np.right_shift(v, n)
     if rounding is Rounding.RND:  # floor(v / 2^n + 1/2), without a sum that could overflow
-        return ((v >> (n - 1)) + 1) >> 1
-    floor = v >> n
-    rest = v - (floor << n)
-    return floor + _carry(v, floor, rest, np.int64(1) << np.int64(n - 1), rounding)
+        halves = np.right_shift(v, n - 1)
+        return np.right_shift(halves + 1, 1) if n > 1 else np.right_shift(v, 1) + (v & 1)
+    floor = np.right_shift(v, n)
+    rest = v - np.left_shift(floor, n)
+    return np.add(floor, _carry(v, floor, rest, np.int64(1) << np.int64(n - 1), rounding))
+
+
+def _vanished(v: Ints, n: int, rounding: Rounding) -> Ints:
+    """``v / 2**n`` for n over 63: within -1/2 .. 1/2, and -1/2 only where v is -2^63 and n is 64."""
+    if rounding is Rounding.TRN:
+        return np.where(v < 0, np.int64(-1), np.int64(0))
+    down = n == 64 and rounding in (Rounding.RND_INF, Rounding.RND_MIN_INF)
+    return np.where(v == LEAST, np.int64(-1), np.int64(0)) if down else np.zeros_like(v)
 
 
 def _carry(v: Ints, floor: Ints, rest: Ints, half: NDArray | np.int64, rounding: Rounding) -> NDArray:
@@ -35,21 +44,24 @@ def _carry(v: Ints, floor: Ints, rest: Ints, half: NDArray | np.int64, rounding:
         case Rounding.TRN:
             return np.zeros(rest.shape, bool)
         case Rounding.TRN_ZERO:
-            return (v < 0) & (rest != 0)
+            return np.asarray((v < 0) & (rest != 0))
         case Rounding.RND:
-            return rest >= half
+            return np.asarray(rest >= half)
         case Rounding.RND_MIN_INF:
-            return rest > half
+            return np.asarray(rest > half)
         case Rounding.RND_ZERO:
-            return (rest > half) | ((rest == half) & (v < 0))
+            return np.asarray((rest > half) | ((rest == half) & (v < 0)))
         case Rounding.RND_INF:
-            return (rest > half) | ((rest == half) & (v >= 0))
+            return np.asarray((rest > half) | ((rest == half) & (v >= 0)))
         case Rounding.RND_CONV:
-            return (rest > half) | ((rest == half) & ((floor & 1) == 1))
+            return np.asarray((rest > half) | ((rest == half) & ((floor & 1) == 1)))
 
 
 def multiply_divide(v: Ints, ratio: Ratio, rounding: Rounding) -> Ints:
-    """``v * ratio`` rounded, exactly, for one ratio or a grid of them. Raises RangeError where a product needs over 63 bits."""
+    """``v * ratio`` rounded, exactly, for one positive ratio or a grid of them.
+
+    Raises RangeError where a product needs over 63 bits.
+    """
     if isinstance(ratio, Fraction) and ratio.denominator & (ratio.denominator - 1) == 0:
         product = v if ratio.numerator == 1 else _product(v, np.array(ratio.numerator, dtype=object))
         return shift_right(product, ratio.denominator.bit_length() - 1, rounding)
@@ -57,8 +69,8 @@ def multiply_divide(v: Ints, ratio: Ratio, rounding: Rounding) -> Ints:
     numerator = np.vectorize(lambda r: r.numerator, otypes=[object])(cells)
     divisor = _int64(np.vectorize(lambda r: 2 * r.denominator, otypes=[object])(cells))
     product = _product(v, np.asarray(2 * numerator, dtype=object))  # doubled, so that half of the divisor is an integer
-    floor = product // divisor
-    return floor + _carry(v, floor, product - floor * divisor, divisor >> 1, rounding)
+    floor: Ints = np.floor_divide(product, divisor)
+    return np.add(floor, _carry(v, floor, np.subtract(product, floor * divisor), divisor >> 1, rounding))
 
 
 def _int64(values: NDArray) -> Ints:
@@ -69,13 +81,18 @@ def _int64(values: NDArray) -> Ints:
 
 def _product(v: Ints, factor: NDArray) -> Ints:
     small = _int64(factor)
-    if v.size and float(np.abs(v).max()) * float(np.abs(small).max()) >= LIMIT:
+    if _reach(v) * _reach(small) >= LIMIT:
         raise RangeError("a change of scale needs over 64 bits", hint="quantize to fewer bits before it")
-    return v * small
+    return np.multiply(v, small)
+
+
+def _reach(v: Ints) -> float:
+    """The greatest absolute value; in floats, because that of -2^63 is no int64."""
+    return max(-float(v.min()), float(v.max())) if v.size else 0.0
 
 
 def overflow(v: Ints, format: Quantized, mode: Overflow) -> Ints:
-    """Bring integers into the range of ``format`` in the way that ``mode`` says."""
+    """Bring integers into the range of ``format`` in the way that ``mode`` says; zero is the integer that means 0."""
     low, high = format.bounds
     match mode:
         case Overflow.SAT:
@@ -83,27 +100,40 @@ def overflow(v: Ints, format: Quantized, mode: Overflow) -> Ints:
         case Overflow.SAT_SYM:
             return np.clip(v, np.where(low < 0, -high, 0), high)
         case Overflow.SAT_ZERO:
-            return np.where((v < low) | (v > high), 0, v)
+            return np.where((v < low) | (v > high), as_array(format.zero), v)
         case Overflow.WRAP:
             return _wrap(v, format)
 
 
 def _wrap(v: Ints, format: Quantized) -> Ints:
-    width = as_array(format.width)
-    low, high = format.bounds
-    mask = np.where(width >= 64, np.int64(-1), (np.int64(1) << np.minimum(width, 62)) - 1)
-    mask = np.where(width == 63, np.int64(2**63 - 1), mask)
-    v = v & mask
-    return np.where(v > high, v - mask - 1, v)
+    """Keep the lower bits: shift them up to the top of the 64 and back, with the sign or without."""
+    drop = 64 - as_array(format.width)
+    top = np.left_shift(v, drop)
+    with_sign = np.asarray(np.right_shift(top, drop))
+    if format.signed is True:
+        return with_sign
+    without = np.right_shift(top.view(np.uint64), drop.astype(np.uint64)).view(np.int64)
+    return np.where(as_array(format.signed).astype(bool), with_sign, without)
 
 
 def requantize(v: Ints, scale: Ratio, format: Quantized, rounding: Rounding, mode: Overflow) -> Ints:
-    """Centred integers in units of ``scale`` -> stored integers of ``format``. Shapes broadcast from the right."""
+    """Centred integers in units of ``scale`` -> stored integers of ``format``. Shapes broadcast from the right.
+
+    Raises RangeError where the change of scale needs over 63 bits.
+    """
     if isinstance(format, Affine):
-        zero = as_array(format.zero_point)
-        return overflow(multiply_divide(v, divide(scale, format.scale), rounding) + zero, format, mode)
-    unit = _units(format)
-    return overflow(multiply_divide(v, divide(scale, unit), rounding), format, mode)
+        return overflow(_offset(multiply_divide(v, divide(scale, format.scale), rounding), format, mode), format, mode)
+    return overflow(multiply_divide(v, divide(scale, _units(format)), rounding), format, mode)
+
+
+def _offset(v: Ints, format: Affine, mode: Overflow) -> Ints:
+    """Add the zero point. What would leave 64 bits is out of range before, and wrapping does not see the upper bits."""
+    zero = as_array(format.zero_point)
+    if not zero.any():
+        return v
+    if mode is not Overflow.WRAP:
+        v = np.clip(v, np.where(zero < 0, LEAST - zero, LEAST), np.where(zero > 0, GREATEST - zero, GREATEST))
+    return np.add(v, zero)
 
 
 def _units(format: Fixed) -> Ratio:
@@ -131,45 +161,50 @@ def multiply(a: Ratio, b: Ratio) -> Ratio:
 
 
 def quantize(x: NDArray, format: Quantized, rounding: Rounding, mode: Overflow, *, where: str = "") -> Ints:
-    """Real numbers -> stored integers. Exact for ``Fixed``; for ``Affine`` the division is float32, as the runtimes do it."""
+    """Real numbers -> stored integers: exact for ``Fixed``, and float32 division for ``Affine``, as the runtimes do it.
+
+    Raises GatewrightError for NaN and infinite values.
+    """
     if not np.isfinite(x).all():
         raise GatewrightError("NaN or infinite values cannot be quantized", where=where, hint="check the samples")
     if isinstance(format, Affine):
-        scale = as_array(format.scale).astype(np.float32)
-        units = (x.astype(np.float32) / scale).astype(np.float64)
-        zero = as_array(format.zero_point)
-        return overflow(_to_int64(_round_real(units, rounding), mode) + zero, format, mode)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
+            units = (x.astype(np.float32) / as_array(format.scale).astype(np.float32)).astype(np.float64)
+        if not np.isfinite(units).all():
+            raise GatewrightError(f"values leave the range of float32 in units of {format}", where=where)
+        return overflow(_offset(_to_int64(_round_real(units, rounding), mode), format, mode), format, mode)
     units = np.ldexp(x.astype(np.float64), as_array(format.fraction).astype(np.int32))
     rounded = _round_real(units, rounding)
-    if mode is Overflow.WRAP and rounded.size and np.abs(rounded).max() >= 2.0**62:
-        rounded = np.fmod(rounded, np.ldexp(1.0, as_array(format.width).astype(np.int32)))
-    return overflow(_to_int64(rounded, mode), format, mode)
+    ints = _to_int64(rounded, mode)
+    inside = overflow(ints, format, mode)
+    return np.where((rounded >= -(2.0**63)) & (rounded < 2.0**63), inside, 0) if mode is Overflow.SAT_ZERO else inside
 
 
 def _to_int64(rounded: NDArray, mode: Overflow) -> Ints:
-    return np.clip(rounded, -(2.0**62), 2.0**62).astype(np.int64)
+    """Whole floats -> int64: the nearest that there is, or the one that is equal modulo 2^64 where they will wrap."""
+    if not rounded.size or np.abs(rounded).max() < 2.0**63:
+        return rounded.astype(np.int64)
+    if mode is Overflow.WRAP:
+        rest = np.fmod(rounded, 2.0**64)  # exact, as is the difference of neighbours below
+        rest = rest - np.where(rest >= 2.0**63, 2.0**64, 0.0) + np.where(rest < -(2.0**63), 2.0**64, 0.0)
+        return rest.astype(np.int64)
+    inside = np.abs(rounded) < 2.0**63
+    return np.where(inside, np.where(inside, rounded, 0.0).astype(np.int64), np.where(rounded < 0, LEAST, GREATEST))
 
 
 def _round_real(u: NDArray, rounding: Rounding) -> NDArray:
     match rounding:
         case Rounding.TRN:
-            return np.floor(u)
+            return np.asarray(np.floor(u))
         case Rounding.TRN_ZERO:
-            return np.trunc(u)
+            return np.asarray(np.trunc(u))
         case Rounding.RND_CONV:
-            return np.rint(u)
-    floor = np.floor(u)
-    rest = u - floor  # exact for what was float32
-    match rounding:
-        case Rounding.RND:
-            up = rest >= 0.5
-        case Rounding.RND_MIN_INF:
-            up = rest > 0.5
-        case Rounding.RND_ZERO:
-            up = (rest > 0.5) | ((rest == 0.5) & (u < 0))
-        case _:
-            up = (rest > 0.5) | ((rest == 0.5) & (u >= 0))
-    return floor + up
+            return np.asarray(np.rint(u))
+    whole = np.trunc(u)
+    rest = u - whole  # exact, with the sign of u
+    up = rest >= 0.5 if rounding in (Rounding.RND, Rounding.RND_INF) else rest > 0.5
+    down = rest <= -0.5 if rounding in (Rounding.RND_INF, Rounding.RND_MIN_INF) else rest < -0.5
+    return np.asarray(whole + up - down)
 
 
 def dequantize(q: Ints, format: Quantized) -> NDArray:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 
-from .arrays import Array, Ints, NDArray, as_array, compress
-from .errors import RangeError
-from .formats import Fixed, Float, Format, Quantized, narrowest
+from .arrays import Array, Grid, Ints, NDArray, as_array, compress
+from .errors import RangeError, ShapeError
+from .formats import Affine, Fixed, Float, Format, Quantized, narrowest
 from .numerics import LIMIT, Ratio, common_scale, divide, whole
 
 
@@ -15,9 +16,9 @@ from .numerics import LIMIT, Ratio, common_scale, divide, whole
 class Tensor:
     """What is known of a tensor before any value is.
 
-    ``shape`` leaves the batch axis out. ``low`` and ``high`` bound the *centred* integers (units of ``format.scale``, see
-    ``formats``) and broadcast to ``shape`` from the right; they are None for ``Float``. ``value`` holds the stored integers
-    (or floats) of a constant.
+    ``shape`` leaves the batch axis out. ``low`` and ``high`` bound the *centred* integers (units of ``format.scale``,
+    see ``formats``) and broadcast to ``shape`` from the right; they are None for ``Float``. ``value`` holds the
+    stored integers (or floats) of a constant.
     """
 
     shape: tuple[int, ...]
@@ -29,7 +30,7 @@ class Tensor:
     @property
     def size(self) -> int:
         """How many elements one sample has."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     @property
     def quantized(self) -> Quantized:
@@ -65,6 +66,40 @@ Bounded = tuple[Ratio, NDArray, NDArray]
 """A scale, and the least and greatest centred integers in units of it."""
 
 
+MAX_ELEMENTS = 2**31
+
+
+def check_size(shape: tuple[int, ...]) -> None:
+    """Raise ShapeError for a tensor without elements, or with more than a graph may have (2^31)."""
+    if any(n < 1 for n in shape):
+        raise ShapeError(f"a tensor of shape {shape} has no elements")
+    if prod(shape) > MAX_ELEMENTS:
+        raise ShapeError(f"a tensor of shape {shape} has over {MAX_ELEMENTS} elements")
+
+
+def check_grids(format: Format, shape: tuple[int, ...]) -> None:
+    """Raise ShapeError where a format that differs by channel or element does not broadcast to ``shape``."""
+    for grid in grids(format):
+        try:
+            fits_shape = np.broadcast_shapes(grid.data.shape, shape) == shape
+        except ValueError:
+            fits_shape = False
+        if not fits_shape:
+            raise ShapeError(f"a format for each of {grid.data.shape} elements does not fit shape {shape}")
+
+
+def grids(format: Format) -> list[Grid]:
+    """List those parts of a format that differ by channel or element."""
+    match format:
+        case Fixed():
+            parts: tuple[object, ...] = (format.width, format.integer, format.signed)
+        case Affine():
+            parts = (format.scale, format.zero_point)
+        case Float():
+            parts = ()
+    return [part for part in parts if isinstance(part, Grid)]
+
+
 def floats(shape: tuple[int, ...], note: str = "") -> Tensor:
     """Give the type of a float32 tensor; ``note`` says why it is not one of integers."""
     return Tensor(shape, Float(32, note))
@@ -91,13 +126,17 @@ def exact(shape: tuple[int, ...], scale: Ratio, low: NDArray, high: NDArray) -> 
 
 
 def align(a: Bounded, b: Bounded) -> tuple[Ratio, Bounded, Bounded] | None:
-    """Bring two operands to their common scale; each comes back with its integer factor's bounds. None beyond 63 bits."""
+    """Bring two operands to their common scale; each comes back with its integer factor's bounds. None beyond 63
+    bits.
+    """
     scale = common_scale(a[0], b[0])
     try:
         factors = [whole(divide(v[0], scale)) for v in (a, b)]
     except RangeError:
         return None
-    ends = [end.astype(np.float64) * f.astype(np.float64) for v, f in zip((a, b), factors, strict=True) for end in v[1:]]
+    ends = [
+        end.astype(np.float64) * f.astype(np.float64) for v, f in zip((a, b), factors, strict=True) for end in v[1:]
+    ]
     if not fits(*(2 * e for e in ends)):
         return None
     first, second = ((scale, v[1] * f, v[2] * f) for v, f in zip((a, b), factors, strict=True))
@@ -122,7 +161,9 @@ def constant(value: Array, format: Format) -> Tensor:
 
 
 def moved(x: Tensor, fn: Callable[[NDArray], NDArray]) -> Tensor:
-    """Give the type after a shape operation; ``fn`` does to an array of ``x.shape`` what the operation does to one sample."""
+    """Give the type after a shape operation; ``fn`` does to an array of ``x.shape`` what the operation does to one
+    sample.
+    """
     probe = fn(np.broadcast_to(np.int8(0), x.shape))
     low, high = (None if v is None else _move(v, x.shape, fn) for v in (x.low, x.high))
     return Tensor(probe.shape, x.format.map(x.shape, fn), low, high)

@@ -62,7 +62,9 @@ def _(op: MatMul, out: Tensor, x: Value, y: Value) -> NDArray:
     low, high = y.type.interval
     reach = reach_of(x, np.array([max(abs(int(low.min())), abs(int(high.max())))]), ()) * x.type.shape[-1]
     kind = product_type(reach)
-    return np.matmul(lift(x.centred, rank).astype(kind), lift(y.centred, rank).astype(kind)).astype(np.int64, copy=False)
+    return np.matmul(lift(x.centred, rank).astype(kind), lift(y.centred, rank).astype(kind)).astype(
+        np.int64, copy=False
+    )
 
 
 def convolve(op: Conv, x: NDArray, w: NDArray) -> NDArray:
@@ -85,10 +87,16 @@ def _depthwise(op: Conv, x: NDArray, w: NDArray) -> NDArray:
     """One input channel a filter: sum the taps, each a product of whole planes."""
     rank = len(op.strides)
     x = x.repeat(w.shape[-1] // op.groups, axis=-1)
-    space = tuple((n - (k - 1) * d - 1) // s + 1 for n, k, d, s in zip(x.shape[1:], w.shape, op.dilation, op.strides, strict=False))
+    space = tuple(
+        (n - (k - 1) * d - 1) // s + 1
+        for n, k, d, s in zip(x.shape[1:], w.shape, op.dilation, op.strides, strict=False)
+    )
     total = np.zeros((x.shape[0], *space, w.shape[-1]), x.dtype)
     for tap in np.ndindex(*w.shape[:rank]):
-        at = tuple(slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in zip(tap, op.dilation, space, op.strides, strict=True))
+        at = tuple(
+            slice(t * d, t * d + (n - 1) * s + 1, s)
+            for t, d, n, s in zip(tap, op.dilation, space, op.strides, strict=True)
+        )
         total += x[(slice(None), *at)] * w[tap][0]
     return total
 
@@ -98,7 +106,12 @@ def slide(x: NDArray, window: tuple[int, ...], strides: tuple[int, ...], dilatio
     rank = len(window)
     reach = tuple((k - 1) * d + 1 for k, d in zip(window, dilation, strict=True))
     view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=tuple(range(1, rank + 1)))
-    pick = (slice(None), *(slice(None, None, s) for s in strides), slice(None), *(slice(None, None, d) for d in dilation))
+    pick = (
+        slice(None),
+        *(slice(None, None, s) for s in strides),
+        slice(None),
+        *(slice(None, None, d) for d in dilation),
+    )
     return view[pick]
 
 
@@ -113,6 +126,9 @@ def scatter(op: ConvTranspose, x: NDArray, w: NDArray, shape: tuple[int, ...]) -
     total = np.zeros((x.shape[0], *whole_space, shape[-1]), x.dtype)
     xs, ws = np.split(x, op.groups, axis=-1), np.split(w, op.groups, axis=-1)
     for tap in np.ndindex(*w.shape[:rank]):
-        at = tuple(slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in zip(tap, op.dilation, space, op.strides, strict=True))
+        at = tuple(
+            slice(t * d, t * d + (n - 1) * s + 1, s)
+            for t, d, n, s in zip(tap, op.dilation, space, op.strides, strict=True)
+        )
         total[(slice(None), *at)] += np.concatenate([u @ v[tap].T for u, v in zip(xs, ws, strict=True)], axis=-1)
     return total[(slice(None), *(slice(c[0], c[0] + m) for c, m in zip(op.crop, shape, strict=False)))]

@@ -41,7 +41,7 @@ from ..ops import (
     pad_value,
     pool_counts,
 )
-from ..tensor import Tensor
+from ..tensor import Tensor, grids
 from .kernel import Value, lift, run
 from .linear import slide
 
@@ -79,7 +79,10 @@ def _(op: Step, out: Tensor, x: Value, thresholds: Value, values: Value) -> NDAr
         else:
             position = np.searchsorted(thresholds.in_units(scale)[0], x.in_units(scale), side="right")
     else:
-        reals = (dequantize(v.data, v.type.quantized) if v.type.is_integer else v.data.astype(np.float64) for v in (x, thresholds))
+        reals = (
+            dequantize(v.data, v.type.quantized) if v.type.is_integer else v.data.astype(np.float64)
+            for v in (x, thresholds)
+        )
         points, edges = reals
         position = np.searchsorted(edges[0], points, side="right")
     return values.data[0][position]
@@ -193,15 +196,20 @@ def _(op: Pad, out: Tensor, x: Value) -> NDArray:
     widths = ((0, 0), *op.padding)
     if not out.is_integer:
         return np.pad(x.real, widths, constant_values=np.float32(op.value))
-    if out.format == x.type.format:
-        centre = pad_value(x.type, op.value)
-        return np.pad(x.data, widths, constant_values=int(centre or 0) + int(as_array(x.type.quantized.zero).max()))
-    return np.pad(x.in_units(out.quantized.scale), widths, constant_values=pad_value(x.type, op.value) or 0)
+    centre = pad_value(x.type, op.value) or 0
+    if not grids(x.type.format):
+        return np.pad(x.data, widths, constant_values=centre + int(as_array(x.type.quantized.zero)))
+    return np.pad(x.centred, widths, constant_values=centre)  # the elements' scales stay, their zero points go
 
 
 @run.register
 def _(op: Concat, out: Tensor, *xs: Value) -> NDArray:
-    parts = [v.in_units(out.quantized.scale) if out.is_integer else v.real for v in xs]
+    if not out.is_integer:
+        parts = [v.real for v in xs]
+    elif isinstance(out.quantized.scale, Grid):  # each element keeps its scale
+        parts = [v.centred for v in xs]
+    else:
+        parts = [v.in_units(out.quantized.scale) for v in xs]
     batch = max(p.shape[0] for p in parts)
     return np.concatenate([np.broadcast_to(p, (batch, *p.shape[1:])) for p in parts], axis=op.axis + 1)
 

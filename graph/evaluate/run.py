@@ -22,10 +22,11 @@ CHUNK_BYTES = 64 << 20
 def evaluate(graph: Graph, x: Inputs, *, integers: bool = False) -> Outputs:
     """Compute the graph's outputs.
 
-    ``x``: an array [batch, *shape] (one input), a sequence of them in the order of the inputs, or a mapping by name; in the layout of
-    the source model. Gives an array for one output, a tuple for several, a dictionary by name where ``x`` is a mapping. With
-    ``integers`` both sides are the stored integers of integer tensors instead of real values. Raises ShapeError where samples do
-    not fit, GatewrightError for NaN and infinite values that would have to be quantized.
+    ``x``: an array [batch, *shape] (one input), a sequence of them in the order of the inputs, or a mapping by name;
+    in the layout of the source model. Gives an array for one output, a tuple for several, a dictionary by name where
+    ``x`` is a mapping. With ``integers`` both sides are the stored integers of integer tensors instead of real
+    values. Raises ShapeError where samples do not fit, GatewrightError for NaN and infinite values that would have to
+    be quantized.
     """
     fed = feed(graph, x, integers=integers)
     batch = len(fed[0])
@@ -48,11 +49,18 @@ def values_of(node: Node, stored: NDArray) -> NDArray:
 
 
 def feed(graph: Graph, x: Inputs, *, integers: bool = False) -> list[NDArray]:
-    """Bring what a user passed to one array [batch, *shape] an input, stored integers or float32, in the graph's layout."""
-    arrays = [_to_input(n, op, v, integers) for n, op, v in zip(graph.inputs, graph.input_ops, _by_input(graph, x), strict=True)]
+    """Bring what a user passed to one array [batch, *shape] an input, stored integers or float32, in the graph's
+    layout.
+    """
+    arrays = [
+        _to_input(n, op, v, integers)
+        for n, op, v in zip(graph.inputs, graph.input_ops, _by_input(graph, x), strict=True)
+    ]
     batches = {len(a) for a in arrays}
     if len(batches) != 1:
-        raise ShapeError(f"the inputs have batches of {sorted(batches)}", hint="give every input the same number of samples")
+        raise ShapeError(
+            f"the inputs have batches of {sorted(batches)}", hint="give every input the same number of samples"
+        )
     if not len(arrays[0]):
         raise ShapeError("no samples", hint="the first axis is the batch; it has length 0")
     return arrays
@@ -67,7 +75,9 @@ def _by_input(graph: Graph, x: Inputs) -> list[npt.ArrayLike]:
     if len(names) == 1:
         return [x[0] if isinstance(x, (list, tuple)) and len(x) == 1 and np.ndim(x[0]) > 1 else x]  # type: ignore[list-item]
     if not isinstance(x, (list, tuple)) or len(x) != len(names):
-        raise ShapeError(f"the model has {len(names)} inputs: {', '.join(names)}", hint="pass a list of arrays, or {name: array}")
+        raise ShapeError(
+            f"the model has {len(names)} inputs: {', '.join(names)}", hint="pass a list of arrays, or {name: array}"
+        )
     return list(x)
 
 
@@ -92,7 +102,9 @@ def _to_input(node: Node, op: Input, x: npt.ArrayLike, integers: bool) -> NDArra
         return quantize(array.astype(np.float32), op.format, op.rounding, op.overflow, where=f"input {op.name!r}")
     low, high = op.format.bounds
     if array.dtype.kind == "f" or (array < low).any() or (array > high).any():
-        raise ShapeError(f"input {op.name!r} is not integers of {op.format}", hint="leave integers=True out to pass real values")
+        raise ShapeError(
+            f"input {op.name!r} is not integers of {op.format}", hint="leave integers=True out to pass real values"
+        )
     return array.astype(np.int64)
 
 

@@ -1,4 +1,6 @@
-"""The operations, each with its type rule beside it. Few on purpose: importers decompose what their sources have beyond them."""
+"""The operations, each with its type rule beside it. Few on purpose: importers decompose what their sources have
+beyond them.
+"""
 
 from ..node import Op
 from .elementwise import Activation, Add, Div, Maximum, Minimum, Mul, Power, Relu, Softmax, Sub

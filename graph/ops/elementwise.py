@@ -62,7 +62,9 @@ class Activation(Op):
 
 @dataclass(frozen=True)
 class Softmax(Op):
-    """``exp(x) / sum(exp(x))`` along ``axis`` (counted without the batch); lowering makes a program over tables of it."""
+    """``exp(x) / sum(exp(x))`` along ``axis`` (counted without the batch); lowering makes a program over tables of
+    it.
+    """
 
     axis: int
 
@@ -153,7 +155,9 @@ def _(op: Activation, x: Tensor) -> Tensor:
     if op.function not in FUNCTIONS:
         raise OptionError(f"no function called {op.function!r}", hint=f"known: {', '.join(sorted(FUNCTIONS))}")
     if len(op.parameters) != FUNCTIONS[op.function].parameters:
-        raise OptionError(f"{op.function} takes {FUNCTIONS[op.function].parameters} parameters, got {len(op.parameters)}")
+        raise OptionError(
+            f"{op.function} takes {FUNCTIONS[op.function].parameters} parameters, got {len(op.parameters)}"
+        )
     return floats(x.shape)
 
 

@@ -1,7 +1,8 @@
 """The real functions of one value that an ``Activation`` can name, each in float64.
 
-``low`` and ``high``: outside of them the function is within 2^-12 of its asymptote or of a straight line, so that a table need
-not reach further; None where it has no such end. Definitions follow Keras 3 and ONNX (opset 22), which agree where both have a function.
+``low`` and ``high``: outside of them the function is within 2^-12 of its asymptote or of a straight line, so that a
+table need not reach further; None where it has no such end. Definitions follow Keras 3 and ONNX (opset 22), which
+agree where both have a function.
 """
 
 from collections.abc import Callable

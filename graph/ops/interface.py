@@ -4,26 +4,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import Array, as_array
-from ..errors import ShapeError, UnsupportedError
-from ..formats import Affine, Fixed, Float, Format, Overflow, Quantized, Rounding
+from ..arrays import Array, NDArray, as_array
+from ..errors import RangeError, ShapeError, UnsupportedError
+from ..formats import FLOAT, Affine, Fixed, Float, Format, Overflow, Quantized, Rounding
 from ..node import Op, infer
 from ..numerics import requantize
-from ..tensor import Tensor, constant, exact, full, moved
+from ..tensor import Tensor, align, check_grids, check_size, constant, exact, full, grids, moved
 
 
 @dataclass(frozen=True)
 class Input(Op):
     """A model input. ``shape`` and ``format`` are those inside the graph (channels last, no batch).
 
-    ``axes`` says how the source's tensor becomes ours: ``ours = source.transpose(axes)``, counted without the batch; None where the
-    layouts agree. Real numbers that are fed in are brought to ``format`` by ``rounding`` and ``overflow``; ``inserted`` says why,
-    where it is not the model that asks for that format.
+    ``axes`` says how the source's tensor becomes ours: ``ours = source.transpose(axes)``, counted without the batch;
+    None where the layouts agree. Real numbers that are fed in are brought to ``format`` by ``rounding`` and
+    ``overflow``; ``inserted`` says why, where it is not the model that asks for that format.
     """
 
     name: str
     shape: tuple[int, ...]
-    format: Format = Float()
+    format: Format = FLOAT
     rounding: Rounding = Rounding.RND
     overflow: Overflow = Overflow.SAT
     axes: tuple[int, ...] | None = None
@@ -32,6 +32,10 @@ class Input(Op):
 
 @infer.register
 def _(op: Input) -> Tensor:
+    check_size(op.shape)
+    check_grids(op.format, op.shape)
+    if op.axes is not None and sorted(op.axes) != list(range(len(op.shape))):
+        raise ShapeError(f"axes {op.axes} are no order of those of {op.shape}")
     return full(op.shape, op.format)
 
 
@@ -40,23 +44,31 @@ class Constant(Op):
     """Stored numbers: float32, or the stored integers (int64) of ``format``."""
 
     value: Array
-    format: Format = Float()
+    format: Format = FLOAT
 
 
 @infer.register
 def _(op: Constant) -> Tensor:
+    data = op.value.data
+    check_size(data.shape)
+    check_grids(op.format, data.shape)
+    if data.dtype.kind not in ("fiub" if isinstance(op.format, Float) else "iub"):
+        raise ShapeError(f"a constant of {op.format} holds {data.dtype}")
     if not isinstance(op.format, Float):
         low, high = op.format.bounds
-        if (op.value.data < low).any() or (op.value.data > high).any():
+        if (data < low).any() or (data > high).any():
             raise ShapeError(f"a constant does not fit its format {op.format}")
-    elif not np.isfinite(op.value.data).all():
+    elif not np.isfinite(data).all():
         raise ShapeError("NaN or infinite weights", hint="the training diverged; load an earlier checkpoint")
     return constant(op.value, op.format)
 
 
 @dataclass(frozen=True)
 class Output(Op):
-    """A model output. ``axes``: ``source = ours.transpose(axes)``, counted without the batch; None where the layouts agree."""
+    """A model output.
+
+    ``axes``: ``source = ours.transpose(axes)``, counted without the batch; None where the layouts agree.
+    """
 
     name: str
     axes: tuple[int, ...] | None = None
@@ -64,6 +76,8 @@ class Output(Op):
 
 @infer.register
 def _(op: Output, x: Tensor) -> Tensor:
+    if op.axes is not None and sorted(op.axes) != list(range(len(x.shape))):
+        raise ShapeError(f"axes {op.axes} are no order of those of {x.shape}")
     return x
 
 
@@ -82,13 +96,15 @@ class Quantize(Op):
 
 @infer.register
 def _(op: Quantize, x: Tensor) -> Tensor:
+    check_grids(op.format, x.shape)
     if not x.is_integer:
         return full(x.shape, op.format)
     (low, high), scale = x.interval, x.quantized.scale
     if op.overflow in (Overflow.SAT, Overflow.SAT_SYM):
         ends = [requantize(v, scale, op.format, op.rounding, op.overflow) for v in (low, high)]
         a, b = (np.asarray(op.format.centre(e)) for e in ends)
-        return Tensor(x.shape, op.format, *np.broadcast_arrays(a, b))
+        low, high = np.broadcast_arrays(a, b)
+        return Tensor(x.shape, op.format, low, high)
     return _quantize_other(op, x)
 
 
@@ -98,11 +114,12 @@ def _quantize_other(op: Quantize, x: Tensor) -> Tensor:
     a, b = (requantize(v, scale, op.format, op.rounding, op.overflow) for v in (low, high))
     c, d = (requantize(v, scale, op.format, op.rounding, Overflow.SAT) for v in (low, high))
     if np.array_equal(a, c) and np.array_equal(b, d) and not _edge(op.format, c, d):
-        return Tensor(x.shape, op.format, *np.broadcast_arrays(op.format.centre(c), op.format.centre(d)))
+        low, high = np.broadcast_arrays(op.format.centre(c), op.format.centre(d))
+        return Tensor(x.shape, op.format, low, high)
     return full(x.shape, op.format)
 
 
-def _edge(format: Quantized, low: np.ndarray, high: np.ndarray) -> bool:  # type: ignore[type-arg]
+def _edge(format: Quantized, low: NDArray, high: NDArray) -> bool:
     """Whether an end lies on the format's bound, where saturating and wrapping cannot be told apart."""
     least, greatest = format.bounds
     return bool((low <= least).any() or (high >= greatest).any())
@@ -110,28 +127,38 @@ def _edge(format: Quantized, low: np.ndarray, high: np.ndarray) -> bool:  # type
 
 @dataclass(frozen=True)
 class Lookup(Op):
-    """``table[x - offset]``: a unary function of few bits. Inputs: ``x`` [...], ``table`` [entries]; ``x`` is taken as stored."""
+    """``table[x - offset]``: a unary function of few bits.
+
+    Inputs: ``x`` [...], taken as stored; ``table`` [entries].
+    """
 
     offset: int
 
 
 @infer.register
 def _(op: Lookup, x: Tensor, table: Tensor) -> Tensor:
-    if not isinstance(x.format, Fixed) or not isinstance(x.format.width, int) or not table.is_integer or table.value is None:
+    if (
+        not isinstance(x.format, Fixed)
+        or not isinstance(x.format.width, int)
+        or not table.is_integer
+        or table.value is None
+    ):
         raise UnsupportedError("a table needs an index of one fixed-point format, and constant entries of integers")
+    if len(table.shape) != 1 or grids(table.format):
+        raise ShapeError(f"a table of shape {table.shape} in {table.format}", hint="one row of entries in one format")
     low, high = (v >> (x.format.common_fraction - as_array(x.format.fraction)) for v in x.interval)  # as stored
     if int(low.min()) < op.offset or int(high.max()) - op.offset >= table.size:
         raise ShapeError(f"a table of {table.size} entries from {op.offset} does not cover {low.min()}..{high.max()}")
     entries = table.interval[0][int(low.min()) - op.offset : int(high.max()) - op.offset + 1]
-    return Tensor(x.shape, table.format, entries.min(), entries.max())
+    return Tensor(x.shape, table.format, np.asarray(entries.min()), np.asarray(entries.max()))
 
 
 @dataclass(frozen=True)
 class Step(Op):
     """A piecewise constant function: ``values[k]`` with k the number of thresholds t for which ``x >= t``.
 
-    Inputs: ``x`` [...], ``thresholds`` [n] ascending, ``values`` [n + 1]. What binary, ternary and power-of-two quantizers and
-    multi-threshold activations are.
+    Inputs: ``x`` [...], ``thresholds`` [n] ascending, ``values`` [n + 1]. What binary, ternary and power-of-two
+    quantizers and multi-threshold activations are.
     """
 
 
@@ -139,12 +166,18 @@ class Step(Op):
 def _(op: Step, x: Tensor, thresholds: Tensor, values: Tensor) -> Tensor:
     if thresholds.value is None or values.value is None or values.shape != (thresholds.size + 1,):
         raise ShapeError(f"{thresholds.size} thresholds need {thresholds.size + 1} values, got {values.shape}")
+    if len(thresholds.shape) != 1 or grids(thresholds.format) or grids(values.format):
+        raise ShapeError("thresholds and values of a step stand in one row and have one format")
+    if x.is_integer and thresholds.is_integer:
+        sides = [(v.quantized.scale, *v.interval) for v in (x, thresholds)]
+        if align(sides[0], sides[1]) is None:
+            raise RangeError("the thresholds of a step have no common unit with its operand within 63 bits")
     if (np.diff(thresholds.value.data) < 0).any():
         raise ShapeError("the thresholds are not ascending")
     if not values.is_integer:
-        return Tensor(x.shape, Float())
+        return Tensor(x.shape, FLOAT)
     low, high = values.interval
-    return Tensor(x.shape, values.format, low.min(), high.max())
+    return Tensor(x.shape, values.format, np.asarray(low.min()), np.asarray(high.max()))
 
 
 def real_constant(values: Array) -> Constant:

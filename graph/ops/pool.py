@@ -10,7 +10,7 @@ from ..arrays import Grid, NDArray
 from ..errors import ShapeError
 from ..node import Op, infer
 from ..numerics import LIMIT, divide, multiply
-from ..tensor import Tensor, exact, floats, moved
+from ..tensor import Tensor, exact, floats, grids, moved
 from .interface import flat_scale
 from .linear import Pairs, channel_bounds, window_shape
 
@@ -29,8 +29,8 @@ class MaxPool(Op):
 class AvgPool(Op):
     """The mean of each window, channels last: ``x`` [*space, C].
 
-    ``count_padding``: whether the padding (value 0) counts in the divisor. ``clipped``: how many of each axis's last padding cells
-    never count (the overhang that rounding the output length up adds).
+    ``count_padding``: whether the padding (value 0) counts in the divisor. ``clipped``: how many of each axis's last
+    padding cells never count (the overhang that rounding the output length up adds).
     """
 
     window: tuple[int, ...]
@@ -39,6 +39,9 @@ class AvgPool(Op):
     dilation: tuple[int, ...]
     count_padding: bool = False
     clipped: tuple[int, ...] = ()
+
+
+SCALES = "the scales of what is summed or compared differ"
 
 
 class Reduction(StrEnum):
@@ -53,7 +56,9 @@ class Reduction(StrEnum):
 
 @dataclass(frozen=True)
 class Reduce(Op):
-    """Sum, mean, greatest, least or product over ``axes`` (ascending, without the batch); they stay, of length 1, with ``keep``."""
+    """Sum, mean, greatest, least or product over ``axes`` (ascending, without the batch); they stay, of length 1,
+    with ``keep``.
+    """
 
     kind: Reduction
     axes: tuple[int, ...]
@@ -64,7 +69,11 @@ def _pooled(op: MaxPool | AvgPool, x: Tensor) -> tuple[int, ...]:
     rank = len(op.window)
     if len(x.shape) != rank + 1:
         raise ShapeError(f"pooling over {rank} axes reads [*space, channels], got {x.shape}")
-    return (*window_shape(x.shape[:rank], op.window, op.strides, op.padding, op.dilation), x.shape[-1])
+    shape = (*window_shape(x.shape[:rank], op.window, op.strides, op.padding, op.dilation), x.shape[-1])
+    clipped = getattr(op, "clipped", ())
+    if clipped and (len(clipped) != rank or any(not 0 <= c <= p[1] for c, p in zip(clipped, op.padding, strict=True))):
+        raise ShapeError(f"{clipped} cells of the padding {op.padding} cannot be clipped")
+    return shape
 
 
 @infer.register
@@ -73,12 +82,9 @@ def _(op: MaxPool, x: Tensor) -> Tensor:
     if pool_counts(AvgPool(op.window, op.strides, op.padding, op.dilation), x.shape[:-1]).min() < 1:
         raise ShapeError(f"padding {op.padding} leaves windows of {op.window} with nothing in them")
     if not x.is_integer or not flat_scale(x):
-        return floats(shape)
-    return Tensor(shape, x.format if not _per_element(x) else exact(shape, x.quantized.scale, *channel_bounds(x)).format, *channel_bounds(x))
-
-
-def _per_element(x: Tensor) -> bool:
-    return any(isinstance(getattr(x.format, name, 0), Grid) for name in ("width", "integer", "signed", "zero_point"))
+        return floats(shape, SCALES if x.is_integer else "")
+    low, high = channel_bounds(x)
+    return exact(shape, x.quantized.scale, low, high) if grids(x.format) else Tensor(shape, x.format, low, high)
 
 
 def pool_counts(op: AvgPool, space: tuple[int, ...]) -> NDArray:
@@ -105,7 +111,7 @@ def _(op: AvgPool, x: Tensor) -> Tensor:
     if counts.min() < 1:
         raise ShapeError(f"padding {op.padding} leaves windows of {op.window} with nothing in them")
     if not x.is_integer or not flat_scale(x):
-        return floats(shape)
+        return floats(shape, SCALES if x.is_integer else "")
     low, high = channel_bounds(x)
     if any(p != (0, 0) for p in op.padding):
         low, high = np.minimum(low, 0), np.maximum(high, 0)
@@ -127,7 +133,8 @@ def _(op: Reduce, x: Tensor) -> Tensor:
         raise ShapeError(f"cannot reduce axes {op.axes} of shape {x.shape}", hint="axes are counted without the batch")
     shape = tuple(1 if i in op.axes else n for i, n in enumerate(x.shape) if op.keep or i not in op.axes)
     if op.kind is Reduction.PROD or not x.is_integer or not flat_scale(x):
-        return floats(shape)
+        reason = "a product of all elements" if op.kind is Reduction.PROD else SCALES
+        return floats(shape, reason if x.is_integer else "")
     low, high = (np.broadcast_to(v, x.shape) for v in x.interval)
     if op.kind in (Reduction.MAX, Reduction.MIN):
         pick = np.max if op.kind is Reduction.MAX else np.min

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import singledispatch
+from fractions import Fraction
+from functools import reduce, singledispatch
 
 import numpy as np
 
-from ..arrays import NDArray, compress
+from ..arrays import Grid, NDArray, as_array, compress, reshape_grid
 from ..errors import ShapeError
-from ..formats import Fixed
 from ..node import Op, infer
-from ..numerics import quantize
-from ..tensor import Tensor, align, exact, floats, moved
+from ..numerics import Ratio, common_scale
+from ..tensor import Tensor, align, check_size, exact, floats, grids, moved
 from .elementwise import bounded
 
 Move = Callable[[NDArray], NDArray]
@@ -141,44 +141,46 @@ def _check(op: Op, x: Tensor) -> None:
     match op:
         case Transpose(axes=along) | Slice(starts=along) | Upsample(factors=along) if len(along) != len(x.shape):
             raise ShapeError(f"{type(op).__name__} for {len(along)} axes on shape {x.shape}")
-        case Gather(axis=axis, indices=indices) if not 0 <= axis < len(x.shape) or not all(0 <= i < x.shape[axis] for i in indices):
+        case Gather(axis=axis, indices=indices) if not 0 <= axis < len(x.shape) or not all(
+            0 <= i < x.shape[axis] for i in indices
+        ):
             raise ShapeError(f"cannot gather {indices} along axis {axis} of shape {x.shape}")
-        case Reshape(shape=shape) if any(n < 0 for n in shape):
-            raise ShapeError(f"cannot reshape to {shape}")
+        case Reshape(shape=shape) | Broadcast(shape=shape):
+            check_size(shape)
+        case Upsample(factors=factors):
+            check_size(tuple(n * f for n, f in zip(x.shape, factors, strict=True)))
+        case Gather(axis=axis, indices=indices):
+            check_size((*x.shape[:axis], len(indices), *x.shape[axis + 1 :]))
 
 
 @infer.register
 def _(op: Pad, x: Tensor) -> Tensor:
-    if len(op.padding) != len(x.shape) or any(p < 0 for pair in op.padding for p in pair):
+    if len(op.padding) != len(x.shape) or any(len(p) != 2 or min(p) < 0 for p in op.padding):
         raise ShapeError(f"padding {op.padding} does not fit shape {x.shape}")
     shape = tuple(n + sum(p) for n, p in zip(x.shape, op.padding, strict=True))
+    check_size(shape)
     if not x.is_integer:
         return floats(shape)
     value = pad_value(x, op.value)
     if value is None:
         return floats(shape, f"the padding value {op.value:g} is not one of {x.format}")
-    low, high = x.interval
-    if all(n == 0 for pair in op.padding for n in pair):
+    if shape == x.shape:
         return x
-    return Tensor(shape, _flat(x), np.minimum(low.min(), value), np.maximum(high.max(), value))
+    low, high = (pick(v, value) for pick, v in zip((np.minimum, np.maximum), x.interval, strict=True))
+    if not grids(x.format):
+        return Tensor(shape, x.format, np.asarray(low.min()), np.asarray(high.max()))
+    scale = reshape_grid(x.quantized.scale, x.shape, lambda v: np.pad(v, op.padding, mode="edge"))
+    return exact(shape, scale if isinstance(scale, Grid) else Fraction(scale), np.array(low.min()), np.array(high.max()))
 
 
 def pad_value(x: Tensor, value: float) -> int | None:
     """Give the centred integer that means ``value`` for every element, or None where the format does not have it."""
     format = x.quantized
-    units = value / float(format.scale) if not hasattr(format.scale, "data") else (0.0 if value == 0 else float("nan"))
-    if units != int(units if np.isfinite(units) else 0.5):
+    if not np.isfinite(value) or (value and isinstance(format.scale, Grid)):
         return None
+    units = Fraction(0) if isinstance(format.scale, Grid) else Fraction(value) / format.scale
     low, high = (int(v) for v in (np.min(format.centre(format.bounds[0])), np.max(format.centre(format.bounds[1]))))
-    return int(units) if low <= units <= high else None
-
-
-def _flat(x: Tensor):  # type: ignore[no-untyped-def]
-    """The format without per-element differences (a padded tensor has new elements)."""
-    low, high = x.interval
-    return x.format if isinstance(x.format, Fixed) and isinstance(x.format.width, int) and isinstance(x.format.integer, int) else exact(
-        x.shape, x.quantized.scale, np.minimum(low, 0), np.maximum(high, 0)
-    ).format
+    return int(units) if units.denominator == 1 and low <= units <= high else None
 
 
 @infer.register
@@ -187,7 +189,9 @@ def _(op: Concat, *xs: Tensor) -> Tensor:
         raise ShapeError(f"cannot join {[x.shape for x in xs]} along axis {op.axis}")
     rest = {tuple(n for i, n in enumerate(x.shape) if i != op.axis) for x in xs}
     if len(rest) != 1:
-        raise ShapeError(f"cannot join {[x.shape for x in xs]} along axis {op.axis}", hint="the other axes must be equal")
+        raise ShapeError(
+            f"cannot join {[x.shape for x in xs]} along axis {op.axis}", hint="the other axes must be equal"
+        )
     shape = tuple(sum(x.shape[i] for x in xs) if i == op.axis else n for i, n in enumerate(xs[0].shape))
     if not all(x.is_integer for x in xs):
         return floats(shape)
@@ -195,24 +199,30 @@ def _(op: Concat, *xs: Tensor) -> Tensor:
 
 
 def _joined(op: Concat, shape: tuple[int, ...], xs: tuple[Tensor, ...]) -> Tensor:
-    scale, bounds = xs[0].quantized.scale, [bounded(xs[0])]
-    for x in xs[1:]:
-        grids = [s for s in (scale, x.quantized.scale) if hasattr(s, "data")]
-        if grids and not all(g == grids[0] for g in (scale, x.quantized.scale)):
-            return floats(shape, "joining tensors with scales per channel")
-        scaled = align((scale, np.array(0), np.array(0)), bounded(x))
-        if scaled is None:
+    scale = joined_scale(xs, op.axis)
+    if isinstance(scale, Grid):  # each element keeps its own
+        ends = [x.interval for x in xs]
+    else:
+        none = np.zeros((), np.int64)
+        aligned = [align((scale, none, none), bounded(x)) for x in xs]
+        if any(a is None for a in aligned):
             return floats(shape, "the scales have no common unit within 63 bits")
-        scale = scaled[0]
-        bounds.append(bounded(x))
-    aligned = [align((scale, np.array(0), np.array(0)), b) for b in bounds]
-    if any(a is None for a in aligned):
-        return floats(shape, "the scales have no common unit within 63 bits")
-    ends = [(a[2][1], a[2][2]) for a in aligned if a is not None]
+        ends = [a[2][1:] for a in aligned if a is not None]
     low, high = (
-        compress(np.concatenate([np.broadcast_to(e[i], x.shape) for e, x in zip(ends, xs, strict=True)], axis=op.axis)) for i in (0, 1)
+        compress(np.concatenate([np.broadcast_to(e[i], x.shape) for e, x in zip(ends, xs, strict=True)], axis=op.axis))
+        for i in (0, 1)
     )
     return exact(shape, scale, low, high)
 
 
-__all__ = ["Broadcast", "Concat", "Gather", "Pad", "Reshape", "Slice", "Transpose", "Upsample", "mover", "pad_value", "quantize"]
+def joined_scale(xs: tuple[Tensor, ...], axis: int) -> Ratio:
+    """Give the scale of the operands joined: one that divides all, or where they have scales per channel, each its own."""
+    scales = [x.quantized.scale for x in xs]
+    if not any(isinstance(s, Grid) for s in scales):
+        return reduce(common_scale, scales)
+    cells = [np.broadcast_to(as_array(s), x.shape) for s, x in zip(scales, xs, strict=True)]
+    found = Grid.of(np.concatenate(cells, axis=axis))
+    return found if isinstance(found, Grid) else Fraction(found)
+
+
+__all__ = ["Broadcast", "Concat", "Gather", "Pad", "Reshape", "Slice", "Transpose", "Upsample", "mover", "pad_value"]
