@@ -29,7 +29,7 @@ class Net:
         for i, operand in enumerate(names):
             if not isinstance(operand, str):
                 names[i] = f"w{len(self.stored)}"
-                self.stored[names[i]] = operand * (0.3 if operand.dtype == np.float32 else 1)
+                self.stored[names[i]] = operand
         self.last = f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, names, [self.last], **attributes))
         return self.last
@@ -37,7 +37,7 @@ class Net:
     def conv(self, channels: int, filters: int, *, x: str | None = None, size: int = 3, **attributes: object) -> str:
         weights = floats(filters, channels, size, size, seed=len(self.nodes))
         pads = [size // 2] * 4
-        return self.add("Conv", x or self.last, weights.astype(np.float32), floats(filters), pads=pads, **attributes)
+        return self.add("Conv", x or self.last, weights * np.float32(0.3), floats(filters), pads=pads, **attributes)
 
     def norm(self, channels: int) -> str:
         mean, variance = floats(channels, seed=8), np.abs(floats(channels, seed=9)) + np.float32(0.5)
@@ -93,7 +93,7 @@ def unet() -> Net:
     net.add("PRelu", floats(6, 1, 1))
     b = net.add("Resize", net.last, "", np.array([1, 1, 2, 2], np.float32), mode="linear")
     net.add("Concat", a, b, axis=1)
-    net.conv(10, 4, group=2)
+    net.conv(5, 4, group=2)
     net.add("ConvTranspose", floats(4, 3, 2, 2), strides=[2, 2])
     net.add("Pad", ints(0, 0, 1, 0, 0, 0, 0, 2), mode="reflect")
     net.add("Sigmoid")
@@ -121,7 +121,7 @@ def one_dimensional() -> Net:
     net.add("Split", ints(1, 3), axis=1)
     net.nodes[-1].output.append("rest")
     net.add("Mul", net.last, "rest")
-    net.add("GlobalMaxPool")
+    net.add("GlobalAveragePool")
     net.add("Squeeze", ints(2))
     return net
 

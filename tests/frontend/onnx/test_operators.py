@@ -90,6 +90,13 @@ def test_batch_normalization_before_14_uses_its_statistics(opset: int, attribute
     check(case, expected=(x - column[2]) / np.sqrt(column[3] + 1e-5) * column[0] + column[1])
 
 
+@pytest.mark.parametrize("space", [(5,), (3, 4, 2)])
+def test_global_max_pool_of_any_rank(space: tuple[int, ...]) -> None:
+    """The evaluator takes the maximum over the wrong axes unless there are two spatial ones."""
+    case = Case("GlobalMaxPool", (In((4, *space)),))
+    check(case, expected=case.samples()["x0"].max(axis=tuple(range(2, len(space) + 2)), keepdims=True))
+
+
 def test_l1_normalization() -> None:
     """By its definition over magnitudes, and 0 for a norm of 0; the evaluator adds the values with their signs."""
     case = Case("LpNormalization", (In((4, 3)),), {"p": 1, "axis": 1})
