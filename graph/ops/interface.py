@@ -169,7 +169,8 @@ def _(op: Step, x: Tensor, thresholds: Tensor, values: Tensor) -> Tensor:
     if len(thresholds.shape) != 1 or grids(thresholds.format) or grids(values.format):
         raise ShapeError("thresholds and values of a step stand in one row and have one format")
     if x.is_integer and thresholds.is_integer:
-        sides = [(v.quantized.scale, *v.interval) for v in (x, thresholds)]
+        ends = [(v.interval[0].min(), v.interval[1].max()) for v in (x, thresholds)]
+        sides = [(v.quantized.scale, *map(np.asarray, e)) for v, e in zip((x, thresholds), ends, strict=True)]
         if align(sides[0], sides[1]) is None:
             raise RangeError("the thresholds of a step have no common unit with its operand within 63 bits")
     if (np.diff(thresholds.value.data) < 0).any():
