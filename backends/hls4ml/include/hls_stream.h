@@ -48,7 +48,8 @@ template <class T> class stream {
   public:
     typedef T value_type;
 
-    explicit stream(const char *name = "unnamed") : label(name) {}
+    stream() : label("unnamed") {}
+    explicit stream(const char *name) : label(name) {}
     explicit stream(const std::string &name) : label(name) {}
     stream(const stream &) = delete;
     stream &operator=(const stream &) = delete;

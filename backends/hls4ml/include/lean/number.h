@@ -76,7 +76,7 @@ template <int W_, int I_, bool S_, ap_q_mode Q_, ap_o_mode O_, int N_> struct nu
     constexpr number(exactly, raw v) : V(v) {}
     template <class T, typename std::enable_if<std::is_floating_point<T>::value, int>::type = 0>
     constexpr number(T v) : V(from_double<number>(double(v))) {}
-    template <class X, class From = number_of<X>> constexpr number(const X &x) : V(from_number(from_operand(x))) {}
+    template <class X, class From = number_of<X>> constexpr number(X x) : V(from_number(from_operand(x))) {}
 
     // The integer part in max(iwidth, 1) bits, truncated towards zero.
     constexpr integer_number<AP_MAX(I_, 1), S_> to_integer() const {
@@ -87,8 +87,9 @@ template <int W_, int I_, bool S_, ap_q_mode Q_, ap_o_mode O_, int N_> struct nu
         else if constexpr (I_ == 0) // as the vendor's: a negative fraction is incremented from 0 to 1 in one signed bit
             return R(exactly(), T(V < 0 ? -1 : 0));
         else if constexpr (fraction > 0) {
+            typedef typename storage<bits_of<raw>>::unsigned_type U;
             constexpr int shift = AP_MIN(fraction, bits_of<raw> - 1);
-            const bool inexact = (V & ((raw(1) << shift) - 1)) != 0;
+            const bool inexact = (U(V) & ((U(1) << shift) - 1)) != 0;
             return R(exactly(), wrap<I_, S_, T>((V >> shift) + (V < 0 && inexact)));
         } else
             return R(exactly(), T(typename storage<bits_of<T>>::unsigned_type(V) << -AP_MIN(fraction, 0)));
@@ -135,15 +136,15 @@ template <int W_, int I_, bool S_, ap_q_mode Q_, ap_o_mode O_, int N_> struct nu
         if (n < 0) return self(exactly(), raw(V >> -n));
         return self(exactly(), n >= W_ ? raw(0) : wrap<W_, S_, raw>(U(V) << n));
     }
-    template <class X, class = number_of<X>> constexpr number &operator<<=(const X &n) {
+    template <class X, class = number_of<X>> constexpr number &operator<<=(X n) {
         return *this = shifted_left(int64_t(from_operand(n).to_integer().V));
     }
-    template <class X, class = number_of<X>> constexpr number &operator>>=(const X &n) {
+    template <class X, class = number_of<X>> constexpr number &operator>>=(X n) {
         return *this = shifted_left(-int64_t(from_operand(n).to_integer().V));
     }
 
 #define LEAN_COMPOUND(op)                                                                                              \
-    template <class X, class = number_of<X>> constexpr number &operator op##=(const X &x) {                            \
+    template <class X, class = number_of<X>> constexpr number &operator op##=(X x) {                                   \
         if constexpr (is_integer && !number_of<X>::is_integer) /* the vendor's truncates the right side first */       \
             return *this = number(*this op from_operand(x).to_integer());                                              \
         else                                                                                                           \
@@ -181,7 +182,7 @@ template <int W_, int I_, bool S_, ap_q_mode Q_, ap_o_mode O_, int N_> struct nu
     constexpr ap_uint<W_> operator()(int high, int low) const { return range(high, low); }
 
     // A slice or bit as the number that it reads as; a C integer exactly; a number as it is.
-    template <class X> static constexpr number_of<X> from_operand(const X &x) {
+    template <class X> static constexpr number_of<X> from_operand(X x) {
         if constexpr (operand<X>::is_c)
             return number_of<X>(exactly(), typename number_of<X>::raw(x));
         else

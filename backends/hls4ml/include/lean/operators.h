@@ -1,5 +1,7 @@
 // Arithmetic, comparison and text streams of numbers. The operators live in namespace lean, where only numbers, slices
-// and bits find them (through their base class). A C integer counts as an ap_int or ap_uint of its size.
+// and bits find them (through their base class). A C integer counts as an ap_int or ap_uint of its size. Operands are
+// passed by value, as the vendor's C integers are: hls4ml's layer parameters are `static const unsigned n = 5;` in a class,
+// which a reference would need a definition for.
 #ifndef GATEWRIGHT_LEAN_OPERATORS_H
 #define GATEWRIGHT_LEAN_OPERATORS_H
 
@@ -35,21 +37,21 @@ using operands = pair_of<A, B>; // an error, and thus no candidate, for other op
 template <class A, class B>
 using number_first = typename std::conditional<operand<A>::is_c, pair_of<B, A>, pair_of<A, B>>::type;
 
-template <class X> constexpr number_of<X> as_operand(const X &x) { return integer_number<1, false>::from_operand(x); }
+template <class X> constexpr number_of<X> as_operand(X x) { return integer_number<1, false>::from_operand(x); }
 
 // The integer of an operand in units of 2^-fraction, as a T.
-template <class T, int fraction, class X> constexpr T aligned(const X &x) {
-    return T(as_operand(x).V) * (T(1) << (fraction - number_of<X>::fraction));
+template <class T, int fraction, class X> constexpr T aligned(X x) {
+    return shift_up(T(as_operand(x).V), fraction - number_of<X>::fraction);
 }
 
-template <class A, class B, class P = operands<A, B>> constexpr typename P::product operator*(const A &a, const B &b) {
+template <class A, class B, class P = operands<A, B>> constexpr typename P::product operator*(A a, B b) {
     typedef typename P::product R;
     typedef typename R::raw T;
     return R(exactly(), T(as_operand(a).V) * T(as_operand(b).V));
 }
 #define LEAN_ALIGNED(op, result)                                                                                       \
     template <class A, class B, class P = operands<A, B>>                                                              \
-    constexpr typename P::result operator op(const A &a, const B &b) {                                                 \
+    constexpr typename P::result operator op(A a, B b) {                                                               \
         typedef typename P::result R;                                                                                  \
         typedef typename R::raw T;                                                                                     \
         return R(exactly(), T(aligned<T, P::fraction>(a) op aligned<T, P::fraction>(b)));                              \
@@ -67,12 +69,12 @@ template <class P> struct common_integer {
                                       : b::width > a::width ? b::is_signed
                                                             : P::is_signed;
     typedef signed_bits<width + !is_signed> raw;
-    template <class X> static constexpr raw of(const X &x) { return wrap<width, is_signed, raw>(as_operand(x).V); }
+    template <class X> static constexpr raw of(X x) { return wrap<width, is_signed, raw>(as_operand(x).V); }
 };
 
 // Quotients are truncated towards zero. A division by zero stops the program, as in the vendor's.
 template <class A, class B, class P = operands<A, B>>
-constexpr typename number_first<A, B>::quotient operator/(const A &a, const B &b) {
+constexpr typename number_first<A, B>::quotient operator/(A a, B b) {
     typedef typename P::quotient R;
     typedef typename P::a NA;
     typedef typename P::b NB;
@@ -84,12 +86,12 @@ constexpr typename number_first<A, B>::quotient operator/(const A &a, const B &b
         constexpr int up = AP_MAX(NB::fraction, 0);
         constexpr int width = AP_MAX(NA::width + up + P::extends_a, NB::width + P::extends_b);
         typedef signed_bits<width + 1> T;
-        const T divided = T(T(as_operand(a).V) * (T(1) << up)) / T(as_operand(b).V);
+        const T divided = shift_up(T(as_operand(a).V), up) / T(as_operand(b).V);
         return R(exactly(), wrap<R::width, R::is_signed, typename R::raw>(wrap<width, P::is_signed, T>(divided)));
     }
 }
 template <class A, class B, class P = operands<A, B>>
-constexpr typename number_first<A, B>::remainder operator%(const A &a, const B &b) {
+constexpr typename number_first<A, B>::remainder operator%(A a, B b) {
     static_assert(P::integer, "gatewright: % is for ap_int and ap_uint only");
     typedef typename P::remainder R;
     typedef common_integer<P> C;
@@ -101,11 +103,11 @@ constexpr typename number_first<A, B>::remainder operator%(const A &a, const B &
 
 // Shifts of a number. (A C integer shifted by an ap_int or ap_uint is C's own shift.)
 template <class A, class B, class = operands<A, B>, class = typename std::enable_if<!operand<A>::is_c>::type>
-constexpr auto operator<<(const A &a, const B &n) {
+constexpr auto operator<<(A a, B n) {
     return as_operand(a).shifted_left(int64_t(as_operand(n).to_integer().V));
 }
 template <class A, class B, class = operands<A, B>, class = typename std::enable_if<!operand<A>::is_c>::type>
-constexpr auto operator>>(const A &a, const B &n) {
+constexpr auto operator>>(A a, B n) {
     return as_operand(a).shifted_left(-int64_t(as_operand(n).to_integer().V));
 }
 
@@ -113,10 +115,10 @@ constexpr auto operator>>(const A &a, const B &n) {
 template <class A, class F, bool Integer = number_of<A>::is_integer && !operand<A>::is_c>
 using with_float = typename std::enable_if<Integer && std::is_floating_point<F>::value, F>::type;
 #define LEAN_WITH_FLOAT(op)                                                                                            \
-    template <class A, class F> constexpr with_float<A, F> operator op(const A &a, F f) {                              \
+    template <class A, class F> constexpr with_float<A, F> operator op(A a, F f) {                                     \
         return F(as_operand(a).V) op f;                                                                                \
     }                                                                                                                  \
-    template <class A, class F> constexpr with_float<A, F> operator op(F f, const A &a) {                              \
+    template <class A, class F> constexpr with_float<A, F> operator op(F f, A a) {                                     \
         return f op F(as_operand(a).V);                                                                                \
     }
 LEAN_WITH_FLOAT(+) LEAN_WITH_FLOAT(-) LEAN_WITH_FLOAT(*) LEAN_WITH_FLOAT(/)
@@ -128,9 +130,8 @@ LEAN_WITH_FLOAT(+) LEAN_WITH_FLOAT(-) LEAN_WITH_FLOAT(*) LEAN_WITH_FLOAT(/)
 template <class P> struct comparison {
     typedef typename P::a a;
     typedef typename P::b b;
-    static constexpr int fraction = P::fraction;
-    static constexpr int width_a = a::width + fraction - a::fraction + (a::fraction < b::fraction);
-    static constexpr int width_b = AP_MAX(b::width + fraction - b::fraction, 1);
+    static constexpr int width_a = a::width + P::fraction - a::fraction + (a::fraction < b::fraction);
+    static constexpr int width_b = b::width + P::fraction - b::fraction;
     static constexpr bool mixed = a::is_signed != b::is_signed;
     static constexpr bool unsigned_is_wide = a::is_signed ? width_b >= width_a : width_a >= width_b;
     static constexpr bool like_c = mixed && (width_a >= 32 || width_b >= 32) && unsigned_is_wide;
@@ -149,24 +150,35 @@ template <class P> struct comparison {
             return x == y;
     }
 };
-template <class P, class A, class B> constexpr int order(const A &a, const B &b) {
-    typedef comparison<P> C;
-    return C::order(aligned<typename C::raw, C::fraction>(a), aligned<typename C::raw, C::fraction>(b));
+template <class P, class A> constexpr typename comparison<P>::raw first_of(A a) {
+    return aligned<typename comparison<P>::raw, P::fraction>(a);
 }
-template <class P, class A, class B> constexpr bool equal(const A &a, const B &b) {
-    typedef comparison<P> C;
-    return C::equal(aligned<typename C::raw, C::fraction>(a), aligned<typename C::raw, C::fraction>(b));
+template <class P, class B> constexpr typename comparison<P>::raw second_of(B b) {
+    typedef typename comparison<P>::raw T;
+    const T y = aligned<T, P::fraction>(b);
+    // As the vendor's: where the right side has fewer fraction bits, it gets more in a format with its own overflow mode.
+    // With AP_SAT_SYM that moves the lowest number (which only one bit, a shift or a slice can hold) up by one unit.
+    if constexpr (P::b::omode == AP_SAT_SYM && P::b::is_signed && P::b::fraction < P::fraction)
+        return y + (y == -shift_up(T(1), comparison<P>::width_b - 1));
+    else
+        return y;
 }
-template <class A, class F>
-using if_float = typename std::enable_if<!operand<A>::is_c && std::is_floating_point<F>::value, number_of<A>>::type;
+template <class P, class A, class B> constexpr int order(A a, B b) {
+    return comparison<P>::order(first_of<P>(a), second_of<P>(b));
+}
+template <class P, class A, class B> constexpr bool equal(A a, B b) {
+    return comparison<P>::equal(first_of<P>(a), second_of<P>(b));
+}
+template <class A, class F, class = number_of<A>>
+using if_float = typename std::enable_if<!operand<A>::is_c && std::is_floating_point<F>::value, int>::type;
 #define LEAN_COMPARE(op, exact)                                                                                        \
-    template <class A, class B, class P = operands<A, B>> constexpr bool operator op(const A &a, const B &b) {         \
+    template <class A, class B, class P = operands<A, B>> constexpr bool operator op(A a, B b) {                       \
         return exact;                                                                                                  \
     }                                                                                                                  \
-    template <class A, class F, class = if_float<A, F>> constexpr bool operator op(const A &a, F f) {                  \
+    template <class A, class F, if_float<A, F> = 0> constexpr bool operator op(A a, F f) {                             \
         return as_operand(a).to_double() op double(f);                                                                 \
     }                                                                                                                  \
-    template <class A, class F, class = if_float<A, F>> constexpr bool operator op(F f, const A &a) {                  \
+    template <class A, class F, if_float<A, F> = 0> constexpr bool operator op(F f, A a) {                             \
         return double(f) op as_operand(a).to_double();                                                                 \
     }
 LEAN_COMPARE(==, equal<P>(a, b))
@@ -179,7 +191,7 @@ LEAN_COMPARE(>=, order<P>(a, b) >= 0)
 
 // The vendor's (a, b) concatenates integers; a comma that silently gave b would be worse than none.
 template <class A, class B, class P = operands<A, B>, class = typename std::enable_if<P::integer>::type>
-void operator,(const A &, const B &) = delete;
+void operator,(A, B) = delete;
 
 // Streams, for whoever includes <istream> or <ostream>. Written: integers in decimal, the rest as the double.
 template <class C, class Traits, int W, int I, bool S, ap_q_mode Q, ap_o_mode O, int N>

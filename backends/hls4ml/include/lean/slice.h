@@ -27,7 +27,7 @@ template <class B> struct slice {
         const raw bits = raw(of.V >> first()) & mask();
         return lean_number(exactly(), high < low ? raw(reversed(uint128(bits), length())) : bits);
     }
-    template <class X, class = number_of<X>> constexpr const slice &operator=(const X &x) const {
+    template <class X, class = number_of<X>> constexpr const slice &operator=(X x) const {
         return set(typename lean_number::raw(number_of<X>(x).V));
     }
     constexpr const slice &operator=(const slice &other) const { return set(other.get().V); }
@@ -64,7 +64,7 @@ template <class B> struct bit_slice {
     constexpr operator bool() const { return (of.V >> index) & 1; }
     constexpr bool to_bool() const { return *this; }
     constexpr lean_number get() const { return lean_number(exactly(), bool(*this)); }
-    template <class X, class = number_of<X>> constexpr const bit_slice &operator=(const X &x) const {
+    template <class X, class = number_of<X>> constexpr const bit_slice &operator=(X x) const {
         slice<B>(of, index, index) = bool(x);
         return *this;
     }

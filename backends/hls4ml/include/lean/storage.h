@@ -47,6 +47,11 @@ template <int W, bool S, class V, class T> constexpr V wrap(T v) {
         return V(U(v) & (~U(0) >> unused));
 }
 
+// v * 2^places as a V, which is wide enough. (Shifting a negative number left is not defined before C++20.)
+template <class V> constexpr V shift_up(V v, int places) {
+    return V(typename storage<bits_of<V>>::unsigned_type(v) << places);
+}
+
 // 2^exponent, exact; to be evaluated by the compiler.
 constexpr double power_of_two(int exponent) {
     double power = 1;
