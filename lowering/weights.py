@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..graph import Array, Fixed, NDArray, Node, OptionError, Overflow, Rounding
-from ..graph.numerics import quantize
+from ..graph.numerics import dequantize, quantize
 from ..graph.ops import Constant
 from .config import Precision
 
@@ -27,6 +27,18 @@ def quantized_constant(node: Node, precision: Precision, named: bool) -> Node:
             hint="give more integer bits",
         )
     return Node(Constant(Array(stored), format), (), node.where)
+
+
+def coarsened(node: Node, fraction: int) -> Node:
+    """Round a fixed-point constant that has more than ``fraction`` fraction bits to that many."""
+    format = node.type.format
+    if not isinstance(node.op, Constant) or not isinstance(format, Fixed) or format.common_fraction <= fraction:
+        return node
+    reals = dequantize(node.op.value.data, format)
+    low_high = (float(np.abs(reals).max(initial=0.0)), 2.0**-fraction)
+    integer = int(np.ceil(np.log2(max(low_high)))) + 2
+    coarse = Fixed(integer + fraction, integer, True)
+    return Node(Constant(Array(quantize(reals, coarse, Rounding.RND_CONV, Overflow.SAT)), coarse), (), node.where)
 
 
 def fitting(values: NDArray, width: int) -> Fixed:

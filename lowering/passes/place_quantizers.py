@@ -35,12 +35,13 @@ from ...graph.ops import (
     Sub,
     Transpose,
     Upsample,
+    pad_value,
 )
 from ..config import Config, Precision
 from ..ranges import Seen, observe
-from ..rewrite import again, plain_width, rebuild
+from ..rewrite import again, note, plain_width, rebuild
 from ..steps import exact_step
-from ..weights import quantized_constant
+from ..weights import coarsened, quantized_constant
 
 KEEPS = (Relu, MaxPool, Maximum, Minimum, Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Concat, Output)
 POINTWISE = (Add, Sub, Mul, Maximum, Minimum)
@@ -66,10 +67,11 @@ def place_quantizers(graph: Graph, config: Config, samples: Inputs | None = None
 class _Placer:
     def __init__(self, graph: Graph, config: Config, seen: Mapping[Node, Seen]) -> None:
         self.graph, self.config, self.seen = graph, config, seen
+        self.notes: list[str] = []
         self._settled: dict[Node, bool] = {}
 
     def run(self) -> Graph:
-        return rebuild(self.graph, self.place)
+        return note(rebuild(self.graph, self.place), *self.notes)
 
     def place(self, old: Node, inputs: tuple[Node, ...]) -> Node:
         match old.op:
@@ -81,6 +83,8 @@ class _Placer:
                 return inputs[0]
             case Step():
                 return exact_step(old, inputs)
+            case Pad() as op:
+                return Node(replace(op, value=self.padding(old, op.value, inputs[0])), inputs, old.where)
         node = self.integer(old, inputs)
         if isinstance(old.op, TABLES) or _plain_scale(node):
             return node if self.settled(old) else self.insert(old, node)
@@ -115,6 +119,9 @@ class _Placer:
         if node.type.is_integer or isinstance(node.op, (*TABLES, Step)) or not all(i.type.is_integer for i in inputs):
             return node
         narrowed = tuple(self.narrow(o, i) for o, i in zip(old.inputs, inputs, strict=True))
+        finest = max((_fraction(i) for i in narrowed if not isinstance(i.op, Constant)), default=0)
+        width = self.config.precision_of(old.where)[0].width
+        narrowed = tuple(coarsened(i, finest + width) if isinstance(i.op, Constant) else i for i in narrowed)
         node = Node(old.op, narrowed, old.where)
         if not node.type.is_integer:
             note = getattr(node.type.format, "note", "")
@@ -122,6 +129,19 @@ class _Placer:
                 f"{type(node.op).__name__} has no exact integer form{': ' + note if note else ''}", where=node.where
             )
         return node
+
+    def padding(self, old: Node, value: float, x: Node) -> float:
+        """Bring a padding value to the format of what it pads, as any constant is."""
+        if value == 0 or not isinstance(x.type.format, Fixed) or pad_value(x.type, value) is not None:
+            return value
+        low, high = (int(np.max(end)) for end in x.type.format.bounds)
+        unit = float(x.type.format.scale)
+        units = min(max(value / unit, low), high)
+        if units != value / unit:
+            self.notes.append(
+                f"{old.where}: padding with {value:g} becomes {round(units) * unit:g}, the nearest value of {x.type.format}"
+            )
+        return round(units) * unit
 
     def narrow(self, old: Node, node: Node) -> Node:
         limit = self.config.precision_of(old.where)[0].width
@@ -175,6 +195,10 @@ class _Placer:
         if isinstance(user.op, KEEPS) and not isinstance(user.op, Output):
             return self.passes(user)
         return False
+
+
+def _fraction(node: Node) -> int:
+    return node.type.format.common_fraction if isinstance(node.type.format, Fixed) else 0
 
 
 def _without_sign(node: Node, format: Fixed) -> Fixed:

@@ -164,3 +164,23 @@ def test_reshape_of_a_reshape() -> None:
     model = graph(Node(Reshape((2, 8)), (Node(Reshape((16,)), (x,)),)), x)
     assert sum(isinstance(n.op, Reshape) for n in lower(model).nodes) == 1
     assert isinstance(model.inputs[0].type.format, Float)
+
+
+def test_a_bound_far_below_the_resolution_is_rounded_to_it() -> None:
+    x = source(3)
+    tiny = Node(Constant(Array(np.float32(1e-12))))
+    from gatewright.graph.ops import Maximum
+
+    model = graph(Node(Maximum(), (x, tiny), "floor"), x)
+    points = np.linspace(-2, 2, 30, dtype=np.float32).reshape(10, 3)
+    np.testing.assert_allclose(evaluate(lower(model), points), np.maximum(points, 0), atol=2**-10)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(1.2, 1229 / 1024), (100.0, 32 - 2**-10), (-np.inf, -32.0)])
+def test_padding_takes_the_nearest_value_of_the_format(value: float, expected: float) -> None:
+    from gatewright.graph.ops import Pad
+
+    x = source(2)
+    low = lower(graph(Node(Pad(((1, 0),), value), (x,), "pad"), x))
+    assert evaluate(low, np.zeros((1, 2), np.float32))[0, 0] == expected
+    assert bool(low.notes) == (value != 1.2)
