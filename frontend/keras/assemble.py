@@ -7,6 +7,7 @@ from typing import Any
 from ...graph import FileError, GatewrightError, Graph, Node, ShapeError, UnsupportedError
 from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
+from ..layout import settle_layout
 from . import layers  # noqa: F401 - fills the tables
 from .config import Entry
 from .dtypes import check_dtype
@@ -34,7 +35,7 @@ def assemble(root: Entry, arrays: Arrays, dialect: Dialect, source: str) -> Grap
     raise_all(assembly.errors)
     names = assembly.output_names(len(results))
     outputs = tuple(Node(Output(name), (n,), name) for name, n in zip(names, results, strict=True) if n is not None)
-    return Graph(inputs, outputs, root.name, source, tuple(dict.fromkeys(assembly.notes)))
+    return settle_layout(Graph(inputs, outputs, root.name, source, tuple(dict.fromkeys(assembly.notes))))
 
 
 def check_classes(root: Entry) -> None:

@@ -59,8 +59,8 @@ class Layer:
     ``name`` is unique in the model (``inner/dense`` inside nested models) and becomes ``Node.where``; ``config`` must
     be read completely; ``weights`` maps the names that the layer registered to arrays; ``parameters`` replaces how a
     weight becomes a node (quantizers of QKeras); ``place`` is the file and the layer, for errors. ``cache`` holds what
-    several calls of a shared layer have in common: the constants. ``inner``: what a wrapper wraps. ``notes``: those of the
-    graph.
+    several calls of a shared layer have in common: the constants. ``inner``: what a wrapper wraps. ``notes``: those of
+    the graph.
     """
 
     name: str

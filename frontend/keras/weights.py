@@ -37,7 +37,7 @@ def read_store(root: Entry, store: Store) -> Arrays:
 def read_legacy(root: Entry, store: Store, group: str) -> Arrays:
     """Read the layout of Keras 1 and 2: a group per layer, its arrays in the order of ``weight_names``.
 
-    A nested model has one group for all its layers: trainable weights first, in the order of the layers, then the others.
+    A nested model has one group for all its layers: trainable weights first, in the order of the layers, then others.
     """
     errors: list[GatewrightError] = []
     result: dict[Entry, dict[str, NDArray]] = {}

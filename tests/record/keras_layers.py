@@ -1,7 +1,7 @@
 """Record what Keras 3 and tf-keras answer: ``python tests/record/keras_layers.py`` writes ``tests/data/keras/*.zip``.
 
-Each archive holds the models as the frameworks save them (``.keras``, or ``.h5`` for every third) and ``answers.npz`` with
-inputs and outputs. The draws come from a fixed seed; running it again gives the same models.
+Each archive holds the models as the frameworks save them (``.keras``, or ``.h5`` for every third) and ``answers.npz``
+with inputs and outputs. The draws come from a fixed seed; running it again gives the same models.
 """
 
 import io

@@ -1,6 +1,6 @@
-"""Small Keras models over every supported layer and argument. ``pick`` chooses: a seeded generator, or Hypothesis.
+"""Small Keras models over all supported layers and arguments. ``pick`` is a seeded generator, or Hypothesis.
 
-Each kind is a function of the framework (the module ``keras`` or ``tf_keras``) and ``pick``, and gives a model that is built.
+Each kind is a function of the framework (the module ``keras`` or ``tf_keras``) and ``pick``, and gives a built model.
 Not every draw is a model that the framework accepts; it raises then, and the caller draws again.
 """
 
@@ -14,12 +14,12 @@ Build = Callable[[Any, Pick], Any]
 KINDS: dict[str, Build] = {}
 
 FUNCTIONS = [
-    "relu", "sigmoid", "tanh", "softplus", "softsign", "selu", "elu", "exponential", "hard_sigmoid", "linear", "swish", "gelu",
-    "softmax", "mish", "leaky_relu", "relu6", "silu", "log_softmax",
+    "relu", "sigmoid", "tanh", "softplus", "softsign", "selu", "elu", "exponential", "hard_sigmoid", "linear", "swish",
+    "gelu", "softmax", "mish", "leaky_relu", "relu6", "silu", "log_softmax",
 ]  # fmt: skip
 FUNCTIONS_3 = [
-    "celu", "hard_silu", "hard_swish", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus",
-    "sparse_sigmoid", "log_sigmoid",
+    "celu", "hard_silu", "hard_swish", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus",
+    "sparse_plus", "sparse_sigmoid", "log_sigmoid",
 ]  # fmt: skip
 
 
@@ -299,8 +299,8 @@ def concatenate(k: Any, pick: Pick) -> Any:
 def dot(k: Any, pick: Pick) -> Any:
     shapes, axes = pick(
         [
-            (((4,), (4,)), 1), (((4,), (4,)), -1), (((3, 4), (5, 4)), 2), (((3, 4), (4, 5)), (2, 1)), (((4, 3), (4, 2)), 1),
-            (((3, 4), (4,)), (2, 1)), (((4,), (3, 4)), (1, 2)), (((3, 4), (5, 4)), (-1, -1)),
+            (((4,), (4,)), 1), (((4,), (4,)), -1), (((3, 4), (5, 4)), 2), (((3, 4), (4, 5)), (2, 1)),
+            (((4, 3), (4, 2)), 1), (((3, 4), (4,)), (2, 1)), (((4,), (3, 4)), (1, 2)), (((3, 4), (5, 4)), (-1, -1)),
         ]
     )  # fmt: skip
     inputs = [k.layers.Input(s) for s in shapes]
@@ -439,8 +439,8 @@ def randomize(model: Any, seed: int) -> None:
 def refuse_ambiguous(model: Any) -> None:
     """Raise ValueError where Keras 3 on TensorFlow adds a bias of C numbers along the wrong axis.
 
-    With channels_first it does so if the last axis, too, has C elements (``add`` in its backend/tensorflow/numpy.py). Other
-    backends of Keras, and other sizes, do what the layer says.
+    With channels_first it does so if the last axis, too, has C elements (``add`` in its backend/tensorflow/numpy.py).
+    Other backends of Keras, and other sizes, do what the layer says.
     """
     for layer in model.layers:
         first = getattr(layer, "data_format", "") == "channels_first"

@@ -1,4 +1,4 @@
-"""Keras 3 and tf-keras themselves on TensorFlow: drawn models against the importer, live objects, and the recordings."""
+"""Keras 3 and tf-keras themselves on TensorFlow: drawn models against the importer, live objects, recordings."""
 
 import io
 import os
@@ -126,7 +126,8 @@ def test_live_objects_that_are_no_models_are_refused(framework: Any) -> None:
 def test_the_importer_does_not_import_a_framework(tmp_path: Path) -> None:
     import subprocess
 
-    code = "import sys, gatewright.frontend.keras as k; print([m for m in ('tensorflow', 'keras', 'tf_keras') if m in sys.modules])"
+    names = "('tensorflow', 'keras', 'tf_keras')"
+    code = f"import sys, gatewright.frontend.keras as k; print([m for m in {names} if m in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": str(TESTS.parent / "src")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == "[]"
