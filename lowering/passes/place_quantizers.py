@@ -138,9 +138,8 @@ class _Placer:
         unit = float(x.type.format.scale)
         units = min(max(value / unit, low), high)
         if units != value / unit:
-            self.notes.append(
-                f"{old.where}: padding with {value:g} becomes {round(units) * unit:g}, the nearest value of {x.type.format}"
-            )
+            taken = f"{round(units) * unit:g}, the nearest value of {x.type.format}"
+            self.notes.append(f"{old.where}: padding with {value:g} becomes {taken}")
         return round(units) * unit
 
     def narrow(self, old: Node, node: Node) -> Node:
