@@ -64,7 +64,7 @@ class _Walk:
             raise self._damaged("it has no outputs")
         outputs = tuple(o for o in map(self._output, self.proto.output) if o is not None)
         raise_all(self.errors)
-        return Graph(inputs, outputs, name, self.source, tuple(self.notes))
+        return Graph(inputs, outputs, name, "onnx", tuple(self.notes))
 
     def _damaged(self, what: str) -> FileError:
         return FileError(what, where=self.source, hint=DAMAGED)

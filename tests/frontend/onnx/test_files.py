@@ -32,7 +32,7 @@ def test_file(tmp_path: Path) -> None:
     proto, x = dense(), {"x0": floats(2, 4)}
     graph = load_file(save(proto, tmp_path / "net.onnx"))
     close(ours(graph, x), reference(proto, x))
-    assert (graph.name, graph.source) == ("net", str(tmp_path / "net.onnx"))
+    assert (graph.name, graph.source) == ("net", "onnx")
     again = load_file(str(tmp_path / "net.onnx"))
     assert str(again) == str(graph)
 
@@ -199,7 +199,7 @@ HOSTILE = {
     ),
     "2^40 expanded": (
         lambda: two(make("Expand", ["x", "s"], ["y"]), shape=("N", 1, 1), s=ints(1, 1 << 20, 1 << 20)),
-        UnsupportedError,
+        GatewrightError,
     ),
     "2^40 ranged": (
         lambda: two(
