@@ -150,8 +150,9 @@ template <unsigned N, class pack_T, class T> void read_tensor(hls::stream<pack_T
     }
 }
 
-// Read two whole tensors side by side, so that two branches of one producer both drain; II = 1. The shorter one comes last:
-// where it is made of the longer one (a mean that scales what it was taken from), the longer one must have passed before.
+// Read two whole tensors side by side, so that two branches of one producer both drain; II = 1. The shorter one comes
+// last: where it is made of the longer one (a mean that scales what it was taken from), the longer one must have passed
+// before.
 template <unsigned N, unsigned M, class x_T, class y_T, class X, class Y>
 void read_tensors(hls::stream<x_T> &xs, hls::stream<y_T> &ys, X x[N], Y y[M]) {
     const unsigned n = N / x_T::size, m = M / y_T::size, most = n > m ? n : m;

@@ -60,7 +60,7 @@ template <class x_T, class y_T, class C> void quantize(hls::stream<x_T> &x, hls:
 //   select 1  offset for x >= pivot, offset2 below (modes that look at the sign; pivot = the operand's zero point)
 //   select 2  two quotients, halves up and halves down; where they differ the even one (convergent rounding)
 // Then the zero point is added, and what is out of range is handled:
-//   overflow 0 WRAP, 1 SAT, 2 SAT_SYM, 3 SAT_ZERO.
+//   overflow 0 WRAP, 1 SAT, 2 SAT_SYM, 3 SAT_ZERO (the zero point).
 // C: product_width (of x * multiplier + offset), multiplier_width, shift, select, overflow, and for one format for the
 // whole tensor: multiplier, offset_high / _low, offset2_high / _low, pivot, zero, width, is_signed. Latency: one
 // multiplication, an addition, a comparison.
@@ -75,15 +75,17 @@ ap_int<W> select_quotient(const ap_int<W> &product, const ap_int<W> &first, cons
     return a[0] ? b : a; // equal unless a half: then exactly one of them is even
 }
 
-template <class C, int W> ap_int<W> handle_overflow(const ap_int<W> &q, const ap_int<W> &low, const ap_int<W> &high) {
+template <class C, int W>
+ap_int<W> handle_overflow(const ap_int<W> &quotient, const ap_int<W> &zero, const ap_int<W> &low, const ap_int<W> &high) {
     #pragma HLS INLINE
+    const ap_int<W> q = quotient + zero;
     if (C::overflow == 0) {
         ap_int<W> mask = high - low;
         ap_int<W> r = q & mask;
         return r > high ? ap_int<W>(r - mask - 1) : r;
     }
     if (C::overflow == 3)
-        return q < low || q > high ? ap_int<W>(0) : q;
+        return q < low || q > high ? zero : q;
     ap_int<W> least = C::overflow == 2 && low < 0 ? ap_int<W>(-high) : low;
     return q < least ? least : q > high ? high : q;
 }
@@ -100,7 +102,7 @@ struct rescale_body {
         wide_t first = wide<C::product_width>(C::offset_high, C::offset_low);
         wide_t second = wide<C::product_width>(C::offset2_high, C::offset2_low);
         wide_t q = select_quotient<C>(product, first, second, v < typename bits<x_T>::value(C::pivot));
-        return stored<y_T>(handle_overflow<C>(wide_t(q + wide_t(C::zero)), bottom, top));
+        return stored<y_T>(handle_overflow<C>(q, wide_t(C::zero), bottom, top));
     }
 
     // Per channel or element: tables of C::period entries. lift: the left shift into the tensor's common format.
@@ -121,7 +123,7 @@ struct rescale_body {
         wide_t q = select_quotient<C>(product, first, second, v < value(pivot[i]));
         wide_t top = (wide_t(1) << int(value(width[i]) - value(is_signed[i]))) - 1;
         wide_t bottom = value(is_signed[i]) != 0 ? wide_t(-top - 1) : wide_t(0);
-        wide_t r = handle_overflow<C>(wide_t(q + value(zero[i])), bottom, top);
+        wide_t r = handle_overflow<C>(q, wide_t(value(zero[i])), bottom, top);
         return stored<y_T>(wide_t(r << int(value(lift[i]))));
     }
 };

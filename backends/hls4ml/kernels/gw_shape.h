@@ -128,7 +128,7 @@ void keep_packs(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T *keep, K...) {
 
 // ---- pad: C::value (a stored integer) around up to four axes
 //
-// C: in0..in3, out0..out3 lengths, pad0..pad3 before (the last axis is the channels), x_zero, x_factor.
+// C: in0..in3, out0..out3 lengths, pad0..pad3 before (the last axis is the channels), x_zero.
 // Streams: one pack of the result a cycle, nothing buffered.
 
 template <class C> bool inside(unsigned p, unsigned &place) {
@@ -145,7 +145,7 @@ template <class C, class x_T, class y_T> void padded_pack(const x_T *x, bool rea
     for (unsigned c = 0; c < C::out3; c++) {
         #pragma HLS UNROLL
         if (real && c >= C::pad3 && c < C::pad3 + C::in3)
-            y[c] = in_unit<y_T>(x[c - C::pad3], C::x_zero, C::x_factor);
+            y[c] = in_unit<y_T>(x[c - C::pad3], C::x_zero, 1);
         else
             y[c] = stored<y_T>(ap_int<64>(C::value));
     }

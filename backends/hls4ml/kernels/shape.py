@@ -4,9 +4,10 @@ from math import prod
 
 import numpy as np
 
-from ....graph import Node, Tensor
+from ....graph import Grid, Node, Tensor
 from ....graph.arrays import Ints
 from ....graph.ops import Broadcast, Concat, Gather, Pad, Reshape, Slice, Transpose, Upsample, mover, pad_value
+from ....graph.tensor import grids
 from ..kernel import Kernel, is_constant, kernel_rule, refuse
 from .common import Config, affine, channels, factors_of, integers, operands, places, zero_of
 from .linear import centred
@@ -69,14 +70,15 @@ def pad(node: Node) -> Kernel:
 
 def _padding(node: Node, op: Pad, x: Tensor) -> Config:
     """Give the padding's stored integer, and what brings the operand into the result's unit."""
-    value = pad_value(x, op.value) or 0
-    if node.type.format == x.format:
-        return {"value": value + zero_of(node, x), "x_zero": 0, "x_factor": 1}
-    factor = _one_factor(node, x)
-    return {"value": value, "x_zero": zero_of(node, x), "x_factor": factor}
+    value, zero = pad_value(x, op.value) or 0, zero_of(node, x)
+    if not grids(x.format):
+        return {"value": value + zero, "x_zero": 0}
+    return {"value": value, "x_zero": zero}  # the elements' scales stay, their zero points go
 
 
 def _one_factor(node: Node, x: Tensor) -> int:
+    if isinstance(node.type.quantized.scale, Grid):
+        return 1  # each element keeps its scale
     factor = factors_of(node, x, node.type.quantized.scale)
     if factor.ndim:
         raise refuse(node, "scales that differ by channel here", "quantize to one scale before it")

@@ -18,6 +18,10 @@ X: list[Format] = [
 ]
 CHANNELS = Fixed(Grid(np.array([3, 7, 5, 2])), Grid(np.array([1, 5, -2, 2])), Grid(np.array([True, False, True, True])))
 
+CELLS = np.empty(3, object)
+CELLS[:] = [Fraction(1, 3), Fraction(2, 7), Fraction(1, 8)]
+SCALES = Affine(6, True, Grid(CELLS), 4)
+
 
 def moves() -> list[Case]:
     table: list[tuple[Op, tuple[int, ...]]] = [
@@ -64,6 +68,7 @@ def pads() -> list[Case]:
         for i, value in enumerate((1.5, -4.0, 3.875))
     ]
     cases.append(case("pad_channels", Pad(((1, 0), (0, 2))), ((2, 4), CHANNELS)))
+    cases.append(case("pad_scales", Pad(((1, 0), (0, 2))), ((2, 3), SCALES)))
     return cases
 
 
@@ -82,6 +87,8 @@ def joins(rng: np.random.Generator) -> list[Case]:
     cases.append(case("join_eight", Concat(0), *[((1 + k % 2,), fixed[k % 4]) for k in range(8)]))
     cases.append(case("join_vectors", Concat(0), ((3,), X[0]), ((2,), X[2])))
     cases.append(case("join_channels", Concat(1), ((3, 4), CHANNELS), ((3, 2), X[0])))
+    cases.append(case("join_scales", Concat(1), ((3, 3), SCALES), ((3, 2), X[1])))
+    cases.append(case("join_scales_below", Concat(0), ((2, 3), SCALES), ((1, 3), X[0])))
     return cases
 
 
