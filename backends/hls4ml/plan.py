@@ -245,6 +245,8 @@ class _Builder:
                 f"{self.options.tool} cannot give an input, an inner tensor or a reshape as an output",
                 hint="use vitis or vivado",
             )
+        if self.options.stream:
+            layers = _flatten_in_place(layers, outputs)
         if self.options.stream and self.options.verifiable:
             layers = _fork(layers, inputs)
         layers = [replace(layer, name=layer.outputs[0].name) for layer in layers]
@@ -284,6 +286,21 @@ def _ports(layers: list[Layer], inputs: tuple[Wire, ...], outputs: list[Wire]) -
             wire = port
         ports.append(wire)
     return layers, ports
+
+
+def _flatten_in_place(layers: list[Layer], outputs: list[Wire]) -> list[Layer]:
+    """Let a Dense that alone reads a flattened stream take its packs as they come: repacked, all would be one pack."""
+    readers: dict[str, list[str]] = {}
+    for layer in layers:
+        for wire in layer.inputs:
+            readers.setdefault(wire.name, []).append(layer.kind)
+    kept = {wire.name for wire in outputs}
+
+    def inlined(layer: Layer) -> Layer:
+        flat = layer.kind == "Repack" and len(layer.output.shape) == 1 and layer.output.name not in kept
+        return replace(layer, kind="Reshape") if flat and readers[layer.output.name] == ["Dense"] else layer
+
+    return [inlined(layer) for layer in layers]
 
 
 def _copy(wire: Wire, copies: tuple[Wire, ...]) -> Layer:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from gatewright.graph import Affine, Array, Fixed, Graph, Node, Overflow, Rounding
+from gatewright.graph import Affine, Array, Fixed, Graph, Grid, Node, Overflow, Rounding
 from gatewright.graph.ops import (
     Add,
     Constant,
@@ -42,7 +42,7 @@ class Draw:
         width = self.whole(2, widest)
         return Fixed(width, self.whole(-2, width + 2), bool(self.whole(0, 1)))
 
-    def input(self, shape: tuple[int, ...], name: str = "inp", format: Fixed | None = None) -> Node:
+    def input(self, shape: tuple[int, ...], name: str = "inp", format: Fixed | Affine | None = None) -> Node:
         return Node(Input(name, shape, format or self.format()), (), name)
 
     def constant(self, shape: tuple[int, ...], format: Fixed | Affine | None = None) -> Node:
@@ -51,12 +51,16 @@ class Draw:
         return Node(Constant(Array(self.rng.integers(low, high, shape, endpoint=True)), format))
 
     def affine(self, channels: int) -> Affine:
-        """Weights with a scale of their own for each output channel, none a power of two."""
-        from gatewright.graph import Grid
-
-        scales = np.array([Fraction(self.whole(1, 20) * 2 + 1, 64 * 3) for _ in range(channels)], dtype=object)
-        scale = Grid.of(scales)
+        """Draw a format of weights: a scale of its own for each output channel, no power of two."""
+        scale = Grid.of(np.array([self.scale() for _ in range(channels)], dtype=object))
         return Affine(5, True, scale if isinstance(scale, Grid) else Fraction(scale))
+
+    def affine_tensor(self) -> Affine:
+        """Draw a format of values: one scale, perhaps a zero point."""
+        return Affine(self.whole(3, 7), True, self.scale(), self.whole(-3, 3) if self.whole(0, 1) else 0)
+
+    def scale(self) -> Fraction:
+        return Fraction(self.whole(1, 20) * 2 + 1, 64 * 3)
 
     def maybe_quantized(self, node: Node) -> Node:
         if not self.whole(0, 2) or isinstance(node.type.format, Affine):
@@ -156,8 +160,50 @@ def quantized_twice(draw: Draw) -> Graph:
     return graph([x], [Node(Add(), (first, second), "sum")])
 
 
+def affine_chain(draw: Draw) -> Graph:
+    """Integers of any scale: product, requantize, rectify, quantize to fixed point."""
+    x = draw.input((*draw.shape(0, 1), draw.whole(1, 5)), "inp", draw.affine_tensor())
+    product = Node(Dense(), (x, draw.constant((x.shape[-1], 3), draw.affine(3))), "product")
+    rounding = list(Rounding)[draw.whole(0, 6)]
+    scaled = Node(Quantize(draw.affine_tensor(), rounding, Overflow.SAT), (product,), "scaled")
+    relu = Node(Relu(), (scaled,), "relu")
+    return graph([x], [Node(Quantize(draw.format(), Rounding.RND, Overflow.SAT), (relu,), "fixed"), product])
+
+
+def affine_conv(draw: Draw) -> Graph:
+    """Convolution and pooling of integers with a zero point, padded or not."""
+    kernel, channels = draw.whole(1, 3), draw.whole(1, 3)
+    padding = ((draw.whole(0, 1), draw.whole(0, 1)),) * 2 if draw.whole(0, 1) else ((0, 0),) * 2
+    x = draw.input((kernel + 3, kernel + 3, channels), "inp", draw.affine_tensor())
+    weights = draw.constant((kernel, kernel, channels, 2), draw.affine(2))
+    conv = Node(Conv((1, 1), padding, (1, 1)), (x, weights), "conv")
+    return graph([x], [conv, Node(MaxPool((2, 2), (2, 2), ((0, 0),) * 2, (1, 1)), (x,), "pool")])
+
+
+def formats_by_channel(draw: Draw) -> Graph:
+    """An input whose channels have fixed-point formats of their own."""
+    channels = draw.whole(2, 4)
+    widths, integers = (Grid.of(draw.rng.integers(low, 8, channels)) for low in (3, 0))
+    x = draw.input((channels,), "inp", Fixed(widths, integers))  # type: ignore[arg-type]
+    return graph([x], [Node(Dense(), (x, draw.constant((channels, 2))), "dense"), Node(Relu(), (x,), "relu")])
+
+
 KINDS: dict[str, Callable[[Draw], Graph]] = {
-    kind.__name__: kind for kind in (dense, conv, depthwise, relu, merge, pool, reshape, many_readers, quantized_twice)
+    kind.__name__: kind
+    for kind in (
+        dense,
+        conv,
+        depthwise,
+        relu,
+        merge,
+        pool,
+        reshape,
+        many_readers,
+        quantized_twice,
+        affine_chain,
+        affine_conv,
+        formats_by_channel,
+    )
 }
 
 

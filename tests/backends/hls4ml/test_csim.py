@@ -39,6 +39,7 @@ def check_all(graphs: list[Graph], vectors: int = 48, **asked: object) -> None:
     graphs = [replace(g, name=f"net_{i}") for i, g in enumerate(graphs)]
     projects = [emit(g, None, o) for g, o in zip(graphs, options, strict=True)]
     library = compile_projects([p.files for p in projects])
+    assert library.types == asked.get("types", "lean")
     wrong = []
     for i, (g, p) in enumerate(zip(graphs, projects, strict=True)):
         found = verify(g, Simulation(g, p, library=library, index=i), make_vectors(g, vectors, seed=i))
@@ -49,7 +50,7 @@ def check_all(graphs: list[Graph], vectors: int = 48, **asked: object) -> None:
 
 @pytest.mark.parametrize("io", ["parallel", "stream"])
 def test_each_kind_is_exact(io: str) -> None:
-    check_all([KINDS[kind](Draw(seed)) for kind in KINDS for seed in range(3)], io=io)
+    check_all([KINDS[kind](Draw(seed)) for kind in KINDS for seed in range(2)], io=io)
 
 
 @pytest.mark.parametrize("io", ["parallel", "stream"])
@@ -59,11 +60,11 @@ def test_strategy_resource_is_exact(io: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("types", ["lean", "vendor"])
+@pytest.mark.parametrize(("tool", "types"), [("vitis", "lean"), ("vitis", "vendor"), ("vivado", "lean")])
 @pytest.mark.parametrize("io", ["parallel", "stream"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_sweep(kind: str, io: str, types: str) -> None:
-    check_all([KINDS[kind](Draw(seed)) for seed in range(100, 140)], 128, io=io, types=types)
+def test_sweep(kind: str, io: str, tool: str, types: str) -> None:
+    check_all([KINDS[kind](Draw(seed)) for seed in range(100, 140)], 128, io=io, tool=tool, types=types)
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +148,8 @@ def test_a_damaged_or_foreign_project_is_refused(tagger: tuple[Graph, Simulation
         Simulation(other, simulation.files)
 
 
-def test_numbers_wider_than_64_bits_are_exact() -> None:
-    """A product of 40 by 30 bits whose sum is quantized: the accumulator has 63 bits, products have more."""
+def test_numbers_wider_than_a_double_are_exact() -> None:
+    """Products of 33 by 29 bits: a bridge of doubles would lose their last digits."""
     draw = Draw(5)
     x = draw.input((2,), "wide", Fixed(33, 10))
     product = Node(Dense(), (x, draw.constant((2, 2), Fixed(29, 3))), "product")
