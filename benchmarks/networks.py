@@ -30,6 +30,15 @@ class Builder:
         pads = tuple(_same(n, kernel, stride) for n in x.shape[:2])
         return Node(Conv((stride, stride), pads, (1, 1)), (x, w, self.constant((filters,), 300, BIAS)), where)
 
+    def depthwise(self, x: Node, kernel: int, stride: int = 1) -> Node:
+        """A filter for each channel, with padding "same"."""
+        self.count += 1
+        channels = x.shape[-1]
+        w = self.constant((kernel, kernel, 1, channels), 115 * (2 / (kernel * kernel)) ** 0.5, WEIGHTS)
+        pads = tuple(_same(n, kernel, stride) for n in x.shape[:2])
+        op = Conv((stride, stride), pads, (1, 1), channels)
+        return Node(op, (x, w, self.constant((channels,), 300, BIAS)), f"depthwise{self.count}")
+
     def quantize(self, x: Node, format: Fixed) -> Node:
         """Round half up and saturate."""
         return Node(Quantize(format, Rounding.RND, Overflow.SAT), (x,), x.where)
@@ -68,3 +77,19 @@ def jet_tagger(seed: int = 0) -> Graph:
         if i < 3:
             h = Node(Quantize(Fixed(6, 0, False), Rounding.RND_CONV), (Node(Relu(), (h,), f"relu{i + 1}"),), f"relu{i + 1}")
     return Graph((x,), (Node(Output("y"), (h,)),), "jet_tagger")
+
+
+def mobilenet(seed: int = 2) -> Graph:
+    """MobileNet v1 of MLPerf Tiny's visual wake words: 96x96x3, width 0.25; depthwise and 1x1 convolutions."""
+    make = Builder(seed)
+    format = Fixed(8, 3, False)
+    x = Node(Input("image", (96, 96, 3), Fixed(8, 0, False)), (), "image")
+    h = make.quantize(Node(Relu(), (make.conv(x, 8, 3, 2),)), format)
+    plan = ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *((128, 1),) * 5, (256, 2), (256, 1))
+    for filters, stride in plan:
+        h = make.quantize(Node(Relu(), (make.depthwise(h, 3, stride),)), format)
+        h = make.quantize(Node(Relu(), (make.conv(h, filters, 1),)), format)
+    pooled = make.quantize(Node(AvgPool((3, 3), (3, 3), ((0, 0), (0, 0)), (1, 1)), (h,), "pool"), format)
+    flat = Node(Reshape((256,)), (pooled,), "flatten")
+    dense = Node(Dense(), (flat, make.constant((256, 2), 60, WEIGHTS), make.constant((2,), 300, BIAS)), "dense")
+    return Graph((x,), (Node(Output("scores"), (dense,)),), "mobilenet")

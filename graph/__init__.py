@@ -1,6 +1,4 @@
-"""The contract: formats, operations, the intermediate graph, what it means, its file, the errors. Imports nothing of
-ours.
-"""
+"""The contract: formats, operations, the graph, what it means, its file, the errors. Imports nothing of ours."""
 
 from .arrays import Array, Grid, NDArray
 from .errors import (
@@ -19,7 +17,8 @@ from .node import Graph, Node, Op, describe, infer, op_name
 from .tensor import Tensor
 
 __all__ = [
-    "Affine", "Array", "FileError", "Fixed", "Float", "Format", "GatewrightError", "Graph", "Grid", "Inputs", "ManyErrors", "NDArray",
-    "Node", "Op", "OptionError", "Outputs", "Overflow", "Quantized", "RangeError", "Rounding", "ShapeError", "Tensor",
-    "UnsupportedError", "describe", "evaluate", "infer", "op_name", "parse_fixed", "trace", "unknown", "values_of",
+    "Affine", "Array", "FileError", "Fixed", "Float", "Format", "GatewrightError", "Graph", "Grid", "Inputs",
+    "ManyErrors", "NDArray", "Node", "Op", "OptionError", "Outputs", "Overflow", "Quantized", "RangeError",
+    "Rounding", "ShapeError", "Tensor", "UnsupportedError", "describe", "evaluate", "infer", "op_name",
+    "parse_fixed", "trace", "unknown", "values_of",
 ]  # fmt: skip

@@ -7,18 +7,20 @@ stored in the narrowest type that holds them.
 
 import io
 import json
+import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from enum import StrEnum
 from fractions import Fraction
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from .arrays import Array, Grid, NDArray
-from .errors import FileError, GatewrightError
+from .errors import FileError, GatewrightError, ManyErrors
 from .formats import Affine, Fixed, Float, Format, Overflow, Rounding
 from .node import Graph, Node, Op
 from .ops import OPS, Input, Output, Reduction
@@ -61,7 +63,8 @@ def archive(members: dict[str, bytes]) -> bytes:
 def npy(array: NDArray) -> bytes:
     """Give an array as the content of a ``.npy`` file."""
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    little = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+    np.lib.format.write_array(buffer, little, version=(1, 0), allow_pickle=False)
     return buffer.getvalue()
 
 
@@ -80,22 +83,24 @@ def save(graph: Graph, path: Path) -> None:
 
 
 def load(path: Path) -> Graph:
-    """Read what ``save`` wrote. Raises FileError where the file is not that, or damaged."""
+    """Read what ``save`` wrote. Raises FileError where the file is not that, damaged, or made up."""
     try:
         return from_bytes(*_members(path))
+    except ManyErrors as error:
+        raise FileError(str(error), where=str(path)) from None
     except GatewrightError as error:
-        raise type(error)(error.what, where=error.where or str(path), hint=error.hint) from None
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        TypeError,
-        IndexError,
-        RecursionError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise FileError(f"not a graph that Gatewright wrote, or damaged ({error})", where=str(path)) from None
+        what = error.what if isinstance(error, FileError) else f"not a graph that can exist: {error.what}"
+        raise FileError(f"{error.where}: {what}" if error.where else what, where=str(path), hint=error.hint) from None
+    except DAMAGE as error:
+        what = f"not a graph that Gatewright wrote, or damaged ({type(error).__name__}: {error})"
+        raise FileError(what, where=str(path)) from None
+
+
+DAMAGE = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
+    TypeError, ValueError, struct.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What the standard library and numpy raise on files that are damaged or made up."""
 
 
 def _members(path: Path) -> tuple[bytes, bytes]:
@@ -106,25 +111,65 @@ def _members(path: Path) -> tuple[bytes, bytes]:
 
 
 def _read(z: zipfile.ZipFile, name: str) -> bytes:
-    if z.getinfo(name).file_size > MAX_BYTES:
-        raise FileError(f"{name} claims {z.getinfo(name).file_size} bytes", hint="a graph file holds at most 4 GiB")
+    """Read a member; stored ones only, so that no small file can grow into a huge one."""
+    info = z.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise FileError(f"{name} is compressed", hint="Gatewright writes stored archives")
+    if info.file_size > MAX_BYTES:
+        raise FileError(f"{name} claims {info.file_size} bytes", hint="a graph file holds at most 4 GiB")
     return z.read(name)
 
 
 def from_bytes(text: bytes, weights: bytes) -> Graph:
-    """Rebuild a graph from its two files."""
+    """Rebuild a graph from its two files. Raises GatewrightError, or what DAMAGE lists, where they are not such."""
     head = json.loads(text)
     if head["schema"] != SCHEMA:
         raise FileError(f"written with schema {head['schema']}, this version reads {SCHEMA}")
-    with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
-        nodes: list[Node] = []
+    nodes: list[Node] = []
+    with zipfile.ZipFile(io.BytesIO(weights)) as arrays:
         for entry in head["nodes"]:
-            op = _op(entry, lambda key: np.asarray(arrays[key]))
-            nodes.append(Node(op, tuple(nodes[i] for i in entry["inputs"]), entry["where"]))
-    inputs, outputs = (tuple(nodes[i] for i in head[key]) for key in ("inputs", "outputs"))
-    if not all(isinstance(n.op, Input) for n in inputs) or not all(isinstance(n.op, Output) for n in outputs):
-        raise FileError("inputs and outputs are not such nodes")
-    return Graph(inputs, outputs, head["name"], head["source"], tuple(head["notes"]))
+            op = _op(entry, lambda key: read_npy(_read(arrays, f"{key}.npy")))
+            nodes.append(Node(op, _pick(nodes, entry["inputs"]), _text(entry["where"])))
+    inputs, outputs = (_pick(nodes, head[key]) for key in ("inputs", "outputs"))
+    notes = tuple(_text(note) for note in head["notes"])
+    graph = Graph(inputs, outputs, _text(head["name"]), _text(head["source"]), notes)
+    _check_ends(graph)
+    return graph
+
+
+def _check_ends(graph: Graph) -> None:
+    entries = {n for n in graph.nodes if isinstance(n.op, Input)}
+    if set(graph.inputs) != entries or not all(isinstance(n.op, Output) for n in graph.outputs) or not graph.outputs:
+        raise FileError("the lists of inputs and outputs are not those of the nodes")
+    for names in ([op.name for op in graph.input_ops], [op.name for op in graph.output_ops]):
+        if len(set(names)) != len(names):
+            raise FileError(f"two inputs or outputs have one name: {', '.join(names)}")
+
+
+def _pick(nodes: list[Node], ids: list[int]) -> tuple[Node, ...]:
+    """Give the nodes of these numbers; each reads only what stands before it."""
+    if not all(type(i) is int and 0 <= i < len(nodes) for i in ids):
+        raise FileError(f"node {len(nodes)} reads {ids}", hint="nodes read those before them")
+    return tuple(nodes[i] for i in ids)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise FileError(f"{value!r} stands where a text should")
+    return value
+
+
+def read_npy(data: bytes) -> NDArray:
+    """Give the array in a ``.npy`` file. Raises FileError, ValueError or EOFError where it is not all there."""
+    stream = io.BytesIO(data)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise FileError("arrays are of another version of the npy format")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    if fortran or dtype.kind not in "fi" or min(shape, default=0) < 0:
+        raise FileError(f"an array of {dtype}", hint="a graph holds integers and floats in rows")
+    if len(data) - stream.tell() != prod(shape) * dtype.itemsize:
+        raise FileError(f"an array of shape {shape} has {len(data) - stream.tell()} bytes")
+    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape)
 
 
 def _node(node: Node, ids: dict[Node, int], arrays: dict[str, NDArray]) -> dict[str, Any]:
@@ -148,13 +193,16 @@ def _encode(value: Any, key: str, arrays: dict[str, NDArray]) -> Any:
         case Float():
             return {"float": value.bits}
         case Fixed():
-            return {"fixed": [_encode(v, key, arrays) for v in (value.width, value.integer, value.signed)]}
+            signed = value.signed if isinstance(value.signed, Grid) else bool(value.signed)
+            return {"fixed": [_encode(v, key, arrays) for v in (value.width, value.integer, signed)]}
         case Affine():
             return {
                 "affine": [_encode(v, key, arrays) for v in (value.width, value.signed, value.scale, value.zero_point)]
             }
         case StrEnum():
             return value.value
+        case np.generic():
+            return value.item()
         case tuple():
             return [_encode(v, key, arrays) for v in value]
     return value
@@ -166,6 +214,8 @@ def _number(value: Any) -> Any:
 
 def narrow(values: NDArray) -> NDArray:
     """Store integers in the narrowest signed type that holds them; floats stay."""
+    if values.dtype.kind == "b":
+        return values.astype(np.int8)
     if values.dtype.kind not in "iu":
         return values
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
@@ -175,30 +225,40 @@ def narrow(values: NDArray) -> NDArray:
 
 def _op(entry: dict[str, Any], array: Callable[[str], NDArray]) -> Op:
     cls = OPS[entry["op"]]
-    given = {k: v for k, v in entry.items() if k not in ("op", "inputs", "where")}
-    known = {f.name for f in fields(cls)}
-    if given.keys() - known:
-        raise FileError(f"{entry['op']} has no {', '.join(sorted(given.keys() - known))}")
-    return cls(**{k: _decode(v, k, array) for k, v in given.items()})
+    given = {k: _decode(v, k, array) for k, v in entry.items() if k not in ("op", "inputs", "where")}
+    hints = get_type_hints(cls)
+    for key, value in given.items():
+        if key not in hints:
+            raise FileError(f"{entry['op']} has no {key}")
+        if not conforms(value, hints[key]):
+            raise FileError(f"{entry['op']}: {key} cannot be {str(value)[:80]}")
+    return cls(**given)
+
+
+def conforms(value: object, hint: Any) -> bool:
+    """Whether a decoded value is what a field's annotation says; nothing is converted."""
+    arguments = get_args(hint)
+    if get_origin(hint) is tuple and isinstance(value, tuple):
+        each = [arguments[0]] * len(value) if arguments[-1] is ... else arguments
+        return len(each) == len(value) and all(map(conforms, value, each))
+    if arguments:
+        return get_origin(hint) is not tuple and any(conforms(value, a) for a in arguments)
+    if hint in (int, float):
+        return type(value) is int or type(value) is hint
+    return isinstance(value, hint)
 
 
 def _decode(value: Any, name: str, array: Callable[[str], NDArray]) -> Any:
     match value:
-        case {"grid": shape, "values": values}:
-            return Grid(
-                np.array([_exact(v) for v in values], dtype=object if isinstance(values[0], str) else None).reshape(
-                    shape
-                )
-            )
         case {"array": key}:
-            data = array(key)
+            data = array(_text(key))
             return Array(data.astype(np.int64) if data.dtype.kind == "i" else data)
-        case {"float": bits}:
+        case {"float": int(bits)}:
             return Float(bits)
-        case {"fixed": parts}:
-            return Fixed(*(_decode(p, "", array) for p in parts))
-        case {"affine": [width, signed, scale, zero]}:
-            return Affine(width, signed, _scale(scale, array), _decode(zero, "", array))
+        case {"fixed": [width, integer, signed]}:
+            return Fixed(_whole(width), _whole(integer), signed if isinstance(signed, bool) else _grid(signed))
+        case {"affine": [int(width), bool(signed), scale, zero]}:
+            return Affine(width, signed, Fraction(scale) if isinstance(scale, str) else _grid(scale), _whole(zero))
         case list():
             return tuple(_decode(v, "", array) for v in value)
         case str() if name in ENUMS:
@@ -206,12 +266,17 @@ def _decode(value: Any, name: str, array: Callable[[str], NDArray]) -> Any:
     return value
 
 
-def _scale(value: Any, array: Callable[[str], NDArray]) -> Any:
-    return Fraction(value) if isinstance(value, str) else _decode(value, "", array)
+def _whole(value: Any) -> int | Grid:
+    return value if type(value) is int else _grid(value)
 
 
-def _exact(value: Any) -> Any:
-    return Fraction(value) if isinstance(value, str) else value
+def _grid(value: Any) -> Grid:
+    values = value["values"]
+    kinds = {type(v) for v in values}
+    if len(kinds) != 1 or not kinds <= {int, bool, str}:
+        raise FileError("the numbers of a format for each channel are not of one kind")
+    exact = [Fraction(v) if isinstance(v, str) else v for v in values]
+    return Grid(np.array(exact, dtype=object if str in kinds else np.int64).reshape(tuple(value["grid"])))
 
 
 def is_format(value: object) -> bool:

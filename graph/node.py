@@ -5,7 +5,7 @@ infers its type, so a graph whose shapes or formats do not fit cannot exist.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, singledispatch
 from pathlib import Path
@@ -111,11 +111,11 @@ class Graph:
 
     @cached_property
     def names(self) -> dict[Node, str]:
-        """A name for each node, unique, a valid identifier, from the source's name where there is one."""
+        """A name for each node, unique, an identifier of ASCII letters, from the source's name where there is one."""
         taken: set[str] = set()
         table: dict[Node, str] = {}
         for node in self.nodes:
-            base = re.sub(r"\W+", "_", node.where).strip("_") or op_name(node.op)
+            base = re.sub(r"[^0-9A-Za-z_]+", "_", node.where).strip("_") or op_name(node.op)
             base = f"n_{base}" if base[0].isdigit() else base
             if base in taken:
                 base = f"{base}_{op_name(node.op)}"

@@ -17,15 +17,17 @@ LEAST, GREATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 def shift_right(v: Ints, n: int, rounding: Rounding) -> Ints:
     """``v / 2**n`` rounded, exactly; ``n <= 0`` is a shift to the left (the caller knows that the result fits)."""
     if n <= 0:
-        return np.asarray(np.left_shift(v, -n))
+        shifted: Ints = np.left_shift(v, -n)
+        return shifted
     if n > 63:
         return _vanished(v, n, rounding)
     if rounding is Rounding.TRN:
         return np.right_shift(v, n)
     if rounding is Rounding.RND:  # floor(v / 2^n + 1/2), without a sum that could overflow
         halves = np.right_shift(v, n - 1)
-        return np.right_shift(halves + 1, 1) if n > 1 else np.right_shift(v, 1) + (v & 1)
-    floor = np.right_shift(v, n)
+        rounded: Ints = np.right_shift(halves + 1, 1) if n > 1 else np.add(np.right_shift(v, 1), v & 1)
+        return rounded
+    floor: Ints = np.right_shift(v, n)
     rest = v - np.left_shift(floor, n)
     return np.add(floor, _carry(v, floor, rest, np.int64(1) << np.int64(n - 1), rounding))
 

@@ -1,6 +1,4 @@
-"""The meaning of a graph: a plain numpy interpreter, one rule an operation. Every back end is compared with it, bit
-for bit.
-"""
+"""The meaning of a graph: a plain numpy interpreter. Every back end is compared with it, bit for bit."""
 
 from .run import Inputs, Outputs, evaluate, feed, give, trace, values_of
 

@@ -47,9 +47,7 @@ def lift(v: NDArray, rank: int) -> NDArray:
 
 
 def product_type(reach: float) -> type[np.float32 | np.float64 | np.int64]:
-    """Give the fastest type in which sums of products that never exceed ``reach`` are exact (24 and 53 bits of
-    mantissa).
-    """
+    """Give the fastest type in which sums of products up to ``reach`` are exact (24 and 53 bits of mantissa)."""
     return np.float32 if reach < 2**24 else np.float64 if reach < 2**53 else np.int64
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..arrays import NDArray
+from ..formats import Quantized, narrowest
 from ..numerics import multiply
 from ..ops import Conv, ConvTranspose, Dense, MatMul
 from ..tensor import Tensor
@@ -47,10 +48,8 @@ def _weighted(out: Tensor, x: Value, w: Value, b: Value | None, axes: tuple[int,
     return partial.in_units(scale) + b.in_units(scale)
 
 
-def _unbounded(x: Value, w: Value):  # type: ignore[no-untyped-def]
+def _unbounded(x: Value, w: Value) -> Quantized:
     """A format with the product's scale; its width plays no part."""
-    from ..formats import narrowest
-
     return narrowest(multiply(x.type.quantized.scale, w.type.quantized.scale), -1, 0)
 
 
@@ -58,13 +57,12 @@ def _unbounded(x: Value, w: Value):  # type: ignore[no-untyped-def]
 def _(op: MatMul, out: Tensor, x: Value, y: Value) -> NDArray:
     rank = max(len(x.type.shape), len(y.type.shape))
     if not out.is_integer:
-        return np.matmul(lift(x.real, rank), lift(y.real, rank))
+        return np.asarray(np.matmul(lift(x.real, rank), lift(y.real, rank)))
     low, high = y.type.interval
     reach = reach_of(x, np.array([max(abs(int(low.min())), abs(int(high.max())))]), ()) * x.type.shape[-1]
     kind = product_type(reach)
-    return np.matmul(lift(x.centred, rank).astype(kind), lift(y.centred, rank).astype(kind)).astype(
-        np.int64, copy=False
-    )
+    product: NDArray = np.matmul(lift(x.centred, rank).astype(kind), lift(y.centred, rank).astype(kind))
+    return product.astype(np.int64, copy=False)
 
 
 def convolve(op: Conv, x: NDArray, w: NDArray) -> NDArray:

@@ -66,7 +66,7 @@ def _(op: Quantize, out: Tensor, x: Value) -> NDArray:
 
 @run.register
 def _(op: Lookup, out: Tensor, x: Value, table: Value) -> NDArray:
-    return table.data[0][x.data - op.offset]
+    return np.asarray(table.data[0][x.data - op.offset])
 
 
 @run.register
@@ -85,7 +85,7 @@ def _(op: Step, out: Tensor, x: Value, thresholds: Value, values: Value) -> NDAr
         )
         points, edges = reals
         position = np.searchsorted(edges[0], points, side="right")
-    return values.data[0][position]
+    return np.asarray(values.data[0][position])
 
 
 def _pair(out: Tensor, x: Value, y: Value) -> tuple[NDArray, NDArray]:
@@ -152,7 +152,7 @@ def _(op: Activation, out: Tensor, x: Value) -> NDArray:
 def _(op: Softmax, out: Tensor, x: Value) -> NDArray:
     v = x.real.astype(np.float64)
     e = np.exp(v - v.max(axis=op.axis + 1, keepdims=True))
-    return (e / e.sum(axis=op.axis + 1, keepdims=True)).astype(np.float32)
+    return np.asarray(e / e.sum(axis=op.axis + 1, keepdims=True), np.float32)
 
 
 @run.register
@@ -185,10 +185,16 @@ def _taps(v: NDArray, op: MaxPool | AvgPool, fold: Callable[[NDArray, NDArray], 
 def _(op: Reduce, out: Tensor, x: Value) -> NDArray:
     axes = tuple(a + 1 for a in op.axes)
     v = x.centred if out.is_integer else x.real
-    fold = {Reduction.MAX: np.max, Reduction.MIN: np.min, Reduction.SUM: np.sum, Reduction.PROD: np.prod}.get(op.kind)
-    if fold is None:
-        fold = np.sum if out.is_integer else np.mean
-    return np.asarray(fold(v, axis=axes, keepdims=op.keep))
+    match op.kind:
+        case Reduction.MAX:
+            return np.asarray(np.max(v, axis=axes, keepdims=op.keep))
+        case Reduction.MIN:
+            return np.asarray(np.min(v, axis=axes, keepdims=op.keep))
+        case Reduction.PROD:
+            return np.asarray(np.prod(v, axis=axes, keepdims=op.keep))
+        case Reduction.MEAN if not out.is_integer:
+            return np.asarray(np.mean(v, axis=axes, keepdims=op.keep))
+    return np.asarray(np.sum(v, axis=axes, keepdims=op.keep))
 
 
 @run.register

@@ -1,11 +1,12 @@
 """Feed a graph, run it in order, give its outputs in the source's layout."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import NDArray
+from ..arrays import NDArray, as_array
 from ..errors import GatewrightError, ShapeError
 from ..formats import Float
 from ..node import Graph, Node
@@ -49,8 +50,9 @@ def values_of(node: Node, stored: NDArray) -> NDArray:
 
 
 def feed(graph: Graph, x: Inputs, *, integers: bool = False) -> list[NDArray]:
-    """Bring what a user passed to one array [batch, *shape] an input, stored integers or float32, in the graph's
-    layout.
+    """Bring what a user passed to one array [batch, *shape] an input, in the graph's layout.
+
+    Stored integers where the input has an integer format, else float32. Raises ShapeError.
     """
     arrays = [
         _to_input(n, op, v, integers)
@@ -73,12 +75,19 @@ def _by_input(graph: Graph, x: Inputs) -> list[npt.ArrayLike]:
             raise ShapeError(f"inputs are called {', '.join(names)}; got {', '.join(map(str, x))}")
         return [x[name] for name in names]
     if len(names) == 1:
-        return [x[0] if isinstance(x, (list, tuple)) and len(x) == 1 and np.ndim(x[0]) > 1 else x]  # type: ignore[list-item]
+        return [_unwrapped(x, len(graph.inputs[0].shape) + 1)]
     if not isinstance(x, (list, tuple)) or len(x) != len(names):
-        raise ShapeError(
-            f"the model has {len(names)} inputs: {', '.join(names)}", hint="pass a list of arrays, or {name: array}"
-        )
+        raise ShapeError(f"the model has {len(names)} inputs: {', '.join(names)}", hint="pass a list or {name: array}")
     return list(x)
+
+
+def _unwrapped(x: Any, rank: int) -> npt.ArrayLike:
+    """Give the one array [batch, *shape] of a sequence, or ``x`` where it is such an array itself."""
+    try:
+        wrapped = isinstance(x, (list, tuple)) and len(x) == 1 and np.ndim(x[0]) == rank
+    except ValueError:  # ragged; what is wrong with it is said later
+        wrapped = False
+    return cast(npt.ArrayLike, x[0] if wrapped else x)
 
 
 def _to_input(node: Node, op: Input, x: npt.ArrayLike, integers: bool) -> NDArray:
@@ -96,10 +105,13 @@ def _to_input(node: Node, op: Input, x: npt.ArrayLike, integers: bool) -> NDArra
         )
     if op.axes is not None:
         array = array.transpose(0, *(a + 1 for a in op.axes))
+    if isinstance(op.format, Float) or not integers:
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which quantize refuses
+            array = array.astype(np.float32)
     if isinstance(op.format, Float):
-        return array.astype(np.float32)
+        return array
     if not integers:
-        return quantize(array.astype(np.float32), op.format, op.rounding, op.overflow, where=f"input {op.name!r}")
+        return quantize(array, op.format, op.rounding, op.overflow, where=f"input {op.name!r}")
     low, high = op.format.bounds
     if array.dtype.kind == "f" or (array < low).any() or (array > high).any():
         raise ShapeError(
@@ -128,8 +140,8 @@ def give(graph: Graph, stored: Sequence[NDArray], asked: Inputs = (), *, integer
 
 def _as_real(node: Node, stored: NDArray) -> NDArray:
     """Real values: float32 where it holds them all exactly, else float64."""
-    width = np.max(getattr(node.type.quantized.width, "data", node.type.quantized.width))
-    return values_of(node, stored).astype(np.float32 if int(width) <= 24 else np.float64)
+    width = int(as_array(node.type.quantized.width).max())
+    return values_of(node, stored).astype(np.float32 if width <= 24 else np.float64)
 
 
 def _outputs(graph: Graph, fed: list[NDArray]) -> list[NDArray]:

@@ -1,6 +1,4 @@
-"""The operations, each with its type rule beside it. Few on purpose: importers decompose what their sources have
-beyond them.
-"""
+"""The operations, each with its type rule beside it. Few on purpose: importers decompose what is not here."""
 
 from ..node import Op
 from .elementwise import Activation, Add, Div, Maximum, Minimum, Mul, Power, Relu, Softmax, Sub
@@ -23,8 +21,8 @@ OPS: dict[str, type[Op]] = {
 """Every operation by its class's name: what the file format and the backends' tables count on."""
 
 __all__ = [
-    "FUNCTIONS", "OPS", "Activation", "Add", "AvgPool", "Broadcast", "Concat", "Constant", "Conv", "ConvTranspose", "Dense", "Div",
-    "Function", "Gather", "Input", "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul", "Output", "Pad", "Power", "Quantize",
-    "Reduce", "Reduction", "Relu", "Reshape", "Slice", "Softmax", "Step", "Sub", "Transpose", "Upsample", "mover", "pad_value",
-    "pool_counts", "window_shape",
+    "FUNCTIONS", "OPS", "Activation", "Add", "AvgPool", "Broadcast", "Concat", "Constant", "Conv", "ConvTranspose",
+    "Dense", "Div", "Function", "Gather", "Input", "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul",
+    "Output", "Pad", "Power", "Quantize", "Reduce", "Reduction", "Relu", "Reshape", "Slice", "Softmax", "Step",
+    "Sub", "Transpose", "Upsample", "mover", "pad_value", "pool_counts", "window_shape",
 ]  # fmt: skip

@@ -62,9 +62,7 @@ class Activation(Op):
 
 @dataclass(frozen=True)
 class Softmax(Op):
-    """``exp(x) / sum(exp(x))`` along ``axis`` (counted without the batch); lowering makes a program over tables of
-    it.
-    """
+    """``exp(x) / sum(exp(x))`` along ``axis`` (counted without the batch); lowering makes tables of it."""
 
     axis: int
 

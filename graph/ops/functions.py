@@ -55,11 +55,11 @@ def _celu(x: NDArray, alpha: float) -> NDArray:
 
 
 def _gelu(x: NDArray) -> NDArray:
-    return 0.5 * x * (1.0 + _erf(x / np.sqrt(2.0)))
+    return np.asarray(0.5 * x * (1.0 + _erf(x / np.sqrt(2.0))))
 
 
 def _gelu_tanh(x: NDArray) -> NDArray:
-    return 0.5 * x * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x**3)))
+    return np.asarray(0.5 * x * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x**3))))
 
 
 def _hard_sigmoid(x: NDArray, slope: float, offset: float) -> NDArray:

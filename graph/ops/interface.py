@@ -9,7 +9,7 @@ from ..errors import RangeError, ShapeError, UnsupportedError
 from ..formats import FLOAT, Affine, Fixed, Float, Format, Overflow, Quantized, Rounding
 from ..node import Op, infer
 from ..numerics import requantize
-from ..tensor import Tensor, align, check_grids, check_size, constant, exact, full, grids, moved
+from ..tensor import Bounded, Tensor, align, check_grids, check_size, constant, exact, full, grids, moved
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,12 @@ def _(op: Lookup, x: Tensor, table: Tensor) -> Tensor:
     return Tensor(x.shape, table.format, np.asarray(entries.min()), np.asarray(entries.max()))
 
 
+def _span(x: Tensor) -> Bounded:
+    """The scale, and the least and greatest integer of any element."""
+    low, high = x.interval
+    return x.quantized.scale, np.asarray(low.min()), np.asarray(high.max())
+
+
 @dataclass(frozen=True)
 class Step(Op):
     """A piecewise constant function: ``values[k]`` with k the number of thresholds t for which ``x >= t``.
@@ -168,11 +174,8 @@ def _(op: Step, x: Tensor, thresholds: Tensor, values: Tensor) -> Tensor:
         raise ShapeError(f"{thresholds.size} thresholds need {thresholds.size + 1} values, got {values.shape}")
     if len(thresholds.shape) != 1 or grids(thresholds.format) or grids(values.format):
         raise ShapeError("thresholds and values of a step stand in one row and have one format")
-    if x.is_integer and thresholds.is_integer:
-        ends = [(v.interval[0].min(), v.interval[1].max()) for v in (x, thresholds)]
-        sides = [(v.quantized.scale, *map(np.asarray, e)) for v, e in zip((x, thresholds), ends, strict=True)]
-        if align(sides[0], sides[1]) is None:
-            raise RangeError("the thresholds of a step have no common unit with its operand within 63 bits")
+    if x.is_integer and thresholds.is_integer and align(_span(x), _span(thresholds)) is None:
+        raise RangeError("the thresholds of a step have no common unit with its operand within 63 bits")
     if (np.diff(thresholds.value.data) < 0).any():
         raise ShapeError("the thresholds are not ascending")
     if not values.is_integer:

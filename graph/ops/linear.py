@@ -156,11 +156,12 @@ def check_window(
     kernel: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...], padding: Pairs, pairs: int
 ) -> None:
     """Raise ShapeError where the attributes of a window are too few, too many, or not positive."""
+    of = f"kernel {kernel}, strides {strides}, dilation {dilation}, padding {padding}"
     lengths = {len(kernel), len(strides), len(dilation)}
     if len(lengths) != 1 or len(padding) != pairs or any(len(p) != 2 for p in padding):
-        raise ShapeError(f"kernel {kernel}, strides {strides}, dilation {dilation}, padding {padding} do not fit together")
+        raise ShapeError(f"{of} do not fit together")
     if min((*kernel, *strides, *dilation), default=1) < 1 or any(n < 0 for p in padding for n in p):
-        raise ShapeError(f"kernel {kernel}, strides {strides}, dilation {dilation}, padding {padding} are not all positive")
+        raise ShapeError(f"{of} are not all positive")
 
 
 def window_shape(
@@ -195,7 +196,7 @@ def _check_bias(b: Tensor | None, units: int) -> None:
 def channel_bounds(x: Tensor) -> tuple[NDArray, NDArray]:
     """Bounds of the centred integers per element of the last axis, over all the others; shape [C]."""
     low, high = x.interval
-    if low.ndim > 1:
+    if max(low.ndim, high.ndim) > 1:
         low, high = (np.broadcast_to(v, x.shape).reshape(-1, x.shape[-1]) for v in (low, high))
         low, high = low.min(axis=0), high.max(axis=0)
     return np.broadcast_to(low, x.shape[-1:]), np.broadcast_to(high, x.shape[-1:])
@@ -218,8 +219,7 @@ def _centred(w: Tensor) -> NDArray:
 def _product(
     shape: tuple[int, ...], x: Tensor, w: Tensor, b: Tensor | None, matrix: NDArray, low: NDArray, high: NDArray
 ) -> Tensor:
-    """Type of ``x @ matrix + b`` where row k of x lies in ``low[k] .. high[k]`` (shape [K, 1] or that of the matrix).
-    """
+    """Type of ``x @ matrix + b`` where row k of x lies in ``low[k] .. high[k]``, shape [K, 1] or the matrix's."""
     scale = multiply(x.quantized.scale, w.quantized.scale)
     reach = np.abs(matrix.astype(np.float64)) * np.maximum(
         np.abs(low.astype(np.float64)), np.abs(high.astype(np.float64))

@@ -170,7 +170,8 @@ def _(op: Pad, x: Tensor) -> Tensor:
     if not grids(x.format):
         return Tensor(shape, x.format, np.asarray(low.min()), np.asarray(high.max()))
     scale = reshape_grid(x.quantized.scale, x.shape, lambda v: np.pad(v, op.padding, mode="edge"))
-    return exact(shape, scale if isinstance(scale, Grid) else Fraction(scale), np.array(low.min()), np.array(high.max()))
+    scale = scale if isinstance(scale, Grid) else Fraction(scale)
+    return exact(shape, scale, np.array(low.min()), np.array(high.max()))
 
 
 def pad_value(x: Tensor, value: float) -> int | None:
@@ -216,7 +217,7 @@ def _joined(op: Concat, shape: tuple[int, ...], xs: tuple[Tensor, ...]) -> Tenso
 
 
 def joined_scale(xs: tuple[Tensor, ...], axis: int) -> Ratio:
-    """Give the scale of the operands joined: one that divides all, or where they have scales per channel, each its own."""
+    """Give the scale of the operands joined: one that divides all, or each its own where they differ by channel."""
     scales = [x.quantized.scale for x in xs]
     if not any(isinstance(s, Grid) for s in scales):
         return reduce(common_scale, scales)
