@@ -317,7 +317,7 @@ def _drawn_shape(rng: random.Random, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (int(np.prod(shape)),)
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", [*range(120), 1601, 2152])
 def test_drawn_networks(seed: int) -> None:
     unchanged(drawn(seed))
 
