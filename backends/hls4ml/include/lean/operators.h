@@ -1,7 +1,7 @@
 // Arithmetic, comparison and text streams of numbers. The operators live in namespace lean, where only numbers, slices
 // and bits find them (through their base class). A C integer counts as an ap_int or ap_uint of its size. Operands are
-// passed by value, as the vendor's C integers are: hls4ml's layer parameters are `static const unsigned n = 5;` in a class,
-// which a reference would need a definition for.
+// passed by value, as the vendor's C integers are: hls4ml's layer parameters are `static const unsigned n = 5;` in a
+// class, which a reference would need a definition for.
 #ifndef GATEWRIGHT_LEAN_OPERATORS_H
 #define GATEWRIGHT_LEAN_OPERATORS_H
 
@@ -156,8 +156,8 @@ template <class P, class A> constexpr typename comparison<P>::raw first_of(A a) 
 template <class P, class B> constexpr typename comparison<P>::raw second_of(B b) {
     typedef typename comparison<P>::raw T;
     const T y = aligned<T, P::fraction>(b);
-    // As the vendor's: where the right side has fewer fraction bits, it gets more in a format with its own overflow mode.
-    // With AP_SAT_SYM that moves the lowest number (which only one bit, a shift or a slice can hold) up by one unit.
+    // As the vendor's: where the right side has fewer fraction bits, it gets more in a format with its own overflow
+    // mode. With AP_SAT_SYM that moves the lowest number (which only one bit, a shift or a slice can hold) up by one.
     if constexpr (P::b::omode == AP_SAT_SYM && P::b::is_signed && P::b::fraction < P::fraction)
         return y + (y == -shift_up(T(1), comparison<P>::width_b - 1));
     else
