@@ -76,7 +76,8 @@ ap_int<W> select_quotient(const ap_int<W> &product, const ap_int<W> &first, cons
 }
 
 template <class C, int W>
-ap_int<W> handle_overflow(const ap_int<W> &quotient, const ap_int<W> &zero, const ap_int<W> &low, const ap_int<W> &high) {
+ap_int<W> handle_overflow(const ap_int<W> &quotient, const ap_int<W> &zero, const ap_int<W> &low,
+                          const ap_int<W> &high) {
     #pragma HLS INLINE
     const ap_int<W> q = quotient + zero;
     if (C::overflow == 0) {
