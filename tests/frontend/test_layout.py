@@ -88,15 +88,15 @@ def unchanged(g: Graph) -> Graph:
     x = {}
     for op in g.input_ops:
         shape = op.shape if op.axes is None else tuple(op.shape[op.axes.index(i)] for i in range(len(op.shape)))
-        x[op.name] = rng.integers(-32, 32, (3, *shape))
-    before, after = (evaluate(v, x, integers=True) for v in (g, settled))
+        x[op.name] = rng.integers(-32, 32, (3, *shape)) / 8  # every value of FORMAT
+    before, after = (evaluate(v, x) for v in (g, settled))
     assert isinstance(before, dict)
     assert isinstance(after, dict)
     for name, value in before.items():
         np.testing.assert_array_equal(after[name], value)
     for a, b in zip(g.outputs, settled.outputs, strict=True):
-        assert str(a.type.format) == str(b.type.format)
-        assert a.type.real_range == b.type.real_range
+        (low, high), (least, greatest) = a.type.real_range or (0, 0), b.type.real_range or (1, -1)
+        assert low <= least <= greatest <= high  # narrower where x * x is seen to be a square
     return settled
 
 
