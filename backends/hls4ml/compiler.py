@@ -144,6 +144,8 @@ def _keep(folder: Path, place: Path, files: Mapping[str, bytes]) -> None:
         if path.endswith(".txt"):
             (ready / path).parent.mkdir(parents=True, exist_ok=True)
             (ready / path).write_bytes(data)
+    if place.exists() and not (place / "library.so").is_file():
+        shutil.rmtree(place, ignore_errors=True)  # what an interrupted clean-up left
     try:
         ready.rename(place)
     except OSError:

@@ -42,7 +42,7 @@ def quantize(node: Node) -> Kernel:
     assert isinstance(op, Quantize)
     # ap_fixed has no symmetric saturation for one bit: its -1 stays
     one_bit = op.overflow is Overflow.SAT_SYM and as_array(getattr(op.format, "width", 1)).min() == 1
-    if not (is_plain(x) and is_plain(node.type)) or one_bit:
+    if not (is_plain(x) and is_plain(node.type)) or one_bit or _drops_all(x.quantized, op.format):
         return _rescale(node, op, x)
     format = node.type.quantized
     assert isinstance(format, Fixed)
@@ -55,6 +55,13 @@ def quantize(node: Node) -> Kernel:
         "overflow": OVERFLOWS.index(op.overflow),
     }
     return Kernel("quantize", HEADER, operands(node), node, config)
+
+
+def _drops_all(source: Quantized, target: Quantized) -> bool:
+    """Whether rounding drops every digit that the source has: the vendor's conversion reads beyond them and aborts."""
+    assert isinstance(source, Fixed)
+    assert isinstance(target, Fixed)
+    return bool(as_array(source.fraction) - as_array(target.fraction) >= as_array(source.width))
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,12 @@ def formats_by_channel(draw: Draw) -> Graph:
     return graph([x], [Node(Dense(), (x, draw.constant((channels, 2))), "dense"), Node(Relu(), (x,), "relu")])
 
 
+def odd_ports(draw: Draw) -> Graph:
+    """An input that nothing reads, one without axes, and an output that is an input."""
+    unread, scalar = draw.input((3,), "unread"), draw.input((), "scalar")
+    return graph([unread, scalar], [Node(Relu(), (scalar,), "relu"), scalar])
+
+
 KINDS: dict[str, Callable[[Draw], Graph]] = {
     kind.__name__: kind
     for kind in (
@@ -203,6 +209,7 @@ KINDS: dict[str, Callable[[Draw], Graph]] = {
         affine_chain,
         affine_conv,
         formats_by_channel,
+        odd_ports,
     )
 }
 
