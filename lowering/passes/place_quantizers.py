@@ -115,13 +115,12 @@ class _Placer:
 
     def integer(self, old: Node, inputs: tuple[Node, ...]) -> Node:
         """Rebuild on integers; where the exact result would be too wide, quantize the operands first."""
+        if isinstance(old.op, (Add, Sub, Maximum, Minimum)):
+            inputs = self.on_grid(old, inputs)
         node = again(old, inputs)
         if node.type.is_integer or isinstance(node.op, (*TABLES, Step)) or not all(i.type.is_integer for i in inputs):
             return node
         narrowed = tuple(self.narrow(o, i) for o, i in zip(old.inputs, inputs, strict=True))
-        finest = max((_fraction(i) for i in narrowed if not isinstance(i.op, Constant)), default=0)
-        width = self.config.precision_of(old.where)[0].width
-        narrowed = tuple(coarsened(i, finest + width) if isinstance(i.op, Constant) else i for i in narrowed)
         node = Node(old.op, narrowed, old.where)
         if not node.type.is_integer:
             note = getattr(node.type.format, "note", "")
@@ -129,6 +128,12 @@ class _Placer:
                 f"{type(node.op).__name__} has no exact integer form{': ' + note if note else ''}", where=node.where
             )
         return node
+
+    def on_grid(self, old: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:
+        """Round constants that are far finer than what they are added to or compared with (an epsilon of 1e-12)."""
+        finest = max((_fraction(i) for i in inputs if not isinstance(i.op, Constant)), default=0)
+        limit = finest + self.config.precision_of(old.where)[0].width
+        return tuple(coarsened(i, limit) for i in inputs)
 
     def padding(self, old: Node, value: float, x: Node) -> float:
         """Bring a padding value to the format of what it pads, as any constant is."""

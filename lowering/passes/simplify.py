@@ -5,7 +5,7 @@ import numpy as np
 from ...graph import Float, Graph, Node
 from ...graph.formats import Fixed, Overflow, Rounding
 from ...graph.numerics import quantize
-from ...graph.ops import Activation, Add, Maximum, Minimum, Mul, Output, Quantize, Relu, Reshape, Sub, Transpose
+from ...graph.ops import Activation, Add, Maximum, Minimum, Mul, Output, Quantize, Relu, Reshape, Step, Sub, Transpose
 from ..rewrite import again, integers, real, rebuild, value_of
 
 
@@ -63,8 +63,28 @@ def _piecewise(node: Node, x: Node, name: str, parameters: tuple[float, ...]) ->
         case "hard_silu", (slope, offset):
             gate = _piecewise(node, x, "hard_sigmoid", (slope, offset))
             return Node(Mul(), (x, gate), where)
+        case "threshold", (bound,):
+            return Node(Mul(), (x, steps(x, (_above(bound),), (0, 1), where)), where)
+        case "hard_shrink", (bound,):
+            return Node(Mul(), (x, steps(x, (-bound, _above(bound)), (1, 0, 1), where)), where)
+        case "soft_shrink", (bound, bias):
+            kept = Node(Mul(), (x, steps(x, (-bound, _above(bound)), (1, 0, 1), where)), where)
+            moved = Node(Mul(), (steps(x, (-bound, _above(bound)), (1, 0, -1), where), number(bias)), where)
+            return Node(Add(), (kept, moved), where)
+        case "sign", ():
+            return steps(x, (0.0, _above(0.0)), (-1, 0, 1), where)
         case _:
             return node
+
+
+def _above(value: float) -> float:
+    """Give the least float32 above ``value``, which turns a comparison by > into one by >=."""
+    return float(np.nextafter(np.float32(value), np.float32(np.inf)))
+
+
+def steps(x: Node, thresholds: tuple[float, ...], values: tuple[int, ...], where: str) -> Node:
+    """A piecewise constant function with small integers as values."""
+    return Node(Step(), (x, real(thresholds), integers(values, Fixed(2, 2))), where)
 
 
 def number(value: float) -> Node:

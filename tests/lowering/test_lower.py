@@ -184,3 +184,17 @@ def test_padding_takes_the_nearest_value_of_the_format(value: float, expected: f
     low = lower(graph(Node(Pad(((1, 0),), value), (x,), "pad"), x))
     assert evaluate(low, np.zeros((1, 2), np.float32))[0, 0] == expected
     assert bool(low.notes) == (value != 1.2)
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [("threshold", (0.7,)), ("hard_shrink", (0.5,)), ("soft_shrink", (0.5, 0.25)), ("sign", ())],
+)
+def test_piecewise_linear_functions_are_exact_at_their_edges(function: str, parameters: tuple[float, ...]) -> None:
+    x = source(1)
+    q = Node(Quantize(Fixed(16, 4)), (x,), "q")
+    model = graph(Node(Activation(function, parameters), (q,), "f"), x)
+    low = lower(model, precision="fixed<24,4>")
+    edges = np.array([0.5, 0.7, -0.5, -0.7, 0.0])
+    points = (np.rint(edges[:, None] * 4096 + np.arange(-3, 4)) / 4096).reshape(-1, 1).astype(np.float32)
+    np.testing.assert_array_equal(evaluate(low, points), evaluate(model, points))

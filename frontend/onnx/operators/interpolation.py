@@ -43,11 +43,12 @@ class Line:
 def positions(method: Method, line: Line) -> NDArray:
     """Give the position in the original axis of each element of the resized one, [resized]."""
     x, n, m = np.arange(line.resized, dtype=np.float64), line.length, line.resized
+    width = line.scale * n  # not rounded: so onnx's reference has it where corners are aligned
     match method.coordinates:
         case "asymmetric":
             return x / line.scale
         case "align_corners":
-            return x * (n - 1) / (m - 1) if m > 1 else np.zeros(1)
+            return x * (n - 1) / (width - 1) if width != 1 else np.zeros(m)
         case "tf_crop_and_resize":
             start, end = line.roi
             if m == 1:

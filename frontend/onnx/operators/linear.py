@@ -129,7 +129,9 @@ def conv_transpose(call: Call) -> Node:
     full = tuple(
         s * (n - 1) + e + (k - 1) * d + 1 for n, k, s, d, e in zip(space, kernel, strides, dilation, extra, strict=True)
     )
-    op = ConvTranspose(strides, _crop(call, space, strides, full), extra, dilation, groups)
+    crop = _crop(call, space, strides, full)
+    extra = tuple(e + max(0, -after) for e, (_, after) in zip(extra, crop, strict=True))
+    op = ConvTranspose(strides, tuple((before, max(after, 0)) for before, after in crop), extra, dilation, groups)
     weights = call.constant(np.moveaxis(w, (0, 1), (-1, -2)), "weight")
     return channels_first(call, call.node(op, channels_last(call, x), weights, *_biases(call, w.shape[1] * groups)))
 
@@ -148,10 +150,10 @@ def _crop(call: Call, space: tuple[int, ...], strides: tuple[int, ...], full: tu
             raise call.attributes.refusal("pads", list(pads), "auto_pad = VALID has none; give one of the two")
         return tuple(zip(pads[:rank], pads[rank:], strict=True))
     total = tuple(f - w for f, w in zip(full, wanted, strict=True))
-    if min(total) < 0:
+    if min(total) < -1:
         raise call.refuse(f"an output of {wanted} is larger than what there is, {full}", "add output_padding")
-    halves = tuple((t // 2, t - t // 2) for t in total)
-    return halves if auto == "SAME_UPPER" else tuple((b, a) for a, b in halves)
+    halves = tuple((t // 2, t - t // 2) if t >= 0 else (-1, 0) for t in total)  # -1: one more cell, after all others
+    return tuple((a, b) if auto == "SAME_UPPER" and a >= 0 else (b, a) for a, b in halves)
 
 
 __all__ = ["conv", "conv_transpose", "gemm", "matmul"]
