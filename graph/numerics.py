@@ -102,7 +102,7 @@ def overflow(v: Ints, format: Quantized, mode: Overflow) -> Ints:
         case Overflow.SAT_SYM:
             return np.clip(v, np.where(low < 0, -high, 0), high)
         case Overflow.SAT_ZERO:
-            return np.where((v < low) | (v > high), as_array(format.zero), v)
+            return np.where((v < low) | (v > high), np.clip(as_array(format.zero), low, high), v)
         case Overflow.WRAP:
             return _wrap(v, format)
 

@@ -203,7 +203,7 @@ def _(op: Pad, out: Tensor, x: Value) -> NDArray:
     if not out.is_integer:
         return np.pad(x.real, widths, constant_values=np.float32(op.value))
     centre = pad_value(x.type, op.value) or 0
-    if not grids(x.type.format):
+    if out.format == x.type.format:
         return np.pad(x.data, widths, constant_values=centre + int(as_array(x.type.quantized.zero)))
     return np.pad(x.centred, widths, constant_values=centre)  # the elements' scales stay, their zero points go
 

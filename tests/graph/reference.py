@@ -1,0 +1,217 @@
+"""A slow interpreter of graphs of integers, in fractions: what every operation means, written out element by element."""
+
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from gatewright.graph import Graph, Node
+from gatewright.graph.ops import (
+    Add,
+    AvgPool,
+    Broadcast,
+    Concat,
+    Constant,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Gather,
+    Input,
+    Lookup,
+    MatMul,
+    Maximum,
+    MaxPool,
+    Minimum,
+    Mul,
+    Output,
+    Pad,
+    Quantize,
+    Reduce,
+    Reduction,
+    Relu,
+    Reshape,
+    Slice,
+    Step,
+    Sub,
+    Transpose,
+    Upsample,
+)
+
+from . import oracle
+
+Cells = np.ndarray[Any, np.dtype[np.object_]]
+ZERO = Fraction(0)
+
+
+def interpret(graph: Graph, stored: list[np.ndarray]) -> dict[Node, Cells]:
+    """The exact value of every element of every node, for one sample of stored integers an input."""
+    entries = dict(zip(graph.inputs, stored, strict=True))
+    done: dict[Node, Cells] = {}
+    for node in graph.nodes:
+        if node in entries:
+            done[node] = values(node, entries[node])
+        elif isinstance(node.op, Constant):
+            done[node] = values(node, node.op.value.data)
+        else:
+            done[node] = compute(node, [done[i] for i in node.inputs])
+        assert done[node].shape == node.shape, node.op
+    return done
+
+
+def values(node: Node, stored: np.ndarray) -> Cells:
+    """What stored integers mean."""
+    out = np.empty(node.shape, object)
+    for index in np.ndindex(*node.shape):
+        out[index] = oracle.value(int(stored[index]), node.type.quantized, index, node.shape)
+    return out
+
+
+def compute(node: Node, xs: list[Cells]) -> Cells:
+    op, x = node.op, xs[0]
+    match op:
+        case Output():
+            return x
+        case Quantize():
+            out = np.empty(x.shape, object)
+            for index in np.ndindex(*x.shape):
+                q = oracle.quantized(x[index], op.format, op.rounding, op.overflow, index, x.shape)
+                out[index] = oracle.value(q, op.format, index, x.shape)
+            return out
+        case Lookup():
+            format = node.inputs[0].type.quantized
+            out = np.empty(x.shape, object)
+            for index in np.ndindex(*x.shape):
+                stored = x[index] / oracle.parts(format, index, x.shape)[2]
+                assert stored.denominator == 1
+                out[index] = xs[1][int(stored) - op.offset]
+            return out
+        case Step():
+            return each(lambda v: xs[2][sum(bool(v >= t) for t in xs[1])], x)
+        case Relu():
+            return each(lambda v: max(v, ZERO), x)
+        case Add() | Sub() | Mul() | Maximum() | Minimum():
+            return pointwise(op, x, xs[1])
+        case Dense() | MatMul() | Conv() | ConvTranspose():
+            return products(op, node.shape, xs)
+        case MaxPool() | AvgPool():
+            return pool(op, node.shape, x)
+        case Reduce():
+            return reduced(op, node.shape, x)
+    return moved(op, node.shape, xs)
+
+
+def each(fn: Any, x: Cells) -> Cells:
+    out = np.empty(x.shape, object)
+    for index in np.ndindex(*x.shape):
+        out[index] = fn(x[index])
+    return out
+
+
+def pointwise(op: Any, x: Cells, y: Cells) -> Cells:
+    fn = {
+        Add: lambda a, b: a + b, Sub: lambda a, b: a - b, Mul: lambda a, b: a * b, Maximum: max, Minimum: min,
+    }[type(op)]  # fmt: skip
+    x, y = np.broadcast_arrays(x, y)
+    out = np.empty(x.shape, object)
+    for index in np.ndindex(*x.shape):
+        out[index] = fn(x[index], y[index])
+    return out
+
+
+def zeros(shape: tuple[int, ...]) -> Cells:
+    out = np.empty(shape, object)
+    out[...] = ZERO
+    return out
+
+
+def products(op: Any, shape: tuple[int, ...], xs: list[Cells]) -> Cells:
+    x, w = xs[:2]
+    out = zeros(shape)
+    match op:
+        case Dense():
+            for index in np.ndindex(*shape):
+                out[index] = sum((x[(*index[:-1], k)] * w[k, index[-1]] for k in range(len(w))), ZERO)
+        case MatMul():
+            lead = shape[:-2]
+            u, v = (np.broadcast_to(a, (*lead, *a.shape[-2:])) for a in (x, w))
+            for index in np.ndindex(*shape):
+                *b, i, j = index
+                out[index] = sum((u[(*b, i, k)] * v[(*b, k, j)] for k in range(x.shape[-1])), ZERO)
+        case Conv():
+            per, units = w.shape[-2], w.shape[-1] // op.groups
+            for *at, f in np.ndindex(*shape):
+                for *tap, c in np.ndindex(*w.shape[:-1]):
+                    cell = tuple(a * s + t * d - p[0] for a, s, t, d, p in zip(at, op.strides, tap, op.dilation, op.padding))
+                    if all(0 <= i < n for i, n in zip(cell, x.shape)):
+                        out[(*at, f)] += x[(*cell, f // units * per + c)] * w[(*tap, c, f)]
+        case ConvTranspose():
+            per, units = x.shape[-1] // op.groups, w.shape[-2]
+            for *at, c in np.ndindex(*x.shape):
+                for *tap, f in np.ndindex(*w.shape[:-1]):
+                    cell = tuple(a * s + t * d - p[0] for a, s, t, d, p in zip(at, op.strides, tap, op.dilation, op.crop))
+                    if all(0 <= i < n for i, n in zip(cell, shape)):
+                        out[(*cell, c // per * units + f)] += x[(*at, c)] * w[(*tap, f, c)]
+    return pointwise(Add(), out, xs[2]) if len(xs) == 3 else out
+
+
+def pool(op: MaxPool | AvgPool, shape: tuple[int, ...], x: Cells) -> Cells:
+    out = np.empty(shape, object)
+    for *at, c in np.ndindex(*shape):
+        found, counted = [], 0
+        for tap in np.ndindex(*op.window):
+            cell = tuple(a * s + t * d - p[0] for a, s, t, d, p in zip(at, op.strides, tap, op.dilation, op.padding))
+            inside = all(0 <= i < n for i, n in zip(cell, x.shape))
+            if inside:
+                found.append(x[(*cell, c)])
+            clipped = getattr(op, "clipped", ()) or (0,) * len(cell)
+            ends = [n + p[1] - k for n, p, k in zip(x.shape, op.padding, clipped)]
+            counted += inside or (getattr(op, "count_padding", False) and all(i < e for i, e in zip(cell, ends)))
+        out[(*at, c)] = max(found) if isinstance(op, MaxPool) else sum(found, ZERO) / counted
+    return out
+
+
+def reduced(op: Reduce, shape: tuple[int, ...], x: Cells) -> Cells:
+    groups: dict[tuple[int, ...], list[Fraction]] = {}
+    for index in np.ndindex(*x.shape):
+        key = tuple(0 if a in op.axes else i for a, i in enumerate(index) if op.keep or a not in op.axes)
+        groups.setdefault(key, []).append(x[index])
+    fold = {
+        Reduction.SUM: sum, Reduction.MAX: max, Reduction.MIN: min, Reduction.MEAN: lambda v: sum(v, ZERO) / len(v),
+    }[op.kind]  # fmt: skip
+    out = np.empty(shape, object)
+    for key, found in groups.items():
+        out[key] = fold(found)
+    return out
+
+
+def moved(op: Any, shape: tuple[int, ...], xs: list[Cells]) -> Cells:
+    x = xs[0]
+    out = np.empty(shape, object)
+    for number, index in enumerate(product(*map(range, shape))):
+        match op:
+            case Reshape():
+                out[index] = x.ravel()[number]
+            case Transpose(axes=axes):
+                out[index] = x[tuple(index[axes.index(a)] for a in range(x.ndim))]
+            case Slice():
+                steps = (range(n)[slice(*cut)][i] for n, i, *cut in zip(x.shape, index, op.starts, op.stops, op.steps))
+                out[index] = x[tuple(steps)]
+            case Gather(axis=axis, indices=indices):
+                out[index] = x[(*index[:axis], indices[index[axis]], *index[axis + 1 :])]
+            case Broadcast():
+                out[index] = x[tuple(0 if n == 1 else i for i, n in zip(index[len(index) - x.ndim :], x.shape))]
+            case Upsample(factors=factors):
+                out[index] = x[tuple(i // f for i, f in zip(index, factors))]
+            case Pad():
+                cell = tuple(i - p[0] for i, p in zip(index, op.padding))
+                inside = all(0 <= i < n for i, n in zip(cell, x.shape))
+                out[index] = x[cell] if inside else Fraction(op.value)
+            case Concat(axis=axis):
+                at, which = index[axis], 0
+                while at >= xs[which].shape[axis]:
+                    at, which = at - xs[which].shape[axis], which + 1
+                out[index] = xs[which][(*index[:axis], at, *index[axis + 1 :])]
+            case _:
+                raise AssertionError(f"no reference for {op}")
+    return out
