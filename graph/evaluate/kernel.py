@@ -30,9 +30,11 @@ class Value:
         return dequantize(self.data, self.type.quantized).astype(np.float32) if self.type.is_integer else self.data
 
     def in_units(self, scale: Ratio) -> Ints:
-        """Integers in units of ``scale``, which must divide the operand's own."""
+        """Integers in units of ``scale``, which must divide the operand's own; of more axes where ``scale`` has them."""
         factor = whole(divide(self.type.quantized.scale, scale))
-        return self.centred if factor.ndim == 0 and factor == 1 else self.centred * factor
+        if factor.ndim == 0 and factor == 1:
+            return self.centred
+        return lift(self.centred, max(factor.ndim, len(self.type.shape))) * factor
 
 
 @singledispatch

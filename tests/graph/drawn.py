@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewright.graph import Affine, Array, Fixed, Graph, Grid, Node, Op, Overflow, Rounding
+from gatewright.graph import Affine, Array, Fixed, Graph, Grid, Node, Op, Overflow, RangeError, Rounding
 from gatewright.graph.ops import (
     Add,
     AvgPool,
@@ -90,17 +90,21 @@ class Draw:
             inputs.append(Node(Input(name, shape, self.format(shape))))
         nodes = list(inputs)
         for _ in range(steps):
-            node = self.step(self.pick(nodes[-3:]), nodes)
+            try:
+                node = self.narrowed(self.step(self.pick(nodes[-3:]), nodes))
+            except RangeError:  # refused, as it should be; test_wide.py
+                continue
             if node.type.is_integer and node.type.size <= 64:
-                nodes.append(self.narrowed(node))
+                nodes.append(node)
         used = {i for n in nodes for i in n.inputs}
         ends = [n for n in nodes if n not in used]
         return Graph(tuple(inputs), tuple(Node(Output(f"y{i}"), (n,)) for i, n in enumerate(ends)))
 
     def narrowed(self, node: Node) -> Node:
+        if not node.type.is_integer:
+            return node
         low, high = node.type.interval
-        wide = max(-int(low.min()), int(high.max())) > 2**20 or node.type.quantized.scale != node.type.quantized.scale
-        return self.quantize(node) if wide else node
+        return self.quantize(node) if max(-int(low.min()), int(high.max())) > 2**20 else node
 
     def quantize(self, x: Node) -> Node:
         return Node(Quantize(self.format(x.shape), self.pick(list(Rounding)), self.pick(list(Overflow))), (x,))

@@ -13,7 +13,7 @@ from . import oracle
 from .drawn import Draw
 from .reference import interpret
 
-SEEDS = range(400)
+SEEDS = range(600)
 
 
 def check(graph: Graph, samples: list[np.ndarray]) -> None:
