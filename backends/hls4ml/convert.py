@@ -40,6 +40,7 @@ def write(plan: Plan, options: Options, name: str) -> dict[str, bytes]:
     """Let hls4ml write the project ``name``; give its files by relative path. Raises UnsupportedError where hls4ml
     refuses.
     """
+    _require_hls4ml()
     with light_imports(), tempfile.TemporaryDirectory(prefix="gatewright-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with redirect_stdout(StringIO()) as said:
@@ -88,6 +89,14 @@ def _write(model: Any, options: Options) -> None:
         del writer.write_build_script
 
 
+def _require_hls4ml() -> None:
+    """Import hls4ml, which is light, with nothing masked: it remembers for the whole process what it found."""
+    try:
+        import hls4ml.model.graph  # noqa: F401
+    except ImportError as error:
+        raise OptionError(f"hls4ml cannot be imported: {error}", hint="pip install hls4ml==1.3.0") from None
+
+
 def _failure(error: Exception, said: str) -> UnsupportedError:
     last = said.strip().splitlines()[-1:] or [""]
     text = " ".join(str(error).split())[:300] or type(error).__name__
@@ -97,11 +106,9 @@ def _failure(error: Exception, said: str) -> UnsupportedError:
 
 
 def _model(plan: Plan, options: Options, name: str, folder: str) -> Any:
-    try:
-        from hls4ml.model.graph import ModelGraph
-        from hls4ml.utils.config import create_config
-    except ImportError as error:
-        raise OptionError(f"hls4ml cannot be imported: {error}", hint="pip install hls4ml==1.3.0") from None
+    from hls4ml.model.graph import ModelGraph
+    from hls4ml.utils.config import create_config
+
     register(options.backend)
     arguments: dict[str, Any] = {"part": options.part, "clock_period": options.clock_ns, "io_type": f"io_{options.io}"}
     if options.tool == "libero":

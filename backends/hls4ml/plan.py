@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ...graph import GatewrightError, Graph, ManyErrors, Node, Op, UnsupportedError, op_name
 from ...graph.ops import OPS, Activation, Constant, Div, Input, Output, Power, Quantize, Softmax
 from . import rules  # noqa: F401 - it registers the rules
-from .kernel import KERNEL_RULES, Kernel, is_constant, is_plain, refuse
+from .kernel import DOUBLE_BITS, KERNEL_RULES, Kernel, is_constant, is_plain, refuse
 from .layers import NATIVE, HlsType, Layer, Request, Wire, type_of
 from .options import Options
 from .reuse import Schedule, schedule
@@ -228,6 +228,10 @@ class _Builder:
         if type(node.op) not in KERNEL_RULES:
             raise refuse(node, f"{op_name(node.op)} with these attributes and shapes")
         kernel = KERNEL_RULES[type(node.op)](node)
+        for name, numbers in kernel.constants.items():
+            data = numbers.values.data
+            if data.size and max(abs(int(data.min())), abs(int(data.max()))) >= 1 << DOUBLE_BITS:
+                raise refuse(node, f"constants ({name}) of over {DOUBLE_BITS} bits", "quantize them with fewer bits")
         inputs = tuple(self._operand(node, i) for i in kernel.inputs)
         self._append((Layer("GatewrightKernel", inputs, (result,), kernel=kernel),), result)
 

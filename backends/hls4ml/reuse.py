@@ -56,7 +56,7 @@ def schedule(options: Options, layer: str, n_in: int, n_out: int) -> Schedule:
     if strategy == "distributed_arithmetic":
         return Schedule(strategy, 1)
     if strategy == "latency":
-        note = f"{layer}: {n_in * n_out:,} products unrolled; synthesis may refuse or run out of memory" if large else ""
+        note = f"{layer}: {n_in * n_out:,} products unrolled: synthesis may run out of memory" if large else ""
         return Schedule(strategy, factor or 1, note)
     least = -(-n_in * n_out // UNROLL_LIMIT)
     wanted = factor or next(f for f in valid_factors(n_in, n_out) if f >= least)

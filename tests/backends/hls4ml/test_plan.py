@@ -143,6 +143,13 @@ def test_an_output_without_an_input_is_refused(computed: bool) -> None:
         plan(graph([x], [output, Node(Relu(), (x,), "relu")]))
 
 
+def test_constants_that_a_double_cannot_hold_are_refused() -> None:
+    x = Node(Input("x", (2,), Fixed(8, 3)), (), "x")
+    wide = Node(Constant(Array(np.array([2**54 + 1, 1])), Fixed(56, 56)))
+    with pytest.raises(UnsupportedError, match="53 bits"):
+        plan(graph([x], [Node(Add(), (x, wide), "add")]))
+
+
 def test_other_tools_get_what_hls4ml_has_there() -> None:
     assert kinds(plan(jet_tagger(), tool="oneapi")) == kinds(plan(jet_tagger()))
     assert {s.strategy for s in plan(jet_tagger(), tool="quartus").schedules.values()} == {"resource"}
