@@ -19,6 +19,10 @@ HEAVY = ("keras", "tensorflow", "torch", "tf_keras", "qkeras", "onnx", "qonnx", 
 """Packages that hls4ml imports when they are there, and that nothing here needs."""
 
 
+STAMPED = (".sh", "CMakeLists.txt", "Makefile", "_bridge.cpp")
+"""Ends of the files into which hls4ml writes the random stamp of a run."""
+
+
 @contextmanager
 def light_imports() -> Iterator[None]:
     """Let no heavy framework be imported inside; those that are loaded already stay as they are.
@@ -54,15 +58,15 @@ def write(plan: Plan, options: Options, name: str) -> dict[str, bytes]:
                 raise _failure(error, said.getvalue()) from error
         root = Path(folder)
         paths = sorted(p for p in root.rglob("*") if p.is_file())
-        places = {str(root).encode(), str(root.resolve()).encode()}
-        return {p.relative_to(root).as_posix(): _without(p.read_bytes(), places) for p in paths}
+        files = {p.relative_to(root).as_posix(): p.read_bytes() for p in paths}
+        return {path: _lasting(path, data, root, model.config.config["Stamp"]) for path, data in files.items()}
 
 
-def _without(data: bytes, places: set[bytes]) -> bytes:
-    """Take the temporary directory's name out of a file."""
-    for place in sorted(places, key=len, reverse=True):
-        data = data.replace(place, b".")
-    return data
+def _lasting(path: str, data: bytes, root: Path, stamp: str) -> bytes:
+    """Take the temporary directory's name out of a file, and the random stamp out of what names a library."""
+    for place in (str(root.resolve()), str(root)):
+        data = data.replace(place.encode(), b".")
+    return data.replace(stamp.encode(), b"00000000") if path.endswith(STAMPED) else data
 
 
 def _write(model: Any, options: Options) -> None:

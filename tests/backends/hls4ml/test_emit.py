@@ -114,7 +114,9 @@ def test_other_tools_write_a_project(tool: str) -> None:
     network = graph([x], [Node(Relu(), (Node(Dense(), (x, Draw(0).constant((3, 2))), "a"),), "b")])
     options = Options("part", tool=tool)
     assert not options.verifiable
-    files = emit(network, None, options, make_vectors(network, 4)).files
+    project = emit(network, None, options, make_vectors(network, 4))
+    assert project == emit(network, None, options, make_vectors(network, 4))
+    files = project.files
     assert any(path.startswith("firmware/") or path.startswith("src/firmware/") for path in files)
     assert not [path for path, data in files.items() if b"/tmp/" in data and "ac_" not in path]
 
