@@ -1,0 +1,27 @@
+"""Golden files: run ``pytest --accept`` to rewrite them, then read the diff."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--accept", action="store_true", help="overwrite golden files with what we got")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with ``tests/golden/NAME``."""
+
+    def check(name: str, got: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--accept"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(got, encoding="utf-8")
+        assert path.exists(), f"no {path.name}; look at the output below, then run pytest --accept\n{got}"
+        assert got == path.read_text(encoding="utf-8")
+
+    return check
