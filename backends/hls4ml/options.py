@@ -162,7 +162,7 @@ def _check_distributed(reuse_factor: int | None, tool: str) -> None:
         raise OptionError(f"{tool} has no strategy distributed_arithmetic", hint="vitis and vivado have")
     if find_spec("da4ml") is None:
         raise OptionError(
-            "the strategy distributed_arithmetic needs the package da4ml", hint="pip install 'hls4ml[da]'"
+            "the strategy distributed_arithmetic needs the package da4ml", hint="pip install 'gatewright[distributed-arithmetic]'"
         )
     if reuse_factor not in (None, 1):
         raise OptionError(

@@ -11,7 +11,7 @@ EXTRAS = {
     "tensorflow": ("tensorflow", "live Keras models on TensorFlow, and the tests against it"),
     "tf-keras": ("tensorflow", "live tf-keras models"),
     "qkeras": ("tensorflow", "live QKeras models, and the tests against it"),
-    "da4ml": ("da4ml", "--strategy distributed_arithmetic"),
+    "da4ml": ("distributed-arithmetic", "--strategy distributed_arithmetic"),
 }
 TOOLS = {
     "g++": "compiles the C simulation fastest; the ziglang package stands in for it",
