@@ -1,9 +1,12 @@
 """Golden files: run ``pytest --accept`` to rewrite them, then read the diff."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # qkeras runs on tf-keras; TensorFlow reads it when it is imported
 
 GOLDEN = Path(__file__).parent / "golden"
 
