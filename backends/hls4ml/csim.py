@@ -143,10 +143,8 @@ class Simulation:
 
     @property
     def engine(self) -> str:
-        """What runs, for reports."""
-        from .compiler import find_compiler
-
-        return f"C simulation ({find_compiler().name}, {self.library.types} fixed-point types)"
+        """What runs, for reports: the same on every machine, so not the compiler."""
+        return f"C simulation ({self.library.types} fixed-point types)"
 
     def run(self, inputs: Sequence[NDArray]) -> list[NDArray]:
         """Stored integers [vectors, *shape] an input, in the graph's layout -> stored integers [vectors, *shape] an

@@ -1,17 +1,52 @@
 """The command line. Heavy packages are imported inside the commands, so that help answers at once."""
 
 import json
+import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from .graph.errors import GatewrightError, ManyErrors
+from .graph.errors import FileError, GatewrightError, ManyErrors
+
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+class Commands(TyperGroup):
+    """The commands; what is wrong with the usage is a JSON document too where --json is asked for."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **named: Any) -> Any:
+        """Run one command, after remembering how to tell what is wrong."""
+        self.as_json = "--json" in (sys.argv[1:] if args is None else args)
+        return super().main(args, *rest, **named)
+
+    def make_context(self, *arguments: Any, **named: Any) -> Any:
+        """Parse the options before the command."""
+        with self._told():
+            return super().make_context(*arguments, **named)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the command's options and run it."""
+        with self._told():
+            return super().invoke(ctx)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except USAGE_ERROR as error:
+            if self.as_json:
+                what = str(getattr(error, "message", "")) or str(error)
+                _json(_failure([{"kind": "UsageError", "what": what, "where": "command line", "hint": "--help"}]))
+            raise
+
 
 app = typer.Typer(
+    cls=Commands,
     help="Compile trained networks to FPGA projects that are proved bit-exact before any vendor tool runs.",
     no_args_is_help=True,
     add_completion=False,
@@ -57,25 +92,35 @@ def check(
     precision: Precision = None,
     io: Io = "parallel",
     strategy: Strategy = None,
+    reuse_factor: Reuse = None,
+    clock_ns: Clock = None,
     config: ConfigFile = None,
+    samples: Samples = None,
+    output: OutputKind = "model",
     hls: Hls = "vitis",
+    types: Types = "lean",
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """List everything that stands between a model and a board, before any work. Exit status 1 where anything does."""
     with _errors(as_json, debug):
-        from .project import obstacles
+        from .check import obstacles
+        from .options import Choices
 
-        found, notes = obstacles(
-            model, board=board, weights=weights, precision=precision, config=config, hls=hls, io=io, strategy=strategy
-        )
+        choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
+        found = obstacles(
+            model, board=board, weights=weights, precision=precision, config=config, samples=samples, output=output,
+            choices=choices,
+        )  # fmt: skip
+        count = len(found.problems)
         document = {
-            "status": "blocked" if found else "ok",
-            "problems": [_as_dict(e) for e in found],
-            "notes": list(notes),
+            "status": "blocked" if count else "ok",
+            "problems": [_as_dict(e) for e in found.problems],
+            "notes": found.notes,
         }
-        _print(document, as_json, lambda: _lines([*(str(e) for e in found), *notes, _verdict(len(found), board)]))
-        if found:
+        notes = [f"note: {note}" for note in found.notes]
+        _print(document, as_json, lambda: _lines([*map(str, found.problems), *notes, _verdict(count, board)]))
+        if count:
             raise typer.Exit(1)
 
 
@@ -124,9 +169,7 @@ def compile_(
             raise typer.Exit(1)
 
 
-@app.command(
-    epilog="Example: gatewright simulate build/digits --inputs examples/digits_test_x.npy --engine artefact"
-)
+@app.command(epilog="Example: gatewright simulate build/digits --inputs examples/digits_test_x.npy --engine artefact")
 def simulate(
     directory: Annotated[Path, typer.Argument(help="An output directory of gatewright compile.")],
     inputs: Annotated[
@@ -136,6 +179,7 @@ def simulate(
     engine: Annotated[
         str, typer.Option(help="graph: the integer graph; artefact: the compiled C simulation.")
     ] = "graph",
+    force: Annotated[bool, typer.Option("--force", help="Run it although files were changed by hand.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -143,12 +187,8 @@ def simulate(
     with _errors(as_json, debug), _progress() as progress:
         from .project import simulate_directory
 
-        document = simulate_directory(directory, inputs, outputs, engine, progress)
-        _print(
-            document,
-            as_json,
-            lambda: _lines([f"{document['samples']} samples through the {engine}: outputs {document['outputs']}"]),
-        )
+        document = simulate_directory(directory, inputs, outputs, engine, progress, force=force)
+        _print(document, as_json, lambda: _lines(_run(document)))
 
 
 @app.command(epilog="Example: gatewright report build/digits")
@@ -164,9 +204,9 @@ def report(
         manifest = read_manifest(directory)
 
         def people() -> None:
-            from .report import render, show
+            from .report import NARROW, render, show, width
 
-            show(render(manifest))
+            show(render(manifest, narrow=width() < NARROW))
 
         _print(manifest, as_json, people)
 
@@ -210,21 +250,49 @@ def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
 
 @contextmanager
 def _errors(as_json: bool, debug: bool) -> Iterator[None]:
-    """Turn our errors into a message (or a JSON document) and exit status 1."""
+    """Turn errors into messages (or a JSON document) and exit status 1; a traceback is for --debug."""
     try:
         yield
-    except GatewrightError as error:
+    except KeyboardInterrupt:
+        problem = {"kind": "Interrupted", "what": "interrupted; nothing was written", "where": "", "hint": ""}
+        _tell([problem], as_json)
+        raise typer.Exit(130) from None
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except Exception as error:
         if debug:
             raise
-        every = error.errors if isinstance(error, ManyErrors) else (error,)
-        if as_json:
-            typer.echo(
-                json.dumps({"status": "error", "problems": [_as_dict(e) for e in every]}, indent=1, ensure_ascii=False)
-            )
-        else:
-            for one in every:
-                typer.echo(f"error: {one}", err=True)
+        _tell([_as_dict(e) for e in _as_ours(error)], as_json)
         raise typer.Exit(1) from None
+
+
+def _as_ours(error: Exception) -> Sequence[GatewrightError]:
+    """Give the problems that an exception stands for."""
+    if isinstance(error, GatewrightError):
+        return error.errors if isinstance(error, ManyErrors) else (error,)
+    if isinstance(error, OSError):
+        return (FileError(error.strerror or str(error), where=str(error.filename or "")),)
+    if isinstance(error, MemoryError):
+        return (GatewrightError("there is not enough memory", hint="a smaller model, or fewer samples or vectors"),)
+    what = f"an error in Gatewright itself: {type(error).__name__}: {error}"
+    return (GatewrightError(what, hint="--debug shows where; please report it with the model"),)
+
+
+def _tell(problems: list[dict[str, str]], as_json: bool) -> None:
+    if as_json:
+        _json(_failure(problems))
+    for problem in problems if not as_json else ():
+        place = f"{problem['where']}: " if problem["where"] else ""
+        hint = f"\n  try: {problem['hint']}" if problem["hint"] else ""
+        typer.echo(f"error: {place}{problem['what']}{hint}", err=True)
+
+
+def _failure(problems: list[dict[str, str]]) -> dict[str, Any]:
+    return {"status": "error", "problems": problems}
+
+
+def _json(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=1, ensure_ascii=False, default=str))
 
 
 @contextmanager
@@ -246,7 +314,7 @@ def _as_dict(error: GatewrightError) -> dict[str, str]:
 
 def _print(document: Any, as_json: bool, people: Callable[[], None]) -> None:
     if as_json:
-        typer.echo(json.dumps(document, indent=1, ensure_ascii=False, default=str))
+        _json(document)
     else:
         people()
 
@@ -268,16 +336,23 @@ def _summary(manifest: Mapping[str, Any], out: Path) -> list[str]:
         "skipped": f"not verified: {check.get('reason', '')}",
     }[check["status"]]
     inserted = sum(1 for e in (*manifest["inputs"], *manifest["layers"]) if e["inserted"])
+    own = sum(1 for e in manifest["layers"] if e["op"] == "quantize" and not e["inserted"])
     return [
         f"{manifest['created_from']['model']} for {manifest['board']} ({manifest['target']}): "
         f"{manifest['macs']:,} MACs, {manifest['parameters']:,} parameters",
-        f"{inserted} quantizers inserted, the rest are the model's own"
-        if inserted
-        else "every quantizer is the model's own",
+        f"quantizers: {own} of the model's own, {inserted} inserted",
         *(f"note: {note}" for note in manifest["notes"]),
         proof,
         f"written to {out} (gatewright report {out})",
     ]
+
+
+def _run(document: Mapping[str, Any]) -> list[str]:
+    lines = [f"{document['samples']:,} samples ({document['inputs']}) through the {document['engine']}"]
+    for name, entry in document["outputs"].items():
+        low, high = document["ranges"][name]
+        lines.append(f"  {name}: {'x'.join(map(str, entry))}, values {low:.6g} .. {high:.6g}")
+    return [*lines, f"written to {document['file']}"] if document["file"] else lines
 
 
 def _tree(value: Any, indent: int = 0) -> list[str]:
@@ -306,9 +381,10 @@ def _diagnosis(found: Mapping[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    """Run the command line; interruptions and broken pipes end quietly."""
+    """Run the command line; interruptions and broken pipes end quietly, a request to end cleans up first."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        app()
+        app(prog_name="gatewright")
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing was written", err=True)
         sys.exit(130)

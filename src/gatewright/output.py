@@ -6,13 +6,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
 
 from .graph import FileError, GatewrightError
+from .manifest import SCHEMA, schema
 
 MANIFEST = "manifest.json"
+PROJECT = "project/"
 
 
 def sha256(data: bytes) -> str:
@@ -30,10 +33,12 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, force: bool = Fal
     """
     path = Path(os.path.abspath(path))
     check_replaceable(path, force=force)
+    made = [p for p in (path.parent, *path.parent.parents) if not p.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     except OSError as error:
+        _remove_empty(made)
         raise FileError(f"cannot write: {error.strerror}", where=str(path)) from None
     try:
         _fill(stage / "new", files)
@@ -44,6 +49,14 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, force: bool = Fal
         ) from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+        _remove_empty(made)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Take away folders, the innermost first, that were made on the way to one that was not."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _fill(root: Path, files: Mapping[str, bytes]) -> None:
@@ -80,35 +93,77 @@ def _exchange(a: Path, b: Path) -> bool:
 
 
 def check_replaceable(path: Path, *, force: bool = False) -> None:
-    """Raise FileError where writing to ``path`` would lose something: before any work is done."""
-    if path.is_symlink() or (path.exists() and not path.is_dir()):
-        raise FileError("is not a directory", where=str(path), hint="choose another --out")
+    """Raise FileError where writing to ``path`` would lose something, or cannot be done: before any work is done."""
     try:
-        if not path.exists() or not any(path.iterdir()):
-            return
+        _check_replaceable(path, force)
+    except OSError as error:
+        raise FileError(f"cannot be looked at: {error.strerror or error}", where=str(path)) from None
+
+
+def _check_replaceable(path: Path, force: bool) -> None:
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise FileError("is not a directory", where=str(path), hint=ANOTHER)
+    _check_place(path)
+    if not path.exists() or not any(path.iterdir()):
+        return
+    try:
         manifest = read_manifest(path)
-    except (GatewrightError, OSError):
-        raise FileError(
-            "exists and was not written by gatewright compile; it is left alone",
-            where=str(path),
-            hint="choose another --out",
-        ) from None
-    changed = _changes(path, manifest)
+    except GatewrightError:
+        what = "exists and was not written by gatewright compile; it is left alone"
+        raise FileError(what, where=str(path), hint=ANOTHER) from None
+    changed = changes(path, manifest)
     if changed and not force:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise FileError(
-            f"was changed since it was compiled: {', '.join(changed[:3])}{more}",
-            where=str(path),
-            hint="--force replaces it, --out another",
-        )
+        hint = "--force (in Python force=True) replaces it; or choose another --out"
+        raise FileError(f"was changed since it was compiled: {_few(changed)}", where=str(path), hint=hint)
 
 
-def _changes(path: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """Name the files that are not what the manifest says, or that it does not know."""
+def _check_place(path: Path) -> None:
+    """Raise FileError where no directory can be put at ``path``."""
+    full = Path(os.path.abspath(path))
+    here = Path(os.path.realpath(os.curdir))
+    if full.parent == full or here.is_relative_to(os.path.realpath(full)):
+        what = "is the directory that you are in, which cannot be replaced as a whole"
+        raise FileError(what, where=str(path), hint="name a directory in it")
+    above = next(p for p in full.parents if p.exists() or p.is_symlink())
+    if not above.is_dir():
+        raise FileError(f"{above} is not a directory", where=str(path), hint=ANOTHER)
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise FileError(f"{above} cannot be written to", where=str(path), hint=ANOTHER)
+
+
+ANOTHER = "choose another --out"
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def changes(path: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Name the files that are not what the manifest says, that are missing, or that it does not know."""
     known = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
-    there = {str(f.relative_to(path)) for f in path.rglob("*") if f.is_file() and f.name != MANIFEST}
-    altered = [name for name in sorted(there & known.keys()) if sha256((path / name).read_bytes()) != known[name]]
-    return altered + sorted(there - known.keys())
+    there = {str(f.relative_to(path)) for f in path.rglob("*") if not f.is_dir() and f != path / MANIFEST}
+    return _altered(path, known) + sorted(there - known.keys())
+
+
+def _altered(path: Path, known: Mapping[str, str]) -> list[str]:
+    def same(name: str) -> bool:
+        file = path / name
+        return file.is_file() and sha256(file.read_bytes()) == known[name]
+
+    return [name for name in sorted(known) if not same(name)]
+
+
+def check_unchanged(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise FileError where a file of an output directory is missing or not what the manifest says. What was added
+    (by a synthesis) does not matter.
+    """
+    try:
+        altered = _altered(path, {entry["path"]: entry["sha256"] for entry in manifest["files"]})
+    except OSError as error:
+        raise FileError(f"cannot read: {error.strerror or error}", where=str(error.filename or path)) from None
+    if altered:
+        hint = "compile again; --force (in Python force=True) takes it as it is"
+        raise FileError(f"was changed since it was compiled: {_few(altered)}", where=str(path), hint=hint)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -116,18 +171,40 @@ def read_manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
-    except OSError:
-        raise FileError(
-            "not an output directory (no manifest.json)", where=str(path), hint="make one with gatewright compile"
-        ) from None
+    except OSError as error:
+        there = "" if file.exists() else " (no manifest.json)"
+        what = f"not an output directory{there}" if there or path.is_file() else f"cannot read: {error.strerror}"
+        raise FileError(what, where=str(path), hint="make one with gatewright compile") from None
     except (ValueError, RecursionError) as error:
         raise FileError(f"damaged: {error}", where=str(file), hint="compile again") from None
-    if not isinstance(manifest, dict) or "gatewright" not in manifest or not isinstance(manifest.get("files"), list):
-        raise FileError("is not a manifest of Gatewright", where=str(file))
-    return manifest
+    if (problem := _problem(manifest)) is not None:
+        raise FileError(f"is not a manifest of Gatewright: {problem}", where=str(file), hint="compile again")
+    return cast(dict[str, Any], manifest)
 
 
-def read_project(path: Path) -> dict[str, bytes]:
-    """Read the files below ``project/`` of an output directory, by their path within it."""
-    root = path / "project"
-    return {str(f.relative_to(root)): f.read_bytes() for f in sorted(root.rglob("*")) if f.is_file()}
+def _problem(manifest: object) -> str | None:
+    """Say what is wrong with a manifest."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    if isinstance(manifest, dict) and manifest.get("schema") not in (SCHEMA, None):
+        return f"schema {manifest['schema']!r}, this version of Gatewright reads {SCHEMA}"
+    error = best_match(Draft202012Validator(schema()).iter_errors(manifest))
+    if error is not None:
+        return f"{'/'.join(map(str, error.absolute_path)) or 'it'}: {error.message[:120]}"
+    outside = [e["path"] for e in manifest["files"] if not _inside(e["path"])]  # type: ignore[index]
+    return f"{outside[0]!r} is not a file in the directory" if outside else None
+
+
+def _inside(name: str) -> bool:
+    pure = PurePosixPath(name)
+    return bool(name) and not pure.is_absolute() and ".." not in pure.parts and str(pure) == name and "\0" not in name
+
+
+def read_project(path: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    """Read the files below ``project/`` that the manifest names, by their path within it. Raises FileError."""
+    names = [e["path"] for e in manifest["files"] if e["path"].startswith(PROJECT)]
+    try:
+        return {name.removeprefix(PROJECT): (path / name).read_bytes() for name in names}
+    except OSError as error:
+        raise FileError(f"cannot read: {error.strerror}", where=str(error.filename or path)) from None

@@ -5,38 +5,35 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .boards import Board
 from .boards import load as load_board
 from .frontend import load
-from .graph import (
-    FileError,
-    GatewrightError,
-    Graph,
-    Inputs,
-    ManyErrors,
-    NDArray,
-    Node,
-    OptionError,
-    Outputs,
-    evaluate,
-    unknown,
-)
+from .frontend.attributes import raise_all
+from .graph import FileError, Graph, Inputs, NDArray, Node, OptionError, Outputs, evaluate, unknown
 from .graph.evaluate import feed, give
-from .graph.file import archive, npy, to_bytes
 from .graph.file import load as load_graph
+from .graph.file import to_bytes
 from .graph.ops import Output
 from .lowering import Config, Precision, Seen, lower, make_config, observe
 from .manifest import build_manifest
-from .output import MANIFEST, read_manifest, read_project, sha256, write_directory
+from .options import Choices
+from .output import MANIFEST, check_unchanged, read_manifest, read_project, sha256, write_directory
+from .rules import unmatched, without_effect
+from .samples import check_writable, read_samples, write_arrays
 from .simulation import make_vectors
 
+if TYPE_CHECKING:
+    from .backends.hls4ml import Options
+
 Progress = Callable[[str], None]
-SKIPPED: dict[str, Any] = {"status": "skipped", "vectors": 0, "mismatches": 0, "first_mismatch": None}
+SKIPPED: dict[str, Any] = {
+    "status": "skipped", "engine": "none", "vectors": 0, "mismatches": 0, "first_mismatch": None,
+}  # fmt: skip
+MOST_VECTORS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +51,7 @@ class Project:
     created_from: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
     seen: Mapping[Node, Seen] = field(default_factory=dict)
-    verification: Mapping[str, Any] = field(default_factory=lambda: {**SKIPPED, "engine": "none"})
+    verification: Mapping[str, Any] = field(default_factory=lambda: SKIPPED)
     notes: Sequence[str] = ()
     vectors: Sequence[NDArray] = ()
 
@@ -117,23 +114,39 @@ class Project:
 
 @dataclass(frozen=True, eq=False)
 class Module:
-    """An output directory, opened: call it on samples to run the compiled artefact."""
+    """An output directory, opened: call it on samples to run the compiled artefact (C simulation)."""
 
     graph: Graph
     manifest: Mapping[str, Any]
     artefact: Mapping[str, bytes]
 
     def __call__(self, x: Inputs, *, integers: bool = False) -> Outputs:
-        """Run the artefact on samples, batch first, in the layout of the source model."""
-        board = load_board("host")
-        return Project(self.graph, board, "", self.artefact, {}).predict(x, integers=integers)
+        """Run the artefact on samples, batch first, in the layout of the source model; where there is none, the graph.
+
+        ``x`` and the result are as in ``evaluate``.
+        """
+        return self._project.predict(x, integers=integers)
+
+    def verify(self, x: Inputs | None = None, *, vectors: int = 512) -> dict[str, Any]:
+        """Compare the artefact with the graph again, as ``Project.verify`` does."""
+        return self._project.verify(x, vectors=vectors)
+
+    @cached_property
+    def _project(self) -> Project:
+        return Project(self.graph, load_board("host"), "", self.artefact, {})
 
 
-def open_module(directory: str | Path) -> Module:
-    """Open an output directory. Raises FileError where it is not one, or is damaged."""
+def open_module(directory: str | Path, *, force: bool = False) -> Module:
+    """Open an output directory.
+
+    Raises FileError where it is not one, is damaged, or (unless ``force``) has files that are not what its manifest
+    says.
+    """
     path = Path(directory)
     manifest = read_manifest(path)
-    return Module(load_graph(path), manifest, read_project(path))
+    if not force:
+        check_unchanged(path, manifest)
+    return Module(load_graph(path), manifest, read_project(path, manifest))
 
 
 def compile_model(
@@ -158,60 +171,84 @@ def compile_model(
     """Compile a model for a board.
 
     ``model``: a file name, a live model or a Graph. ``precision``, ``samples``, ``config``, ``output``: see ``lower``.
-    ``hls``: the HLS tool
-    (vitis, vivado, oneapi, quartus, catapult, libero); ``io``: parallel or stream; ``strategy``: latency, resource or
-    distributed_arithmetic; ``clock_ns``:
-    the period, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor); ``vectors``:
-    how many to verify on.
-    Raises GatewrightError for every problem that a user can cause.
+    ``hls``: the HLS tool (vitis, vivado, oneapi, quartus, catapult, libero); ``io``: parallel or stream; ``strategy``:
+    latency, resource or distributed_arithmetic; ``reuse_factor``: uses of a multiplier per inference; ``clock_ns``: the
+    period in nanoseconds, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor);
+    ``vectors``: how many to verify on; ``verify``: whether to; ``progress`` is told what is going on.
+    Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
+    choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
     target = board if isinstance(board, Board) else load_board(board)
     settings = make_config(precision, config)
-    if vectors < 1:
-        raise OptionError(f"vectors = {vectors}", hint="verify on one vector at least, or not at all (--no-verify)")
+    options = _checked(choices, target, settings, vectors)
     if not isinstance(model, Graph):
         progress("reading the model")
     source = load(model, weights=weights)
+    raise_all(unmatched(settings, source))
     progress("lowering to fixed point")
     graph = lower(source, board=target, samples=samples, config=settings, output=output)
-    seen = observe(graph, samples) if samples is not None else {}
-    chosen = make_vectors(graph, vectors, samples=samples)
-    asked = {
-        "hls": hls, "io": io, "strategy": strategy, "reuse_factor": reuse_factor, "clock_ns": clock_ns, "types": types,
-    }  # fmt: skip
     project = Project(
-        graph, target, "graph", {}, _origin(model, weights, source),
-        {**asked, "precision": _text(settings.precision), "output": output, "vectors": vectors}, seen,
-        {**SKIPPED, "engine": "none", "reason": "the board takes no project: only the integer graph is written"},
-        (), chosen,
+        graph, target, "graph", {}, _origin(model, weights, source), {**described(settings), "output": output},
+        observe(graph, samples) if samples is not None else {},
+        _skipped("the board takes no project: only the integer graph is written"),
+        tuple(without_effect(settings, source, graph)),
+        make_vectors(graph, vectors, samples=samples),
     )  # fmt: skip
-    if target.fpga is None:
-        return project
-    return _with_hls(project, settings, asked, verify=verify, progress=progress)
+    if options is None:
+        return replace(project, notes=(*project.notes, *choices.without_effect(target)))
+    asked = {**project.options, **choices.as_dict(), **options.as_dict(), "vectors": vectors}
+    return _with_hls(replace(project, options=asked), options, verify=verify, progress=progress)
 
 
-def _with_hls(
-    project: Project, settings: Config, asked: Mapping[str, Any], *, verify: bool, progress: Progress
-) -> Project:
-    from .backends.hls4ml import emit, make_options
+def _checked(choices: Choices, board: Board, settings: Config, vectors: int) -> "Options | None":
+    """Look at everything that can be wrong before the model is read; give the back end's options, if it has one."""
+    choices.check()
+    if isinstance(vectors, bool) or not isinstance(vectors, int) or not 1 <= vectors <= MOST_VECTORS:
+        hint = f"verify on 1 to {MOST_VECTORS:,} vectors, or not at all (--no-verify)"
+        raise OptionError(f"vectors = {vectors!r}", hint=hint)
+    return choices.options(board, settings) if board.fpga is not None else None
 
-    options = make_options(project.board, settings.rules, **asked)
+
+def _with_hls(project: Project, options: "Options", *, verify: bool, progress: Progress) -> Project:
+    """Add the HLS project and the proof."""
+    from .backends.hls4ml import emit
+    from .backends.hls4ml.compiler import find_compiler
+
     progress("writing the HLS project")
-    emitted = emit(project.graph, project.board, options, project.vectors)
-    done = replace(
-        project,
-        target=f"hls4ml-{options.tool}",
-        artefact=emitted.files,
-        options={**project.options, **options.as_dict()},
-        notes=emitted.notes,
-    )
-    if not verify:
-        return replace(done, verification={**SKIPPED, "engine": "none", "reason": "not asked for (--no-verify)"})
-    if not options.verifiable:
-        reason = f"the C simulation of {options.tool} cannot be compiled without the vendor's tools"
-        return replace(done, verification={**SKIPPED, "engine": "none", "reason": reason})
-    progress("compiling the C simulation and comparing it with the graph")
-    return replace(done, verification=done.verify())
+    try:
+        emitted = emit(project.graph, project.board, options, project.vectors)
+        done = replace(
+            project,
+            target=f"hls4ml-{options.tool}",
+            artefact=emitted.files,
+            notes=(*project.notes, *emitted.notes),
+            verification=_skipped("not asked for (--no-verify)"),
+        )
+        if not options.verifiable:
+            reason = f"the C simulation of {options.tool} cannot be compiled without the vendor's tools"
+            return replace(done, verification=_skipped(reason))
+        if not verify:
+            return done
+        progress(f"compiling the C simulation ({find_compiler().name}) and comparing it with the graph")
+        return replace(done, verification=done.verify())
+    except OSError as error:
+        what = f"a temporary or cached file: {error.strerror or error}"
+        raise FileError(what, where=str(error.filename or "")) from None
+
+
+def _skipped(reason: str) -> dict[str, Any]:
+    return {**SKIPPED, "reason": reason}
+
+
+def described(settings: Config) -> dict[str, Any]:
+    """Give a configuration as plain values, for the manifest."""
+    rules = [{"name": rule.pattern, **rule.values} for rule in settings.rules]
+    return {
+        "precision": _text(settings.precision),
+        "weights": None if settings.weights is None else _text(settings.weights),
+        "table_bits": settings.table_bits,
+        "layer": rules,
+    }
 
 
 def _text(precision: Precision) -> str:
@@ -238,28 +275,6 @@ def _hash(path: Path) -> str:
     return sha256(b"".join(f.read_bytes() for f in files))
 
 
-def read_samples(path: str | Path, graph: Graph) -> Inputs:
-    """Read samples from a ``.npy`` file (one input) or an ``.npz`` file (arrays by input name, or one array).
-
-    Raises FileError.
-    """
-    file = Path(path)
-    try:
-        data = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise FileError(
-            f"cannot read samples: {error}", where=str(file), hint="save them with numpy.save or numpy.savez"
-        ) from None
-    if isinstance(data, np.ndarray):
-        return data
-    with data:
-        arrays = {name: np.asarray(data[name]) for name in data.files}
-    names = {op.name for op in graph.input_ops}
-    if set(arrays) != names and len(arrays) == 1 == len(names):
-        return next(iter(arrays.values()))
-    return arrays
-
-
 def compile_file(
     model: str,
     *,
@@ -281,75 +296,55 @@ def compile_file(
     return replace(project, created_from=_origin(model, weights, graph))
 
 
-def obstacles(
-    model: Any,
-    *,
-    board: str | Board,
-    weights: str | Path | None = None,
-    precision: str | None = None,
-    config: str | Path | None = None,
-    hls: str = "vitis",
-    io: str = "parallel",
-    strategy: str | None = None,
-) -> tuple[list[GatewrightError], Sequence[str]]:
-    """List what stands between a model and a board, and the notes of the stages that it passed. Nothing is emitted."""
-    notes: Sequence[str] = ()
-    try:
-        target = board if isinstance(board, Board) else load_board(board)
-        settings = make_config(precision, config)
-        graph = load(model, weights=weights)
-        notes = graph.notes
-        integer = lower(graph, board=target, config=settings)
-        notes = integer.notes
-        if target.fpga is None:
-            return [], notes
-        from .backends.hls4ml import make_options, missing
-
-        options = make_options(target, settings.rules, hls=hls, io=io, strategy=strategy)
-        return list(missing(integer, target, options)), notes
-    except ManyErrors as error:
-        return list(error.errors), notes
-    except GatewrightError as error:
-        return [error], notes
-
-
 def simulate_directory(
-    directory: Path, inputs: Path | None, outputs: Path | None, engine: str, progress: Progress
+    directory: Path, inputs: Path | None, outputs: Path | None, engine: str, progress: Progress, *, force: bool = False
 ) -> dict[str, Any]:
     """Run an output directory's graph or artefact on a file of samples; write the outputs; give a summary of both."""
-    if engine not in ("graph", "artefact"):
-        raise unknown("engine", engine, ("graph", "artefact"))
-    module = open_module(directory)
-    if engine == "artefact" and not module.artefact:
-        raise OptionError("there is no artefact, only the integer graph", where=str(directory), hint="--engine graph")
-    x: Inputs
-    if inputs is not None:
-        x = read_samples(inputs, module.graph)
-    else:
-        x = dict(zip((op.name for op in module.graph.input_ops), _random_inputs(module.graph), strict=True))
-    progress(f"running the {engine}")
-    y = evaluate(module.graph, x) if engine == "graph" else module(x)
-    arrays = _named(module.graph, y)
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
     if outputs is not None:
-        _save(outputs, arrays)
+        check_writable(outputs)
+    module = open_module(directory, force=force)
+    _check_engine(module, engine, directory)
+    x = read_samples(inputs, module.graph) if inputs is not None else _random_inputs(module.graph)
+    progress(f"running the {engine}")
+    arrays = _named(module.graph, evaluate(module.graph, x) if engine == "graph" else module(x))
+    if outputs is not None:
+        write_arrays(outputs, arrays)
     return {
         "engine": engine,
         "samples": len(next(iter(arrays.values()))),
+        "inputs": "random" if inputs is None else inputs.name,
         "outputs": {name: list(a.shape) for name, a in arrays.items()},
+        "ranges": {name: [float(a.min()), float(a.max())] for name, a in arrays.items()},
         "file": None if outputs is None else str(outputs),
     }
 
 
-def _random_inputs(graph: Graph) -> list[NDArray]:
-    """Test vectors as real values in the source's layout."""
+ENGINES = ("graph", "artefact")
+
+
+def _check_engine(module: Module, engine: str, directory: Path) -> None:
+    if engine == "artefact" and not module.artefact:
+        raise OptionError("there is no artefact, only the integer graph", where=str(directory), hint="--engine graph")
+    options = module.manifest["options"]
+    if engine == "artefact" and options.get("hls") not in VERIFIABLE:
+        what = f"the C simulation of {options.get('hls')} cannot be compiled without the vendor's tools"
+        raise OptionError(what, where=str(directory), hint="--engine graph, or compile with --hls vitis")
+
+
+VERIFIABLE = ("vitis", "vivado")
+
+
+def _random_inputs(graph: Graph) -> dict[str, NDArray]:
+    """Test vectors as real values in the source's layout, by input name."""
     shown = Graph(
         graph.inputs,
         tuple(
             Node(Output(op.name, _inverse(op.axes)), (n,)) for n, op in zip(graph.inputs, graph.input_ops, strict=True)
         ),
     )
-    real = give(shown, make_vectors(graph, 16))
-    return list(real.values()) if isinstance(real, dict) else list(real) if isinstance(real, tuple) else [real]
+    return _named(shown, give(shown, make_vectors(graph, 16)))
 
 
 def _inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
@@ -360,18 +355,3 @@ def _named(graph: Graph, y: Outputs) -> dict[str, NDArray]:
     if isinstance(y, dict):
         return y
     return dict(zip((op.name for op in graph.output_ops), y if isinstance(y, tuple) else (y,), strict=True))
-
-
-def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:
-    """Write outputs through a file beside the target, so that a failure leaves none."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as f:
-            if len(arrays) == 1 and path.suffix != ".npz":
-                np.save(f, next(iter(arrays.values())), allow_pickle=False)
-            else:
-                f.write(archive({f"{name}.npy": npy(a) for name, a in arrays.items()}))
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise FileError(f"cannot write: {error.strerror}", where=str(path)) from None

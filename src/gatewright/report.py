@@ -1,108 +1,161 @@
 """The report of an output directory, for people: what was compiled, how exact it is, where each figure comes from."""
 
-from collections.abc import Mapping
-from typing import Any
+import os
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, Literal
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 STYLE = {"exact": "green", "failed": "bold red", "skipped": "yellow"}
+SOURCES = (
+    "Formats, MACs, parameters: exact, from the integer graph. Proved: interval analysis over the actual weights. "
+    "Seen: the graph run on the samples given to compile. Verified: the compiled C simulation against the graph."
+)
+NUMBERS = ("MACs", "weights", "LUT", "DSP", "MHz", "clipped")
+"""Columns of numbers, which stand on the right."""
+WHOLE = (*NUMBERS, "shape", "of", "gives", "format", "mode", "proved", "seen", "name", "kind", "part")
+"""Columns that are not broken into lines."""
+NARROW = 110
+
+Entry = Mapping[str, Any]
 
 
-def render(manifest: Mapping[str, Any]) -> RenderableType:
-    """Lay a manifest out for a terminal."""
-    parts: list[RenderableType] = [_head(manifest), "", _layers(manifest), "", _inserted(manifest)]
+def render(manifest: Entry, *, narrow: bool = False) -> RenderableType:
+    """Lay a manifest out for a terminal: the verdict first, then what it is about, then the layers.
+
+    ``narrow``: for less than 110 columns, which leaves out the columns that matter least.
+    """
+    layers, inserted = _layers(manifest, narrow), _inserted(manifest, narrow)
+    parts: list[RenderableType] = [_verification(manifest["verification"]), "", _head(manifest), "", layers]
+    parts += ["", inserted]
     if manifest["notes"]:
         parts += ["", Text("Notes", style="bold"), *(Text(f"  {note}") for note in manifest["notes"])]
-    parts += ["", _verification(manifest["verification"]), "", Text(SOURCES, style="dim")]
-    return Group(*parts)
+    return Group(*parts, "", Text(SOURCES, style="dim"))
 
 
-SOURCES = (
-    "Formats, MACs and parameters: exact, from the integer graph. Proved ranges: exact interval analysis over the "
-    "actual weights. Seen ranges: the graph run on the samples given to compile. Verification: the compiled C simulation "
-    "against the graph."
-)
-
-
-def _head(manifest: Mapping[str, Any]) -> Table:
+def _head(manifest: Entry) -> Table:
     table = Table.grid(padding=(0, 2))
-    options = manifest["options"]
     origin = manifest["created_from"]
+    digest = f", sha256 {origin['sha256'][:12]}" if origin["sha256"] else ""
     rows = {
-        "model": f"{origin['model']}  ({origin['frontend']}"
-        + (f", sha256 {origin['sha256'][:12]})" if origin["sha256"] else ")"),
-        "board": f"{manifest['board']}  ({manifest['target']})",
-        "options": ", ".join(
-            f"{k} {v}" for k, v in options.items() if v not in (None, "", "model") and not isinstance(v, (dict, list))
-        ),
-        "input": "; ".join(_port(p) for p in manifest["inputs"]),
-        "output": "; ".join(_port(p) for p in manifest["outputs"]),
-        "size": f"{manifest['macs']:,} MACs, {manifest['parameters']:,} parameters (exact)",
+        "model": f"{origin['model']} ({origin['frontend']}{digest})",
+        "board": f"{manifest['board']} ({manifest['target']})",
+        "options": _options(manifest["options"]),
+        "input": "; ".join(map(_port, manifest["inputs"])),
+        "output": "; ".join(map(_port, manifest["outputs"])),
+        "size": f"{manifest['macs']:,} MACs, {manifest['parameters']:,} parameters",
     }
     for key, value in rows.items():
         table.add_row(Text(key, style="bold"), Text(value))
     return table
 
 
-def _port(port: Mapping[str, Any]) -> str:
-    shape = "x".join(map(str, port["shape"])) or "scalar"
-    return f"{port['name']} {shape} {port['format']}"
+def _options(options: Entry) -> str:
+    plain = [f"{k} {v}" for k, v in options.items() if v not in (None, "", "model") and not isinstance(v, (dict, list))]
+    rules = [
+        f"{rule['name']}: {' '.join(f'{k} {v}' for k, v in rule.items() if k != 'name')}"
+        for rule in options.get("layer", [])
+    ]
+    return "; ".join([", ".join(plain), *rules])
 
 
-def _layers(manifest: Mapping[str, Any]) -> Table:
-    table = Table(title="Layers", title_justify="left", box=None, padding=(0, 1), header_style="bold")
-    for name in ("name", "operator", "shape", "format", "weights", "MACs", "proved", "seen"):
-        table.add_column(name, justify="right" if name == "MACs" else "left", overflow="fold")
-    for layer in manifest["layers"]:
-        seen = layer["range"].get("seen")
-        table.add_row(
-            Text(layer["name"]),
-            Text(layer["op"]),
-            "x".join(map(str, layer["shape"])),
-            Text(layer["format"]),
-            Text(" ".join(c["format"] for c in layer["constants"])),
-            f"{layer['macs']:,}" if layer["macs"] else "",
-            _span(layer["range"]["proved"]),
-            _span(seen) if seen else "",
-        )
+def _port(port: Entry) -> str:
+    return f"{port['name']} {_shape(port['shape'])} {port['format']}"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def _table(title: str, rows: Sequence[Entry], columns: Sequence[str]) -> Table:
+    """Give a table of those columns of the rows that hold anything; what is marked ``style`` colours its row."""
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, 1))
+    table.header_style = "bold"
+    used = [name for name in columns if any(row.get(name) for row in rows)]
+    for name in used:
+        justify: Literal["right", "left"] = "right" if name in NUMBERS else "left"
+        table.add_column(name, justify=justify, no_wrap=name in WHOLE, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row.get(name, "")) for name in used), style=row.get("style"))
     return table
 
 
-def _span(ends: list[float]) -> str:
-    return f"{ends[0]:.4g} .. {ends[1]:.4g}"
+def _layers(manifest: Entry, narrow: bool) -> Table:
+    """One row for each layer of the source, whose steps are folded into it: what it does, what it gives."""
+    runs = groupby(manifest["layers"], key=lambda layer: layer["source"] or layer["name"])
+    rows = [_row(source, list(run)) for source, run in runs]
+    wide = ("layer", "steps", "shape", "MACs", "weights", "of", "gives", "proved", "seen")
+    return _table("Layers", rows, [name for name in wide if not narrow or name not in ("steps", "of")])
 
 
-def _inserted(manifest: Mapping[str, Any]) -> RenderableType:
+def _row(source: str, run: Sequence[Entry]) -> dict[str, str]:
+    """Fold the steps of one layer: the last one's result is the layer's."""
+    last = run[-1]
+    formats = [c["format"] for layer in run if layer["parameters"] for c in layer["constants"]]
+    return {
+        "layer": source,
+        "steps": _steps([layer["op"] for layer in run]),
+        "shape": _shape(last["shape"]),
+        "MACs": _count(sum(layer["macs"] for layer in run)),
+        "weights": _count(sum(layer["parameters"] for layer in run)),
+        "of": "\n".join(dict.fromkeys(formats)),
+        "gives": last["format"],
+        **_spans(last["range"]),
+    }
+
+
+def _steps(operators: Sequence[str]) -> str:
+    """Name the operations of a layer; beyond four, how many more."""
+    shown = operators if len(operators) <= 4 else [*operators[:3], f"{len(operators) - 3} more"]
+    return ", ".join(shown)
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number else ""
+
+
+def _spans(entry: Entry) -> dict[str, str]:
+    return {name: f"{entry[name][0]:.4g} .. {entry[name][1]:.4g}" for name in ("proved", "seen") if name in entry}
+
+
+def _inserted(manifest: Entry, narrow: bool) -> RenderableType:
     """The quantizers that are not the model's own."""
-    rows = [e for e in (*manifest["inputs"], *manifest["layers"]) if e.get("inserted")]
+    rows = [_inserted_row(e) for e in (*manifest["inputs"], *manifest["layers"]) if e["inserted"]]
     if not rows:
         return Text("Every quantizer is the model's own: Gatewright inserted none.", style="green")
-    table = Table(
-        title="Quantizers that Gatewright inserted", title_justify="left", box=None, padding=(0, 1), header_style="bold"
-    )
-    for name in ("where", "format", "mode", "why", "proved", "seen", "saturated"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        span = row["range"]
-        clipped = f"{span['clipped']:,} of {span['count']:,}" if "count" in span else "no samples"
-        seen = _span(span["seen"]) if "seen" in span else ""
-        mode = f"{row.get('rounding', '')} {row.get('overflow', '')}".strip()
-        table.add_row(row["name"], Text(row["format"]), mode, row["inserted"], _span(span["proved"]), seen, clipped)
-    return table
+    wide = ("at", "format", "mode", "why", "proved", "seen", "clipped")
+    columns = [name for name in wide if not narrow or name not in ("mode", "proved")]
+    return _table("Quantizers that Gatewright inserted", rows, columns)
 
 
-def _verification(entry: Mapping[str, Any]) -> Text:
+def _inserted_row(entry: Entry) -> dict[str, str]:
+    span = entry["range"]
+    lost = span.get("clipped") and not entry["inserted"].startswith("index of a table")  # flat there: nothing is lost
+    return {
+        "at": entry.get("source") or entry["name"],
+        "format": entry["format"],
+        "mode": f"{entry.get('rounding', '')} {entry.get('overflow', '')}".strip(),
+        "why": entry["inserted"],
+        **_spans(span),
+        "clipped": f"{span['clipped']:,} of {span['count']:,}" if "count" in span else "",
+        "style": "yellow" if lost else "",
+    }
+
+
+def _verification(entry: Entry) -> Text:
     style = STYLE[entry["status"]]
     match entry["status"]:
         case "exact":
-            text = f"Verified: {entry['engine']} equals the graph in every bit on {entry['vectors']:,} vectors."
+            text = f"Exact: the {entry['engine']} equals the graph in every bit on {entry['vectors']:,} vectors."
         case "failed":
             first = entry["first_mismatch"] or {}
             text = (
-                f"NOT exact: {entry['mismatches']:,} values differ on {entry['vectors']:,} vectors "
-                f"({entry['engine']}). First: layer {first.get('layer')}, vector {first.get('vector')}, index {first.get('index')}: "
+                f"NOT EXACT: {entry['mismatches']:,} values differ on {entry['vectors']:,} vectors "
+                f"({entry['engine']}). "
+                f"First: layer {first.get('layer')}, vector {first.get('vector')}, index {first.get('index')}: "
                 f"expected {first.get('expected')}, got {first.get('got')}."
             )
         case _:
@@ -112,25 +165,31 @@ def _verification(entry: Mapping[str, Any]) -> Text:
 
 def board_table(boards: Mapping[str, Any]) -> Table:
     """One line a board."""
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("name", "kind", "part", "LUT", "DSP", "clock MHz", "title"):
-        table.add_column(name, justify="right" if name in ("LUT", "DSP", "clock MHz") else "left")
-    for name, board in boards.items():
-        fpga = board.fpga
-        if fpga is None:
-            table.add_row(name, board.kind, "", "", "", "", board.title)
-            continue
-        r = fpga.resources
-        logic = r.lut or r.alm or r.lut4
-        dsp = r.dsp or r.mult18 or r.mult16
-        table.add_row(
-            name, board.kind, fpga.part, f"{logic.value:,}" if logic else "", f"{dsp.value:,}" if dsp else "",
-            f"{fpga.clock.default_mhz.value:g}", board.title,
-        )  # fmt: skip
-    return table
+    columns = ("name", "kind", "part", "LUT", "DSP", "MHz", "title")
+    return _table("", [_board_row(name, board) for name, board in boards.items()], columns)
+
+
+def _board_row(name: str, board: Any) -> dict[str, str]:
+    row = {"name": name, "kind": board.kind, "title": board.title}
+    if board.fpga is None:
+        return row
+    r = board.fpga.resources
+    logic, dsp = r.lut or r.alm or r.lut4, r.dsp or r.mult18 or r.mult16
+    return {
+        **row,
+        "part": board.fpga.part,
+        "LUT": f"{logic.value:,}" if logic else "",
+        "DSP": f"{dsp.value:,}" if dsp else "",
+        "MHz": f"{board.fpga.clock.default_mhz.value:g}",
+    }
+
+
+def width() -> int:
+    """Columns of the terminal; where standard output is none, what COLUMNS says, else 120."""
+    console = Console()
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else 120
 
 
 def show(renderable: RenderableType) -> None:
-    """Print to standard output, as wide as the terminal, at least 120 columns where it is none."""
-    console = Console()
-    Console(width=max(console.width, 120) if not console.is_terminal else None, highlight=False).print(renderable)
+    """Print to standard output."""
+    Console(width=width(), highlight=False).print(renderable)

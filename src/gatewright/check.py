@@ -1,0 +1,85 @@
+"""Check: everything that stands between a model and a board, found without emitting anything."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .boards import Board
+from .boards import load as load_board
+from .frontend import load
+from .graph import GatewrightError, Graph, ManyErrors
+from .lowering import Config, lower, make_config
+from .options import Choices
+from .rules import unmatched, without_effect
+from .samples import read_samples
+
+T = TypeVar("T")
+
+
+class Findings:
+    """Problems in the order in which they were found, and notes."""
+
+    def __init__(self) -> None:
+        self.problems: list[GatewrightError] = []
+        self.notes: list[str] = []
+
+    def attempt(self, step: Callable[[], T]) -> T | None:
+        """Do one step; what it complains about is a problem found, and gives None."""
+        try:
+            return step()
+        except ManyErrors as error:
+            self.problems += error.errors
+        except GatewrightError as error:
+            self.problems.append(error)
+        return None
+
+    def note(self, notes: Sequence[str]) -> None:
+        """Add the notes that are not there yet."""
+        self.notes += [n for n in dict.fromkeys(notes) if n not in self.notes]
+
+
+def obstacles(
+    model: Any,
+    *,
+    board: str | Board,
+    weights: str | Path | None = None,
+    precision: str | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    samples: str | Path | None = None,
+    output: str = "model",
+    choices: Choices | None = None,
+) -> Findings:
+    """List what stands between a model and a board: of board, options, configuration, model, samples; and the notes of
+    the stages that it passed. Nothing is emitted.
+    """
+    found = Findings()
+    asked = choices or Choices()
+    target = found.attempt(lambda: board if isinstance(board, Board) else load_board(board))
+    found.attempt(asked.check)
+    settings = found.attempt(lambda: make_config(precision, config))
+    graph = found.attempt(lambda: load(model, weights=weights))
+    if graph is None:
+        return found
+    found.note(graph.notes)
+    if settings is not None:
+        found.problems += unmatched(settings, graph)
+    given = found.attempt(lambda: read_samples(samples, graph)) if samples is not None else None
+    if target is None or found.problems:
+        settings, target = settings or make_config(), target or load_board("host")
+    integer = found.attempt(lambda: lower(graph, board=target, config=settings, samples=given, output=output))
+    if integer is not None:
+        found.note((*integer.notes, *without_effect(settings or make_config(), graph, integer)))
+        _emittable(found, integer, target, settings or make_config(), asked)
+    return found
+
+
+def _emittable(found: Findings, graph: Graph, board: Board, settings: Config, choices: Choices) -> None:
+    """Ask the back end of a board for what it cannot emit."""
+    if board.fpga is None:
+        found.note(choices.without_effect(board))
+        return
+    from .backends.hls4ml import missing
+
+    options = found.attempt(lambda: choices.options(board, settings))
+    if options is not None:
+        found.problems += missing(graph, board, options)
