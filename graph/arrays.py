@@ -14,12 +14,17 @@ Number = int | Fraction
 
 
 class Array:
-    """A read-only array with value semantics. ``data`` is the numpy array; it cannot be written."""
+    """A read-only array with value semantics. ``data`` is the numpy array; it cannot be written.
+
+    Integers (and booleans) are int64, whatever they came as, so that equal numbers are equal.
+    """
 
     __slots__ = ("_digest", "data")
 
     def __init__(self, data: npt.ArrayLike) -> None:
         own = np.array(data, order="C")
+        if own.dtype.kind in "iub" and own.dtype != np.uint64:
+            own = own.astype(np.int64, copy=False)
         own.flags.writeable = False
         self.data: NDArray = own
         self._digest: str | None = None

@@ -36,7 +36,12 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: set[str]) -> None:
 
 def test_the_wheel_holds_each_kind_of_file(wheel: set[str]) -> None:
     """The test above compares with the tree; here is what the tree must have."""
-    assert {"gatewright/__init__.py", "gatewright/cli.py", "gatewright/py.typed", "gatewright/manifest.schema.json"} <= wheel
+    assert {
+        "gatewright/__init__.py",
+        "gatewright/cli.py",
+        "gatewright/py.typed",
+        "gatewright/manifest.schema.json",
+    } <= wheel
     assert any(n.startswith("gatewright/boards/") and n.endswith(".toml") for n in wheel)
     assert any(n.startswith("gatewright/backends/hls4ml/") and n.endswith(".h") for n in wheel)
 

@@ -71,13 +71,17 @@ class Draw:
         return Affine(self.upto(2, 5), True, Grid(scales), self.upto(-2, 2))
 
     def flat_format(self) -> Fixed | Affine:
-        return Affine(4, True, self.pick(SCALES), 1) if self.upto(0, 3) == 0 else Fixed(self.upto(1, 6), self.upto(-2, 5))
+        return (
+            Affine(4, True, self.pick(SCALES), 1) if self.upto(0, 3) == 0 else Fixed(self.upto(1, 6), self.upto(-2, 5))
+        )
 
     def stored(self, shape: tuple[int, ...], format: Fixed | Affine) -> np.ndarray:
         """Any integers of a format; its ends more often than others."""
         low, high = (np.broadcast_to(b, shape) for b in format.bounds)
         inner = self.rng.integers(low, high, endpoint=True)
-        return np.select([self.rng.random(shape) < 0.2, self.rng.random(shape) < 0.2], [low, high], inner).astype(np.int64)
+        return np.select([self.rng.random(shape) < 0.2, self.rng.random(shape) < 0.2], [low, high], inner).astype(
+            np.int64
+        )
 
     def constant(self, shape: tuple[int, ...], format: Fixed | Affine) -> Node:
         return Node(Constant(Array(self.stored(shape, format)), format))
@@ -158,7 +162,9 @@ class Draw:
         space = x.shape[:-1]
         kernel = tuple(self.upto(1, min(n, 3)) for n in space)
         pads = tuple((self.upto(0, k - 1), self.upto(0, k - 1)) for k in kernel)
-        spread = tuple(self.upto(1, 2) if (k - 1) * 2 < n + sum(p) else 1 for n, k, p in zip(space, kernel, pads, strict=True))
+        spread = tuple(
+            self.upto(1, 2) if (k - 1) * 2 < n + sum(p) else 1 for n, k, p in zip(space, kernel, pads, strict=True)
+        )
         return {"kernel": kernel, "strides": tuple(self.upto(1, 2) for _ in space), "padding": pads, "dilation": spread}
 
     def groups(self, channels: int) -> int:
@@ -179,7 +185,11 @@ class Draw:
         kernel, per = tuple(self.upto(1, 3) for _ in space), self.upto(1, 2)
         crop = tuple((self.upto(0, int(k > 1)), 0) for k in kernel)
         op = ConvTranspose(
-            tuple(self.upto(1, 2) for _ in space), crop, tuple(self.upto(0, 1) for _ in space), tuple(1 for _ in space), groups
+            tuple(self.upto(1, 2) for _ in space),
+            crop,
+            tuple(self.upto(0, 1) for _ in space),
+            tuple(1 for _ in space),
+            groups,
         )
         w = self.weights((*kernel, per, x.shape[-1]), by_unit=False)
         return Node(op, (x, w, *self.bias(per * groups)))

@@ -61,7 +61,9 @@ def at(part: object, index: tuple[int, ...], shape: tuple[int, ...]) -> object:
     return cells[tuple(0 if n == 1 else i for i, n in zip(own, cells.shape, strict=True))]
 
 
-def parts(format: Fixed | Affine, index: tuple[int, ...] = (), shape: tuple[int, ...] = ()) -> tuple[int, bool, Fraction, int]:
+def parts(
+    format: Fixed | Affine, index: tuple[int, ...] = (), shape: tuple[int, ...] = ()
+) -> tuple[int, bool, Fraction, int]:
     """Width, sign, scale of a stored integer, and zero point, at one element."""
     if isinstance(format, Affine):
         scale, zero = at(format.scale, index, shape), at(format.zero_point, index, shape)

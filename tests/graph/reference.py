@@ -142,14 +142,18 @@ def products(op: Any, shape: tuple[int, ...], xs: list[Cells]) -> Cells:
             per, units = w.shape[-2], w.shape[-1] // op.groups
             for *at, f in np.ndindex(*shape):
                 for *tap, c in np.ndindex(*w.shape[:-1]):
-                    cell = tuple(a * s + t * d - p[0] for a, s, t, d, p in zip(at, op.strides, tap, op.dilation, op.padding))
+                    cell = tuple(
+                        a * s + t * d - p[0] for a, s, t, d, p in zip(at, op.strides, tap, op.dilation, op.padding)
+                    )
                     if all(0 <= i < n for i, n in zip(cell, x.shape)):
                         out[(*at, f)] += x[(*cell, f // units * per + c)] * w[(*tap, c, f)]
         case ConvTranspose():
             per, units = x.shape[-1] // op.groups, w.shape[-2]
             for *at, c in np.ndindex(*x.shape):
                 for *tap, f in np.ndindex(*w.shape[:-1]):
-                    cell = tuple(a * s + t * d - p[0] for a, s, t, d, p in zip(at, op.strides, tap, op.dilation, op.crop))
+                    cell = tuple(
+                        a * s + t * d - p[0] for a, s, t, d, p in zip(at, op.strides, tap, op.dilation, op.crop)
+                    )
                     if all(0 <= i < n for i, n in zip(cell, shape)):
                         out[(*cell, c // per * units + f)] += x[(*at, c)] * w[(*tap, f, c)]
     return pointwise(Add(), out, xs[2]) if len(xs) == 3 else out

@@ -26,7 +26,24 @@ from . import oracle
 exactly = settings(max_examples=150, derandomize=True, deadline=None, database=None)
 ROUNDINGS, OVERFLOWS = list(Rounding), list(Overflow)
 INT64 = st.integers(-(2**63), 2**63 - 1)
-EDGES = [0, 1, -1, 2, -2, 3, -3, 2**31, -(2**31), 2**62, -(2**62), 2**62 - 1, 2**63 - 1, -(2**63), -(2**63) + 1, 2**63 - 2]
+EDGES = [
+    0,
+    1,
+    -1,
+    2,
+    -2,
+    3,
+    -3,
+    2**31,
+    -(2**31),
+    2**62,
+    -(2**62),
+    2**62 - 1,
+    2**63 - 1,
+    -(2**63),
+    -(2**63) + 1,
+    2**63 - 2,
+]
 
 
 def fixed_formats(widest: int = 63) -> st.SearchStrategy[Fixed]:
@@ -109,7 +126,9 @@ def test_overflow_of_every_small_format(mode: Overflow, signed: bool) -> None:
 
 
 @pytest.mark.parametrize("mode", OVERFLOWS)
-@pytest.mark.parametrize("format", [Fixed(64, 64), Fixed(63, 0), Fixed(63, 63, False), Fixed(62, 62), Fixed(62, 1, False), Fixed(1, 1)])
+@pytest.mark.parametrize(
+    "format", [Fixed(64, 64), Fixed(63, 0), Fixed(63, 63, False), Fixed(62, 62), Fixed(62, 1, False), Fixed(1, 1)]
+)
 def test_overflow_of_wide_formats(mode: Overflow, format: Fixed) -> None:
     expected = [oracle.keep_in_range(x, int(oracle.parts(format)[0]), bool(format.signed), mode) for x in EDGES]
     np.testing.assert_array_equal(overflow(np.array(EDGES, np.int64), format, mode), expected)
@@ -138,7 +157,11 @@ def test_every_change_between_small_formats(rounding: Rounding, mode: Overflow) 
 @pytest.mark.parametrize("mode", OVERFLOWS)
 def test_every_change_to_a_scale_with_a_zero_point(rounding: Rounding, mode: Overflow) -> None:
     v = np.arange(-100, 100)
-    for target in (Affine(4, True, Fraction(3, 7), 2), Affine(5, False, Fraction(1, 3), 9), Affine(3, True, Fraction(5), -4)):
+    for target in (
+        Affine(4, True, Fraction(3, 7), 2),
+        Affine(5, False, Fraction(1, 3), 9),
+        Affine(3, True, Fraction(5), -4),
+    ):
         expected = [oracle.quantized(int(x) * Fraction(2, 9), target, rounding, mode) for x in v]
         np.testing.assert_array_equal(requantize(v, Fraction(2, 9), target, rounding, mode), expected)
 
@@ -177,7 +200,17 @@ REALS = [0.0, -0.0, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 0.49999997, -0.49999997, 0.
 @pytest.mark.parametrize("mode", OVERFLOWS)
 @pytest.mark.parametrize(
     "format",
-    [Fixed(4, 2), Fixed(8, 8), Fixed(8, 0, False), Fixed(6, 9), Fixed(64, 64), Fixed(63, 63, False), Fixed(63, 1), Fixed(2, 200), Fixed(8, -300)],
+    [
+        Fixed(4, 2),
+        Fixed(8, 8),
+        Fixed(8, 0, False),
+        Fixed(6, 9),
+        Fixed(64, 64),
+        Fixed(63, 63, False),
+        Fixed(63, 1),
+        Fixed(2, 200),
+        Fixed(8, -300),
+    ],
 )
 def test_real_numbers_are_quantized_exactly(rounding: Rounding, mode: Overflow, format: Fixed) -> None:
     x = np.array(REALS, np.float32)
@@ -230,7 +263,10 @@ def test_real_values_come_back() -> None:
 
 
 @exactly
-@given(a=st.fractions(Fraction(1, 999), 999, max_denominator=999), b=st.fractions(Fraction(1, 999), 999, max_denominator=999))
+@given(
+    a=st.fractions(Fraction(1, 999), 999, max_denominator=999),
+    b=st.fractions(Fraction(1, 999), 999, max_denominator=999),
+)
 def test_a_common_scale_divides_both_and_is_the_largest(a: Fraction, b: Fraction) -> None:
     scale = common_scale(a, b)
     assert isinstance(scale, Fraction)

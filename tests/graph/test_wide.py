@@ -124,7 +124,9 @@ def test_products_of_large_weights() -> None:
     assert "accumulator" in reason(Node(Dense(), (x, constant([[2**53]] * 4, WIDE))))
     assert Node(Dense(), (x, constant([[2**52]] * 4, WIDE))).type.is_integer
     image = entry(Fixed(8, 8), 4, 2)
-    assert "accumulator" in reason(Node(Conv((1,), ((0, 0),), (1,)), (image, constant(np.full((3, 2, 1), LEAST), WIDE))))
+    assert "accumulator" in reason(
+        Node(Conv((1,), ((0, 0),), (1,)), (image, constant(np.full((3, 2, 1), LEAST), WIDE)))
+    )
     op = ConvTranspose((1,), ((0, 0),), (0,), (1,))
     assert "accumulator" in reason(Node(op, (image, constant(np.full((3, 1, 2), LEAST), WIDE))))
     assert "63 bits" in reason(Node(MatMul(), (entry(WIDE, 2, 2), entry(Fixed(2, 2), 2, 2))))
