@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..graph import Graph, Inputs, NDArray, Node, Quantized, values_of
+from ..graph import Graph, Inputs, NDArray, Node, Quantized, ShapeError, values_of
 from ..graph.arrays import as_array
 from ..graph.evaluate import feed, trace
 from ..graph.ops import Input, Quantize
@@ -45,7 +45,13 @@ def observe(graph: Graph, x: Inputs) -> dict[Node, Seen]:
 
 def _arrays(graph: Graph, x: Inputs) -> dict[str, NDArray]:
     """Check samples against the inputs and give one array an input, by name, in the source's layout."""
-    feed(graph, x)
+    for op, fed in zip(graph.input_ops, feed(graph, x), strict=True):
+        if not np.isfinite(fed).all():
+            raise ShapeError(f"samples of {op.name!r} hold NaN or infinite values", hint="leave those samples out")
+    return _by_name(graph, x)
+
+
+def _by_name(graph: Graph, x: Inputs) -> dict[str, NDArray]:
     names = [op.name for op in graph.input_ops]
     if isinstance(x, Mapping):
         return {name: np.asarray(x[name]) for name in names}

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from .boards import Board
+from .frontend.attributes import raise_all
+from .graph import GatewrightError
 from .lowering import Config
 
 if TYPE_CHECKING:
@@ -25,11 +27,18 @@ class Choices:
     types: str = "lean"
 
     def check(self) -> None:
-        """Raise OptionError for a choice that does not exist on any board."""
+        """Raise OptionError for a choice that does not exist on any board, ManyErrors for several."""
         from .backends.hls4ml import Options
 
-        period = Options.clock_ns if self.clock_ns is None else self.clock_ns
-        Options("", period, self.hls, self.io, self.strategy, self.reuse_factor, self.types)
+        given = {("tool" if k == "hls" else k): v for k, v in asdict(self).items() if v is not None}
+        errors: list[GatewrightError] = []
+        for one in ({key: value} for key, value in given.items()):
+            try:
+                Options("", **one)
+            except GatewrightError as error:
+                errors.append(error)
+        raise_all(errors)
+        Options("", **given)
 
     def options(self, board: Board, settings: Config) -> "Options":
         """Give the back end's options for a board. Raises OptionError for what the board cannot have."""

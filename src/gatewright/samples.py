@@ -2,12 +2,14 @@
 
 import zipfile
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from .graph import FileError, Graph, Inputs, NDArray
+from .graph import FileError, GatewrightError, Graph, Inputs, NDArray
+from .graph.evaluate import feed
 from .graph.file import archive, npy
 
 DAMAGE = (OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, NotImplementedError)
@@ -16,16 +18,26 @@ SMALL = 256 << 20
 """Bytes that a member of an archive may unpack to in any case."""
 RATIO = 200
 """A larger member may be so many times as large as it is in the file; real samples pack 2 to 20 times."""
+BY_NAME = "numpy.savez(file, **{name: array, ...})"
 SAVE_AGAIN = "save them with numpy.save or numpy.savez"
 
 
 def read_samples(path: str | Path, graph: Graph) -> Inputs:
     """Read samples from a ``.npy`` file (one input) or an ``.npz`` file (arrays by input name, or one array).
 
-    Raises FileError for what is missing, damaged, pickled, or unpacks to far more than the file holds. Whether shape
-    and type fit the model is looked at where the samples are used.
+    Raises FileError for what is missing, damaged, pickled, or unpacks to far more than the file holds, ShapeError for
+    what does not fit the model's inputs.
     """
     file = Path(path)
+    samples = _read(file, {op.name for op in graph.input_ops})
+    try:
+        feed(graph, samples)
+    except GatewrightError as error:
+        raise type(error)(error.what, where=str(file), hint=error.hint) from None
+    return samples
+
+
+def _read(file: Path, names: AbstractSet[str]) -> Inputs:
     try:
         with file.open("rb") as stream:
             if stream.read(4)[:2] == b"PK":
@@ -36,14 +48,11 @@ def read_samples(path: str | Path, graph: Graph) -> Inputs:
         raise FileError("no such file", where=str(file), hint="samples are a .npy or .npz file") from None
     except DAMAGE as error:
         raise FileError(f"cannot read samples: {_reason(error)}", where=str(file), hint=SAVE_AGAIN) from None
-    names = {op.name for op in graph.input_ops}
     if set(arrays) != names and len(arrays) == 1 == len(names):
         return next(iter(arrays.values()))
     if set(arrays) != names:
-        raise FileError(
-            f"holds {', '.join(sorted(arrays)) or 'nothing'}; the inputs are called {', '.join(sorted(names))}",
-            where=str(file), hint=f"numpy.savez(file, {', '.join(f'**{{{n!r}: ...}}' for n in sorted(names))})",
-        )  # fmt: skip
+        held, wanted = (", ".join(sorted(n)) or "nothing" for n in (arrays, names))
+        raise FileError(f"holds {held}; the inputs are called {wanted}", where=str(file), hint=BY_NAME)
     return arrays
 
 
