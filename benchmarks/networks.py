@@ -19,7 +19,8 @@ class Builder:
     def constant(self, shape: tuple[int, ...], spread: float, format: Fixed) -> Node:
         """Normally distributed stored integers."""
         low, high = format.bounds
-        return Node(Constant(Array(np.clip(np.rint(self.rng.normal(0, spread, shape)), low, high).astype(np.int64)), format))
+        drawn = np.clip(np.rint(self.rng.normal(0, spread, shape)), low, high)
+        return Node(Constant(Array(drawn.astype(np.int64)), format))
 
     def conv(self, x: Node, filters: int, kernel: int, stride: int = 1) -> Node:
         """A convolution with padding "same"."""
@@ -75,7 +76,8 @@ def jet_tagger(seed: int = 0) -> Graph:
         w, b = make.constant(sizes[i : i + 2], 14, Fixed(6, 1)), make.constant(sizes[i + 1 : i + 2], 10, Fixed(6, 1))
         h = Node(Dense(), (h, w, b), f"fc{i + 1}")
         if i < 3:
-            h = Node(Quantize(Fixed(6, 0, False), Rounding.RND_CONV), (Node(Relu(), (h,), f"relu{i + 1}"),), f"relu{i + 1}")
+            relu = Node(Relu(), (h,), f"relu{i + 1}")
+            h = Node(Quantize(Fixed(6, 0, False), Rounding.RND_CONV), (relu,), relu.where)
     return Graph((x,), (Node(Output("y"), (h,)),), "jet_tagger")
 
 

@@ -1,4 +1,4 @@
-"""The tree is the architecture: folders import from folders to their left, and what is slow to import waits until it is needed."""
+"""The tree is the architecture: folders import from folders to their left; what is slow to import waits."""
 
 import ast
 import re
@@ -18,13 +18,16 @@ FRONT_FILES = sorted(FRONT.glob("*.py"))
 MODULES = {f: ("gatewright", *f.relative_to(ROOT).with_suffix("").parts) for f in FILES} | {
     f: ("gatewright", f.stem) for f in FRONT_FILES
 }
+TEXTS = {".py", ".md", ".toml", ".json", ".h", ".cpp", ".tcl", ".txt", ".yml"}
 SHIPPED = sorted(
     f
-    for folder in (*(ROOT / o for o in ORDER), FRONT, ROOT / "examples", ROOT / "docs", ROOT / "benchmarks", ROOT / "README.md")
-    for f in ([folder] if folder.is_file() else folder.rglob("*"))
-    if f.is_file() and not f.is_symlink() and f.suffix in {".py", ".md", ".toml", ".json", ".h", ".cpp", ".tcl", ".txt", ".yml"}
-    and not (folder == FRONT and f.parent != FRONT)
-)  # fmt: skip
+    for f in (
+        *(f for folder in (*ORDER, "examples", "docs", "benchmarks") for f in (ROOT / folder).rglob("*")),
+        *FRONT.iterdir(),
+        *ROOT.iterdir(),
+    )
+    if f.is_file() and f.suffix in TEXTS
+)
 
 
 def package_of(file: Path) -> tuple[str, ...]:
@@ -52,7 +55,7 @@ def imports(tree: ast.AST, file: Path) -> Iterator[tuple[ast.AST, str]]:
 
 
 def while_loading(tree: ast.Module) -> Iterator[ast.AST]:
-    """Every node that runs when the module is imported: not the bodies of functions, nor what only type checkers read."""
+    """Every node that runs on import: not the bodies of functions, nor what only type checkers read."""
     stack: list[ast.AST] = list(tree.body)
     while stack:
         node = stack.pop()

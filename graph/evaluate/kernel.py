@@ -30,7 +30,7 @@ class Value:
         return dequantize(self.data, self.type.quantized).astype(np.float32) if self.type.is_integer else self.data
 
     def in_units(self, scale: Ratio) -> Ints:
-        """Integers in units of ``scale``, which must divide the operand's own; of more axes where ``scale`` has them."""
+        """Integers in units of ``scale``, which must divide the operand's own; with more axes where ``scale`` has."""
         factor = whole(divide(self.type.quantized.scale, scale))
         if factor.ndim == 0 and factor == 1:
             return self.centred

@@ -41,7 +41,7 @@ from ..ops import (
     pad_value,
     pool_counts,
 )
-from ..tensor import Tensor, grids
+from ..tensor import Tensor
 from .kernel import Value, lift, run
 from .linear import slide
 

@@ -1,4 +1,4 @@
-"""An independent meaning of numbers and operations: Python's integers and fractions, one element at a time, no numpy arithmetic."""
+"""An independent meaning of numbers: Python's integers and fractions, one element at a time, no arithmetic of numpy."""
 
 from fractions import Fraction
 from math import floor

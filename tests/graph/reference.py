@@ -1,5 +1,6 @@
-"""A slow interpreter of graphs of integers, in fractions: what every operation means, written out element by element."""
+"""A slow interpreter of graphs of integers, in fractions: what every operation means, element by element."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -17,7 +18,6 @@ from gatewright.graph.ops import (
     ConvTranspose,
     Dense,
     Gather,
-    Input,
     Lookup,
     MatMul,
     Maximum,
@@ -126,51 +126,69 @@ def zeros(shape: tuple[int, ...]) -> Cells:
 
 
 def products(op: Any, shape: tuple[int, ...], xs: list[Cells]) -> Cells:
-    x, w = xs[:2]
+    made = {Dense: dense, MatMul: matmul, Conv: convolution, ConvTranspose: transposed}[type(op)](
+        op, shape, xs[0], xs[1]
+    )
+    return pointwise(Add(), made, xs[2]) if len(xs) == 3 else made
+
+
+def dense(op: Dense, shape: tuple[int, ...], x: Cells, w: Cells) -> Cells:
     out = zeros(shape)
-    match op:
-        case Dense():
-            for index in np.ndindex(*shape):
-                out[index] = sum((x[(*index[:-1], k)] * w[k, index[-1]] for k in range(len(w))), ZERO)
-        case MatMul():
-            lead = shape[:-2]
-            u, v = (np.broadcast_to(a, (*lead, *a.shape[-2:])) for a in (x, w))
-            for index in np.ndindex(*shape):
-                *b, i, j = index
-                out[index] = sum((u[(*b, i, k)] * v[(*b, k, j)] for k in range(x.shape[-1])), ZERO)
-        case Conv():
-            per, units = w.shape[-2], w.shape[-1] // op.groups
-            for *at, f in np.ndindex(*shape):
-                for *tap, c in np.ndindex(*w.shape[:-1]):
-                    cell = tuple(
-                        a * s + t * d - p[0] for a, s, t, d, p in zip(at, op.strides, tap, op.dilation, op.padding)
-                    )
-                    if all(0 <= i < n for i, n in zip(cell, x.shape)):
-                        out[(*at, f)] += x[(*cell, f // units * per + c)] * w[(*tap, c, f)]
-        case ConvTranspose():
-            per, units = x.shape[-1] // op.groups, w.shape[-2]
-            for *at, c in np.ndindex(*x.shape):
-                for *tap, f in np.ndindex(*w.shape[:-1]):
-                    cell = tuple(
-                        a * s + t * d - p[0] for a, s, t, d, p in zip(at, op.strides, tap, op.dilation, op.crop)
-                    )
-                    if all(0 <= i < n for i, n in zip(cell, shape)):
-                        out[(*cell, c // per * units + f)] += x[(*at, c)] * w[(*tap, f, c)]
-    return pointwise(Add(), out, xs[2]) if len(xs) == 3 else out
+    for index in np.ndindex(*shape):
+        out[index] = sum((x[(*index[:-1], k)] * w[k, index[-1]] for k in range(len(w))), ZERO)
+    return out
+
+
+def matmul(op: MatMul, shape: tuple[int, ...], x: Cells, y: Cells) -> Cells:
+    out = zeros(shape)
+    u, v = (np.broadcast_to(a, (*shape[:-2], *a.shape[-2:])) for a in (x, y))
+    for *b, i, j in np.ndindex(*shape):
+        out[(*b, i, j)] = sum((u[(*b, i, k)] * v[(*b, k, j)] for k in range(x.shape[-1])), ZERO)
+    return out
+
+
+def cell_of(at: list[int], tap: Sequence[int], op: Any, pads: Any) -> tuple[int, ...]:
+    """Where a tap of a window lies."""
+    rows = zip(at, op.strides, tap, op.dilation, pads, strict=True)
+    return tuple(a * s + t * d - p[0] for a, s, t, d, p in rows)
+
+
+def within(cell: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return all(0 <= i < n for i, n in zip(cell, shape, strict=False))
+
+
+def convolution(op: Conv, shape: tuple[int, ...], x: Cells, w: Cells) -> Cells:
+    out = zeros(shape)
+    per, units = w.shape[-2], w.shape[-1] // op.groups
+    for *at, f in np.ndindex(*shape):
+        for *tap, c in np.ndindex(*w.shape[:-1]):
+            cell = cell_of(at, tap, op, op.padding)
+            if within(cell, x.shape):
+                out[(*at, f)] += x[(*cell, f // units * per + c)] * w[(*tap, c, f)]
+    return out
+
+
+def transposed(op: ConvTranspose, shape: tuple[int, ...], x: Cells, w: Cells) -> Cells:
+    out = zeros(shape)
+    per, units = x.shape[-1] // op.groups, w.shape[-2]
+    for *at, c in np.ndindex(*x.shape):
+        for *tap, f in np.ndindex(*w.shape[:-1]):
+            cell = cell_of(at, tap, op, op.crop)
+            if within(cell, shape):
+                out[(*cell, c // per * units + f)] += x[(*at, c)] * w[(*tap, f, c)]
+    return out
 
 
 def pool(op: MaxPool | AvgPool, shape: tuple[int, ...], x: Cells) -> Cells:
     out = np.empty(shape, object)
+    counts_padding, clipped = getattr(op, "count_padding", False), getattr(op, "clipped", ())
+    ends = [n + p[1] - k for n, p, k in zip(x.shape, op.padding, clipped or (0,) * len(op.window), strict=False)]
     for *at, c in np.ndindex(*shape):
-        found, counted = [], 0
-        for tap in np.ndindex(*op.window):
-            cell = tuple(a * s + t * d - p[0] for a, s, t, d, p in zip(at, op.strides, tap, op.dilation, op.padding))
-            inside = all(0 <= i < n for i, n in zip(cell, x.shape))
-            if inside:
-                found.append(x[(*cell, c)])
-            clipped = getattr(op, "clipped", ()) or (0,) * len(cell)
-            ends = [n + p[1] - k for n, p, k in zip(x.shape, op.padding, clipped)]
-            counted += inside or (getattr(op, "count_padding", False) and all(i < e for i, e in zip(cell, ends)))
+        cells = [cell_of(at, tap, op, op.padding) for tap in np.ndindex(*op.window)]
+        found = [x[(*cell, c)] for cell in cells if within(cell, x.shape)]
+        counted = (
+            sum(all(i < e for i, e in zip(cell, ends, strict=True)) for cell in cells) if counts_padding else len(found)
+        )
         out[(*at, c)] = max(found) if isinstance(op, MaxPool) else sum(found, ZERO) / counted
     return out
 
@@ -199,17 +217,22 @@ def moved(op: Any, shape: tuple[int, ...], xs: list[Cells]) -> Cells:
             case Transpose(axes=axes):
                 out[index] = x[tuple(index[axes.index(a)] for a in range(x.ndim))]
             case Slice():
-                steps = (range(n)[slice(*cut)][i] for n, i, *cut in zip(x.shape, index, op.starts, op.stops, op.steps))
+                steps = (
+                    range(n)[slice(*cut)][i]
+                    for n, i, *cut in zip(x.shape, index, op.starts, op.stops, op.steps, strict=False)
+                )
                 out[index] = x[tuple(steps)]
             case Gather(axis=axis, indices=indices):
                 out[index] = x[(*index[:axis], indices[index[axis]], *index[axis + 1 :])]
             case Broadcast():
-                out[index] = x[tuple(0 if n == 1 else i for i, n in zip(index[len(index) - x.ndim :], x.shape))]
+                out[index] = x[
+                    tuple(0 if n == 1 else i for i, n in zip(index[len(index) - x.ndim :], x.shape, strict=False))
+                ]
             case Upsample(factors=factors):
-                out[index] = x[tuple(i // f for i, f in zip(index, factors))]
+                out[index] = x[tuple(i // f for i, f in zip(index, factors, strict=False))]
             case Pad():
-                cell = tuple(i - p[0] for i, p in zip(index, op.padding))
-                inside = all(0 <= i < n for i, n in zip(cell, x.shape))
+                cell = tuple(i - p[0] for i, p in zip(index, op.padding, strict=False))
+                inside = all(0 <= i < n for i, n in zip(cell, x.shape, strict=False))
                 out[index] = x[cell] if inside else Fraction(op.value)
             case Concat(axis=axis):
                 at, which = index[axis], 0

@@ -1,4 +1,4 @@
-"""How samples go in and results come out: arrays, sequences, mappings, layouts, integers, batches; and what is refused."""
+"""How samples go in and results come out: arrays, sequences, mappings, layouts, integers, batches; what is refused."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The graph's file: what is saved comes back, the same bytes each time; what is not such a file is a FileError and nothing else."""
+"""The graph's file: what is saved comes back, in the same bytes; all else is a FileError."""
 
 import io
 import json

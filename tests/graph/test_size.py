@@ -47,7 +47,7 @@ def test_products(op: Op, shape: tuple[int, ...], weights: tuple[int, ...], expe
 
 
 def test_a_network_and_what_is_no_parameter() -> None:
-    """A constant that two layers share counts once; tables and bounds do not count; pointwise products are no accumulations."""
+    """A shared constant counts once, tables and bounds do not count, pointwise products accumulate nothing."""
     x = Node(Input("x", (4,), Fixed(3, 3)))
     table, shared, w, b = constant(8), constant(4), constant(4, 3), constant(3)
     h = Node(Lookup(-4), (x, table))

@@ -63,7 +63,7 @@ def test_names_of_operations(name: str) -> None:
 
 
 def test_names_are_unique_identifiers() -> None:
-    """Whatever the source calls its layers: nothing, the same name, other scripts, numbers, what is another name with a suffix."""
+    """Whatever the source calls its layers: nothing, one name twice, other scripts, numbers, suffixes."""
     node = x = Node(Input("x", (1,), X))
     for where in (
         "",
@@ -140,8 +140,8 @@ def test_formats_are_read(text: str, expected: tuple[Fixed, Rounding, Overflow])
 
 @pytest.mark.parametrize(
     "text",
-    ["", "fixed", "fixed<8>", "fixed<8,3", "fixed<8,3,UP>", "fixed<8,3,RND,CLIP>", "fixed<a,b>", "float<8,3>", "fixed<8,3,RND,SAT,0>",
-     "fixed<0,0>", "fixed<65,1>", "ufixed<64,1>", "fixed<8,9999>"],
+    ["", "fixed", "fixed<8>", "fixed<8,3", "fixed<8,3,UP>", "fixed<8,3,RND,CLIP>", "fixed<a,b>", "float<8,3>",
+     "fixed<8,3,RND,SAT,0>", "fixed<0,0>", "fixed<65,1>", "ufixed<64,1>", "fixed<8,9999>"],
 )  # fmt: skip
 def test_what_is_no_format_says_where(text: str) -> None:
     with pytest.raises(OptionError, match=r"^config\.toml: "):

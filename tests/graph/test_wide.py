@@ -1,11 +1,11 @@
-"""At the edge of 64 bits nothing wraps: a value is exact, or its type is a float with the reason, or the graph is refused."""
+"""At the edge of 64 bits nothing wraps: values are exact, or the type is a float that says why, or it is refused."""
 
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from gatewright.graph import Affine, Array, Fixed, Float, Graph, Grid, Node, RangeError, ShapeError
+from gatewright.graph import Affine, Array, Fixed, Float, Grid, Node, RangeError, ShapeError
 from gatewright.graph.ops import (
     OPS,
     Add,
