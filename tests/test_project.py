@@ -340,3 +340,16 @@ def test_the_report_folds_the_steps_of_a_layer(width: int, narrow: bool) -> None
     assert [line.split()[0] for line in table[2 : table.index(next(t for t in table if not t.strip()))]] == [
         "fc1", "squash",
     ]  # fmt: skip
+
+
+def test_patterns_are_about_the_names_of_the_source() -> None:
+    x = Node(Input("x", (4,), Float(32)), (), "x")
+    w = Node(Constant(Array(np.eye(4, 3, dtype=np.float32))), (), "block/fc__1/kernel")
+    y = Node(Relu(), (Node(Dense(), (x, w), "block/fc__1"),), "block/act")
+    rule = {"name": "block/*__1", "strategy": "resource", "reuse_factor": 4}
+    project = gw.compile(
+        Graph((x,), (Node(Output("y"), (y,)),)), board="pynq-z2", verify=False, config={"layer": [rule]}
+    )
+    layers = json.loads(project.artefact["hls4ml_config.yml"])["HLSConfig"]["LayerName"]
+    assert [entry["ReuseFactor"] for entry in layers.values() if "ReuseFactor" in entry] == [4]
+    assert not project.notes

@@ -48,6 +48,10 @@ class Override:
         _check_strategy(self.strategy, self.pattern)
         _check_reuse(self.reuse_factor, self.pattern)
 
+    def matches(self, names: Iterable[str]) -> bool:
+        """Whether the pattern fits one of a layer's names."""
+        return any(fnmatchcase(name, self.pattern) for name in names)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -97,14 +101,16 @@ class Options:
         """hls4ml's name of the tool."""
         return TOOLS[self.tool]
 
-    def strategy_of(self, layer: str) -> str | None:
-        """Give the strategy asked for a layer; the last override that matches counts."""
-        found = [o.strategy for o in self.overrides if o.strategy and fnmatchcase(layer, o.pattern)]
+    def strategy_of(self, *names: str) -> str | None:
+        """Give the strategy asked for a layer of these names (the source's, ours); the last override that matches
+        counts.
+        """
+        found = [o.strategy for o in self.overrides if o.strategy and o.matches(names)]
         return found[-1] if found else self.strategy
 
-    def reuse_of(self, layer: str) -> int | None:
-        """Give the reuse factor asked for a layer; the last override that matches counts."""
-        found = [o.reuse_factor for o in self.overrides if o.reuse_factor and fnmatchcase(layer, o.pattern)]
+    def reuse_of(self, *names: str) -> int | None:
+        """Give the reuse factor asked for a layer of these names; the last override that matches counts."""
+        found = [o.reuse_factor for o in self.overrides if o.reuse_factor and o.matches(names)]
         return found[-1] if found else self.reuse_factor
 
     def as_dict(self) -> dict[str, Any]:

@@ -151,6 +151,7 @@ class _Builder:
     wires: dict[Node, Wire] = field(default_factory=dict)
     layers: list[Layer] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    sources: dict[str, str] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
         """Emit one node; its operands are there."""
@@ -174,6 +175,7 @@ class _Builder:
             count += 1
             name = f"{base}_{count}"
         self.taken.add(name.lower())
+        self.sources[name] = node.where
         return name
 
     def _operand(self, node: Node, operand: Node) -> Wire:
@@ -254,7 +256,11 @@ class _Builder:
         if self.options.stream and self.options.verifiable:
             layers = _fork(layers, inputs)
         layers = [replace(layer, name=layer.outputs[0].name) for layer in layers]
-        schedules = {y.name: schedule(self.options, y.name, *y.product) for y in layers if y.product}
+        schedules = {
+            y.name: schedule(self.options, y.name, *y.product, source=self.sources.get(y.name, ""))
+            for y in layers
+            if y.product
+        }
         notes = tuple(s.note for s in schedules.values() if s.note)
         if self.options.tool in ("oneapi", "quartus"):
             _refuse_one_bit(self.options.tool, [*inputs, *(w for y in layers for w in y.outputs)])

@@ -46,9 +46,13 @@ def nearest(n_in: int, n_out: int, factor: int) -> int:
     return min(valid_factors(n_in, n_out), key=lambda f: (abs(f - factor), f))
 
 
-def schedule(options: Options, layer: str, n_in: int, n_out: int) -> Schedule:
-    """Choose strategy and reuse factor of a layer that multiplies a vector of ``n_in`` by a matrix [n_in, n_out]."""
-    asked, factor = options.strategy_of(layer), options.reuse_of(layer)
+def schedule(options: Options, layer: str, n_in: int, n_out: int, *, source: str = "") -> Schedule:
+    """Choose strategy and reuse factor of a layer that multiplies a vector of ``n_in`` by a matrix [n_in, n_out].
+
+    ``source``: what the layer is called in the source model, which is what a user's patterns are about.
+    """
+    names = (source or layer, layer)
+    asked, factor = options.strategy_of(*names), options.reuse_of(*names)
     large = n_in * n_out > UNROLL_LIMIT
     if options.tool in RESOURCE_ONLY:
         asked = "resource"
