@@ -121,6 +121,7 @@ def missing(graph: Graph, options: Options) -> Iterator[GatewrightError]:
         unlowered = [_unlowered(node) for node in graph.nodes if type(node.op) in REASONS]
         yield from unlowered or [UnsupportedError("the graph is not all integers", hint="lower it first")]
         return
+    yield from _unread(graph, options)
     builder = _Builder(graph, options)
     for node in graph.nodes:
         try:
@@ -128,6 +129,14 @@ def missing(graph: Graph, options: Options) -> Iterator[GatewrightError]:
         except GatewrightError as error:
             yield error
             builder.wires[node] = Wire(builder.name(node), node.shape or (1,), type_of(node.type), node)
+
+
+def _unread(graph: Graph, options: Options) -> Iterator[GatewrightError]:
+    """Refuse streams into the network that nothing empties: whoever writes them would wait for ever."""
+    for node in graph.inputs if options.stream else ():
+        if not graph.users[node]:
+            what = f"nothing reads the input {graph.names[node]!r}, and a stream that nothing reads stalls its writer"
+            yield UnsupportedError(what, hint="leave the input out of the model, or use --io parallel")
 
 
 def _unlowered(node: Node) -> UnsupportedError:

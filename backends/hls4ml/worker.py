@@ -14,13 +14,25 @@ def run(library: str, index: int, weights: str, count: int, data: bytes, sizes: 
     """Call the library on ``count`` vectors (int64, little endian); give outputs and trace, each of ``sizes`` numbers
     a vector.
     """
-    function = getattr(ctypes.CDLL(library), f"gw_run_{index}")
+    compiled = ctypes.CDLL(library)
+    function = getattr(compiled, f"gw_run_{index}")
     function.argtypes = [ctypes.c_longlong, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p]
     function.restype = None
     out = ctypes.create_string_buffer(8 * count * sizes[0])
     trace = ctypes.create_string_buffer(8 * count * sizes[1]) if sizes[1] else None
     function(count, data, ctypes.addressof(out), ctypes.addressof(trace) if trace else None, weights.encode())
+    check_streams(compiled)
     return out.raw + (trace.raw if trace else b"")
+
+
+def check_streams(compiled: ctypes.CDLL) -> None:
+    """End with a message where a process read more or less than was written: such a design hangs in hardware."""
+    for symbol, what in (("empty_reads", "reads of an empty stream"), ("leftovers", "streams left with data in them")):
+        counter = getattr(compiled, f"lean_stream_{symbol}", None)  # the vendor's headers count neither
+        if counter is not None:
+            counter.restype = ctypes.c_ulong
+            if found := counter():
+                sys.exit(f"{found} {what}")
 
 
 if __name__ == "__main__":

@@ -189,9 +189,15 @@ def formats_by_channel(draw: Draw) -> Graph:
 
 
 def odd_ports(draw: Draw) -> Graph:
-    """An input that nothing reads, one without axes, and an output that is an input."""
-    unread, scalar = draw.input((3,), "unread"), draw.input((), "scalar")
-    return graph([unread, scalar], [Node(Relu(), (scalar,), "relu"), scalar])
+    """An input without axes, and an output that is an input."""
+    scalar = draw.input((), "scalar")
+    return graph([scalar], [Node(Relu(), (scalar,), "relu"), scalar])
+
+
+def unread_port(draw: Draw) -> Graph:
+    """An input that nothing reads."""
+    unread, used = draw.input((3,), "unread"), draw.input((2,), "used")
+    return graph([unread, used], [Node(Relu(), (used,), "relu")])
 
 
 KINDS: dict[str, Callable[[Draw], Graph]] = {

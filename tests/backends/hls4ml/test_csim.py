@@ -13,11 +13,11 @@ import pytest
 
 from gatewright.backends.hls4ml import CompileError, Options, Simulation, SimulationError, emit, verify
 from gatewright.backends.hls4ml.csim import compile_projects
-from gatewright.graph import FileError, Fixed, Graph, Node, ShapeError
+from gatewright.graph import FileError, Fixed, Graph, Node, ShapeError, UnsupportedError
 from gatewright.graph.ops import Dense, Input, Output
 from gatewright.simulation import make_vectors
 
-from .networks import KINDS, Draw, jet_tagger
+from .networks import KINDS, Draw, jet_tagger, unread_port
 
 PART = "xc7z020clg400-1"
 
@@ -154,3 +154,25 @@ def test_numbers_wider_than_a_double_are_exact() -> None:
     x = draw.input((2,), "wide", Fixed(33, 10))
     product = Node(Dense(), (x, draw.constant((2, 2), Fixed(29, 3))), "product")
     check_all([Graph((x,), (Node(Output("y"), (product,)),))])
+
+
+def test_an_input_that_nothing_reads_is_fine_as_an_array_and_refused_as_a_stream() -> None:
+    check_all([unread_port(Draw(0))], io="parallel")
+    with pytest.raises(UnsupportedError, match="nothing reads the input 'unread'"):
+        check_all([unread_port(Draw(0))], io="stream")
+
+
+def test_a_stream_that_is_not_emptied_fails_the_run() -> None:
+    """The count of the lean headers reaches the user: such a design hangs in hardware."""
+    network = KINDS["dense"](Draw(0))
+    project = emit(network, None, Options(PART, io="stream"))
+    files = dict(project.files)
+    top = next(path for path in files if path.startswith("firmware/") and path.endswith(".cpp"))
+    text = files[top].decode()
+    line = next(x for x in text.splitlines() if "hls::stream<layer" in x and "_out(" in x)
+    kind = line.strip().split(">")[0].partition("<")[2]
+    forgotten = f'{line}\n    hls::stream<{kind}> forgotten("forgotten");\n    forgotten.write({kind}());'
+    files[top] = text.replace(line, forgotten, 1).encode()
+    vectors = [np.zeros((2, *node.shape), np.int64) for node in network.inputs]
+    with pytest.raises(SimulationError, match="streams left with data in them"):
+        Simulation(network, files).run(vectors)
