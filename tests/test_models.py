@@ -1,4 +1,7 @@
-"""Real trained networks from beginning to end: those in examples/, and those of the models folder beside the repository where it is there."""
+"""Real trained networks from beginning to end.
+
+Those in examples/, and those of the models folder beside the repository where it is there.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +93,7 @@ def test_large_models(case: Case) -> None:
 
 
 @here
-@pytest.mark.parametrize("case", (*SMALL, *LARGE), ids=lambda c: c.model)
+@pytest.mark.parametrize("case", [*SMALL, *LARGE], ids=lambda c: c.model)
 def test_integers_follow_the_float_graph(case: Case) -> None:
     """Without a back end: the lowered graph gives the float graph's class, and its file gives it back."""
     weights = None if case.weights is None else MODELS / case.weights
@@ -99,3 +102,42 @@ def test_integers_follow_the_float_graph(case: Case) -> None:
     low = gw.lower(graph, board="host", samples=x)
     want, got = np.asarray(gw.evaluate(graph, x)), np.asarray(gw.evaluate(low, x))
     assert np.abs(want - got).max() < 0.02 * max(1.0, np.abs(want).max())
+
+
+def check_against_qkeras(model: Path, weights: Path | None, x: np.ndarray, logits: np.ndarray) -> None:
+    """The integers before the softmax are qkeras's on every sample, and the class after it is the same."""
+    graph = gw.load(model, weights=weights)
+    np.testing.assert_array_equal(gw.evaluate(gw.lower(graph, board="host", output="logits"), x), logits)
+    probabilities = np.asarray(gw.evaluate(gw.lower(graph, board="host"), x))
+    np.testing.assert_array_equal(probabilities.argmax(1), logits.argmax(1))
+
+
+def test_integers_equal_qkeras_on_digits() -> None:
+    with np.load(ROOT / "tests/data/examples/digits_qkeras.npz") as recorded:
+        x, logits = recorded["inputs"], recorded["layers/logits"]
+    check_against_qkeras(ROOT / "examples/digits_qkeras.h5", None, x, logits)
+
+
+@here
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("qkeras_3layer.json", "qkeras_3layer"),
+        ("qkeras_mnist_cnn.json", "qkeras_mnist_cnn"),
+        ("qkeras-v3_3layer.keras", "qkeras_3layer"),
+    ],
+)
+def test_integers_equal_qkeras(file: str, name: str) -> None:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("qkeras_examples", ROOT / "tests/record/qkeras_examples.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    folder = MODELS / HLS4ML
+    weights = folder / f"{name}_weights.h5" if file.endswith(".json") else None
+    with np.load(ROOT / "tests/data/qkeras/examples.npz") as recorded:
+        logits = recorded[name]
+    shape = gw.load(folder / file, weights=weights).inputs[0].shape
+    check_against_qkeras(folder / file, weights, script.samples(shape, script.COUNTS[name]), logits)
