@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import gatewright as gw
 import numpy as np
+
+import gatewright as gw
 
 here = Path(__file__).parent
 images = np.load(here / "digits_test_x.npy")
