@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...graph import FileError, Graph, UnsupportedError
+from ...graph import FileError, GatewrightError, Graph, UnsupportedError
 from .archive import Store, check_depth, guarded, open_store, parse_json, plain, read_bytes, read_member
-from .assemble import assemble, check_classes
+from .assemble import assemble, check_model, unknown
 from .config import Entry, dialect_of, mapping, parse
 from .registry import Dialect
 from .weights import read_live, read_store
@@ -34,7 +34,16 @@ def load_file(path: Path, weights: Path | None = None) -> Graph:
             raise FileError("weights only, without the model they belong to", where=where, hint=hint)
         root = _root(parse_json(_text(text, where), where), where)
         dialect = dialect_of(root, store.attribute("", "keras_version"))
-        return assemble(root, read_store(root, store), dialect, where)
+        return _assembled(root, store, dialect, where)
+
+
+def _assembled(root: Entry, store: Store, dialect: Dialect, where: str) -> Graph:
+    """Read the weights and assemble; where they cannot be read, the layers are looked at all the same."""
+    try:
+        arrays = read_store(root, store)
+    except GatewrightError as error:
+        return assemble(root, None, dialect, where, [] if unknown(root) else [error])  # whose it is is not known then
+    return assemble(root, arrays, dialect, where)
 
 
 def _text(value: Any, where: str) -> str:
@@ -46,7 +55,7 @@ def _text(value: Any, where: str) -> str:
 def _root(data: Mapping[str, Any], where: str) -> Entry:
     _register_others()
     root = parse(mapping(plain(data), "the model", where), where)
-    check_classes(root)
+    check_model(root)
     return root
 
 
@@ -63,12 +72,12 @@ def _load_json(path: Path, weights: Path | None) -> Graph:
     data = parse_json(read_bytes(path), where)
     root = _root(data, where)
     if weights is None:
-        raise FileError(
-            "a configuration without weights", where=where, hint="give weights= the .h5 file that goes with it"
-        )
+        hint = "give weights= the .h5 file that goes with it"
+        missing = FileError("a configuration without weights", where=where, hint=hint)
+        return assemble(root, None, dialect_of(root, data.get("keras_version")), where, [missing])
     with open_store(weights, str(weights)) as store:
         version = data.get("keras_version") or _version(store)
-        return assemble(root, read_store(root, store), dialect_of(root, version), where)
+        return _assembled(root, store, dialect_of(root, version), where)
 
 
 def _version(store: Store) -> Any:
@@ -84,7 +93,7 @@ def _load_archive(path: Path) -> Graph:
     root = _root(parse_json(config, where), where)
     version = parse_json(metadata, where).get("keras_version") if metadata is not None else None
     with open_store(weights, where) as store:
-        return assemble(root, read_store(root, store), dialect_of(root, version), where)
+        return _assembled(root, store, dialect_of(root, version), where)
 
 
 def from_object(model: Any) -> Graph:

@@ -1,14 +1,15 @@
 """Apply the layers of a configuration to each other: sequential, functional and nested models, shared layers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...graph import FileError, GatewrightError, Graph, Node, ShapeError, UnsupportedError
+from ...graph import FileError, GatewrightError, Graph, ManyErrors, Node, ShapeError, UnsupportedError
 from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
 from . import layers  # noqa: F401 - fills the tables
+from .calls import Calls, Key, Ref, dangling, references
 from .config import Entry
 from .dtypes import check_dtype
 from .ignored import ignore_common
@@ -23,26 +24,40 @@ REFUSED = {
 }
 """Layers that are refused on purpose, and what to try."""
 MAX_ELEMENTS = 1 << 28
-Key = tuple[str, int]
+MAX_SIDE = 1 << 16
 
 
-def assemble(root: Entry, arrays: Arrays, dialect: Dialect, source: str) -> Graph:
-    """Give the graph of a whole model. Raises UnsupportedError, ShapeError, FileError; ManyErrors for several."""
-    check_classes(root)
-    assembly = Assembly(root, arrays, dialect)
-    inputs = tuple(assembly.input(entry) for entry in assembly.input_layers)
-    results = assembly.model(root, list(inputs))
+def assemble(
+    root: Entry, arrays: Arrays | None, dialect: Dialect, source: str, problems: Sequence[GatewrightError] = ()
+) -> Graph:
+    """Give the graph of a whole model. Raises UnsupportedError, ShapeError, FileError; ManyErrors for several.
+
+    ``problems`` are those found before; ``arrays`` None where the weights cannot be read. The layers are then still
+    looked at, so that all problems are told at once.
+    """
+    assembly = Assembly(root, arrays or {}, dialect, [*problems, *unknown(root)], blind=arrays is None)
+    inputs: tuple[Node, ...] = ()
+    results: list[Node] = []
+    try:
+        inputs = tuple(assembly.input(entry) for entry in assembly.input_layers)
+        results = assembly.model(root, list(inputs))
+    except GatewrightError as error:
+        assembly.errors.append(error)
     raise_all(assembly.errors)
     names = assembly.output_names(len(results))
-    outputs = tuple(Node(Output(name), (n,), name) for name, n in zip(names, results, strict=True) if n is not None)
+    outputs = tuple(Node(Output(name), (n,), name) for name, n in zip(names, results, strict=True))
     return settle_layout(Graph(inputs, outputs, root.name, source, tuple(dict.fromkeys(assembly.notes))))
 
 
-def check_classes(root: Entry) -> None:
-    """Raise UnsupportedError for each layer whose class cannot be imported, FileError where there is no model."""
+def check_model(root: Entry) -> None:
+    """Raise FileError where there is a layer and no model."""
     if not root.is_model:
         raise FileError(f"{root.class_name} is a layer, not a model", where=root.where, hint="put it into a Sequential")
-    raise_all(_unknown(e) for e in root.walk() if not e.is_model and not known(e))
+
+
+def unknown(root: Entry) -> list[UnsupportedError]:
+    """Give an error for each layer whose class cannot be imported."""
+    return [_unknown(e) for e in root.walk() if not e.is_model and not known(e)]
 
 
 def known(entry: Entry) -> bool:
@@ -58,7 +73,11 @@ def _unknown(entry: Entry) -> UnsupportedError:
 
 @dataclass
 class Assembly:
-    """What is shared while one model is imported. ``errors`` collects the problems of all layers."""
+    """What is shared while one model is imported. ``errors`` collects the problems of all layers.
+
+    ``blind``: there are no weights. ``guesses`` are the values behind a layer that failed: of a shape that is only
+    supposed, good enough to look at the attributes of the layers that follow.
+    """
 
     root: Entry
     arrays: Arrays
@@ -67,6 +86,8 @@ class Assembly:
     notes: list[str] = field(default_factory=list)
     caches: dict[Entry, dict[str, Node]] = field(default_factory=dict)
     output_layers: list[str] = field(default_factory=list)
+    blind: bool = False
+    guesses: set[Node] = field(default_factory=set)
 
     @property
     def input_layers(self) -> list[Entry]:
@@ -108,64 +129,100 @@ class Assembly:
 
     # Models
 
-    def model(self, entry: Entry, inputs: list[Node]) -> list[Node | None]:
-        """Apply a model to its inputs; None stands for what could not be computed (an error is in ``errors``)."""
+    def model(self, entry: Entry, inputs: list[Node]) -> list[Node]:
+        """Apply a model to its inputs; what could not be computed is in ``guesses``, and why in ``errors``."""
         with Attributes(entry.config, where=entry.where) as config:
             config.ignore("layers", "input_layers", "output_layers", why="read here and below")
             config.ignore("name", "trainable", "build_input_shape", "batch_input_shape", why="read with the file")
             check_dtype(config)
         return self.sequential(entry, inputs) if entry.class_name == "Sequential" else self.functional(entry, inputs)
 
-    def sequential(self, entry: Entry, inputs: list[Node]) -> list[Node | None]:
+    def sequential(self, entry: Entry, inputs: list[Node]) -> list[Node]:
         """Apply one layer after the other."""
-        values: list[Node | None] = list(inputs)
+        values = list(inputs)
         for child in entry.children:
             values = self.apply(child, values, {})
         if entry is self.root and entry.children:
             self.output_layers = [entry.children[-1].name] * len(values)
         return values
 
-    def functional(self, entry: Entry, inputs: list[Node]) -> list[Node | None]:
+    def functional(self, entry: Entry, inputs: list[Node]) -> list[Node]:
         """Apply every call of every layer as soon as what it reads is there."""
         calls = Calls(entry, self.dialect)
         ins = references(entry.config.get("input_layers"), entry)
         if len(ins) != len(inputs):
             raise ShapeError(f"the model has {len(ins)} inputs, it is called with {len(inputs)}", where=entry.where)
-        done: dict[Key, list[Node | None]] = {}
+        done: dict[Key, list[Node]] = {}
         for ref, node in zip(ins, inputs, strict=True):
             done[ref[0], 0] = [*self.apply(calls.layer(ref[0]), [node], {})]
         for key, call in calls.in_order(set(done)):
-            flat = [_pick(done[r.key], r, entry) for r in call.tensors]
+            flat = [self._pick(done[r.key], r, entry) for r in call.tensors]
             done[key] = self.apply(calls.layer(key[0]), flat, call.options)
         outs = [calls.resolve(ref, output=True) for ref in references(entry.config.get("output_layers"), entry)]
         if entry is self.root:
             self.output_layers = [r.key[0] for r in outs]
         for r in outs:
             if r.key not in done:
-                raise _dangling(r.key[0], entry)
-        return [_pick(done[r.key], r, entry) for r in outs]
+                raise dangling(r.key[0], entry)
+        return [self._pick(done[r.key], r, entry) for r in outs]
+
+    def _pick(self, values: list[Node], ref: Ref, entry: Entry) -> Node:
+        if values[0] in self.guesses:
+            return values[0]
+        if not 0 <= ref.tensor < len(values):
+            raise dangling(ref.key[0], entry)
+        return values[ref.tensor]
 
     # Layers
 
-    def apply(self, entry: Entry, inputs: list[Node | None], options: Mapping[str, Any]) -> list[Node | None]:
-        """Apply one layer once. A failure is noted and gives [None], so that the other layers are still looked at."""
-        values = [v for v in inputs if v is not None]
-        if len(values) != len(inputs):
-            return [None]
+    def apply(self, entry: Entry, inputs: list[Node], options: Mapping[str, Any]) -> list[Node]:
+        """Apply one layer once. A failure is noted and gives a guess, so that the other layers are still looked at."""
+        guessed = any(v in self.guesses for v in inputs)
+        values = [self._supposed(entry, v) for v in inputs] if guessed and len(inputs) == 1 else inputs
+        found = self._attempt(entry, values, options, guessed or self.blind)
+        result = found if found is not None else [self._supposed(entry, *values[:1])]
+        if guessed or found is None:
+            self.guesses.update(result)
+        return result
+
+    def _supposed(self, entry: Entry, like: Node | None = None) -> Node:
+        """Make up a value: of the shape that the file says the layer was built for, else that of another value."""
+        built = entry.built[1:] if isinstance(entry.built, list) else None
+        stated = bool(built) and all(isinstance(n, int) and 0 < n < MAX_SIDE for n in built or ())
+        shape = tuple(built or ()) if stated else like.shape if like is not None else (1,)
+        node = Node(Input(entry.path, shape), (), entry.path)
+        self.guesses.add(node)
+        return node
+
+    def _attempt(
+        self, entry: Entry, values: list[Node], options: Mapping[str, Any], guessed: bool
+    ) -> list[Node] | None:
+        """Apply one layer; None where that fails. Behind a guess, only what is not supported at all is noted."""
+        errors: list[GatewrightError] = []
+        result = self._tried(entry, values, options, guessed, errors)
+        flat = [one for e in errors for one in (e.errors if isinstance(e, ManyErrors) else (e,))]
+        self.errors += [e for e in flat if not guessed or isinstance(e, UnsupportedError)]
+        return result
+
+    def _tried(
+        self, entry: Entry, values: list[Node], options: Mapping[str, Any], guessed: bool, errors: list[GatewrightError]
+    ) -> list[Node] | None:
         try:
             _check_options(entry, options)
             if entry.is_model:
                 return self.model(entry, values)
-            return [*self.layer(entry, values)]
+            return [*self.layer(entry, values, guessed)]
         except GatewrightError as error:
-            self.errors.append(_placed(error, entry))
+            errors.append(_placed(error, entry))
         except (TypeError, ValueError, KeyError, IndexError, OverflowError, ZeroDivisionError, MemoryError) as error:
             what = f"its configuration is not one that Keras writes ({type(error).__name__}: {str(error)[:200]})"
-            self.errors.append(FileError(what, where=entry.where, hint="save the model again"))
-        return [None]
+            errors.append(FileError(what, where=entry.where, hint="save the model again"))
+        return None
 
-    def layer(self, entry: Entry, inputs: list[Node]) -> list[Node]:
+    def layer(self, entry: Entry, inputs: list[Node], guessed: bool = False) -> list[Node]:
         """Apply a layer that is no model, and see that each of its attributes was read."""
+        if not known(entry):
+            raise _unknown(entry)
         kind = LAYERS[entry.class_name]
         config = Attributes(entry.config, where=entry.where)
         ignore_common(config)
@@ -178,8 +235,9 @@ class Assembly:
             weights=self.arrays.get(entry, {}),
             place=entry.where,
             cache=self.caches.setdefault(entry, {}),
-            inner=self._inner(entry),
+            inner=self._inner(entry, guessed),
             notes=self.notes,
+            guessed=guessed,
         )
         result = kind.build(layer, inputs)
         try:
@@ -194,7 +252,7 @@ class Assembly:
                 )
         return nodes
 
-    def _inner(self, entry: Entry) -> Any:
+    def _inner(self, entry: Entry, guessed: bool) -> Any:
         """Give what applies the layer inside a wrapper."""
         if not entry.children:
             return None
@@ -202,8 +260,8 @@ class Assembly:
 
         def apply(node: Node) -> list[Node]:
             if child.is_model:
-                return [n for n in self.model(child, [node]) if n is not None]
-            return self.layer(child, [node])
+                return self.model(child, [node])
+            return self.layer(child, [node], guessed)
 
         return Inner(child.class_name, child.config, apply)
 
@@ -219,8 +277,6 @@ class Inner:
 
 def _placed(error: GatewrightError, entry: Entry) -> GatewrightError:
     """Say the file and the layer where an operation only knew the layer."""
-    from ...graph import ManyErrors
-
     if isinstance(error, ManyErrors) or (error.where and error.where != entry.path):
         return error
     return type(error)(error.what, where=entry.where, hint=error.hint)
@@ -246,176 +302,3 @@ def input_shape(entry: Entry) -> Any:
     if isinstance(config.get("input_dim"), int):
         return [None, config["input_dim"]]
     return None
-
-
-# How calls refer to tensors
-
-
-@dataclass(frozen=True)
-class Ref:
-    """Output ``tensor`` of call ``key[1]`` of the layer ``key[0]``."""
-
-    key: Key
-    tensor: int
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a layer: the tensors that it reads, in order, and the other arguments."""
-
-    tensors: tuple[Ref, ...]
-    options: Mapping[str, Any]
-
-
-class Calls:
-    """All calls in a functional model.
-
-    Calls of nested models may count from 1, because a model's own definition counts as its call 0: tf-keras does so for
-    models that begin with an input layer, Keras 3 only where the outputs of the model are listed.
-    """
-
-    def __init__(self, entry: Entry, dialect: Dialect) -> None:
-        self.entry, self.dialect = entry, dialect
-        self.layers = {child.name: child for child in entry.children}
-        self.calls: dict[Key, Call] = {
-            (child.name, i): self._call(node, child) for child in entry.children for i, node in enumerate(child.inbound)
-        }
-
-    def layer(self, name: str) -> Entry:
-        """Give the layer of a name."""
-        if name not in self.layers:
-            raise _dangling(name, self.entry)
-        return self.layers[name]
-
-    def resolve(self, ref: tuple[str, int, int], output: bool = False) -> Ref:
-        """Give the call that a reference means."""
-        name, index, tensor = ref
-        layer = self.layer(name)
-        return Ref((name, index - self._first(layer, output)), tensor)
-
-    def _first(self, layer: Entry, output: bool) -> int:
-        if not layer.is_model:
-            return 0
-        if self.dialect is Dialect.KERAS3:
-            return int(output and layer.class_name != "Sequential")
-        return int(bool(layer.children) and layer.children[0].class_name == "InputLayer")
-
-    def _call(self, node: Any, layer: Entry) -> Call:
-        where = layer.where
-        if isinstance(node, Mapping) and "args" in node:
-            return self._call_3(node, where)
-        refs: list[Ref] = []
-        options: dict[str, Any] = {}
-        for item in legacy_items(node, where):
-            refs.append(self.resolve(_reference(item[:3], where)))
-            if len(item) > 3 and item[3]:
-                if not isinstance(item[3], Mapping):
-                    raise FileError(f"a call of the form {str(item)[:80]}", where=where, hint="save the model again")
-                options.update(item[3])
-        extra = [self.resolve(_reference(v, where)) for v in options.values() if _is_reference(v)]
-        if extra:
-            raise UnsupportedError(
-                f"a call with tensors as {', '.join(options)}", where=where, hint="pass them as the input"
-            )
-        return Call(tuple(refs), options)
-
-    def _call_3(self, node: Mapping[str, Any], where: str) -> Call:
-        with Attributes(node, where=where) as call:
-            args, kwargs = call.take("args"), dict(call.take("kwargs", {}))
-        if not isinstance(args, list):
-            raise FileError("the arguments of a call are no list", where=where, hint="save the model again")
-        first, *rest = args if args else [kwargs.pop("inputs", None)]
-        if any(v not in (None, False) for v in rest):
-            raise UnsupportedError(
-                f"a call with arguments {str(rest)[:80]}", where=where, hint="pass all inputs as one list"
-            )
-        return Call(tuple(self.resolve(r) for r in _tensors(first, where)), kwargs)
-
-    def in_order(self, ready: set[Key]) -> Iterator[tuple[Key, Call]]:
-        """Give the calls so that each comes after those it reads. Raises FileError for loops and loose ends."""
-        readers: dict[Key, list[Key]] = {}
-        left: dict[Key, int] = {}
-        pending = list(ready)
-        for key, call in self.calls.items():
-            sources = {r.key for r in call.tensors}
-            for source in sources:
-                if source not in self.calls and source not in ready:
-                    raise _dangling(source[0], self.layers[key[0]])
-                readers.setdefault(source, []).append(key)
-            left[key] = len(sources)
-            if not sources:
-                raise FileError(
-                    "a call that reads nothing", where=self.layers[key[0]].where, hint="save the model again"
-                )
-        while pending:
-            for reader in readers.get(pending.pop(0), ()):
-                left[reader] -= 1
-                if not left[reader]:
-                    pending.append(reader)
-                    yield reader, self.calls[reader]
-        loop = [key[0] for key, count in left.items() if count]
-        if loop:
-            what = f"the layers {', '.join(dict.fromkeys(loop))} wait for each other"
-            raise FileError(what, where=self.entry.where, hint="save the model again")
-
-
-def references(value: Any, entry: Entry) -> list[tuple[str, int, int]]:
-    """Read ``input_layers`` or ``output_layers``: one reference, or a list or dictionary of them, nested in any way."""
-    if _is_reference(value):
-        return [_reference(value, entry.where)]
-    items = list(value.values()) if isinstance(value, Mapping) else value
-    if not isinstance(items, list) or not items:
-        raise FileError("the model does not say its inputs and outputs", where=entry.where, hint="save the model again")
-    return [ref for item in items for ref in references(item, entry)]
-
-
-def _is_reference(value: Any) -> bool:
-    return (
-        isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and all(_index(v) for v in value[1:])
-    )
-
-
-def _index(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _reference(value: Any, where: str) -> tuple[str, int, int]:
-    if not _is_reference(value):
-        raise FileError(f"{str(value)[:80]} does not name a tensor", where=where, hint="save the model again")
-    return value[0], value[1], value[2]
-
-
-def legacy_items(node: Any, where: str) -> list[list[Any]]:
-    """Give the references ``[layer, call, tensor, options]`` of one call in the format of Keras 2."""
-    if isinstance(node, list) and node and isinstance(node[0], str):
-        return [node]
-    items = [i for v in node.values() for i in legacy_items(v, where)] if isinstance(node, Mapping) else node
-    if not isinstance(items, list) or not all(isinstance(i, list) for i in items):
-        raise FileError(f"a call of the form {str(node)[:80]}", where=where, hint="save the model again")
-    return items
-
-
-def _tensors(value: Any, where: str) -> list[tuple[str, int, int]]:
-    """Give the references of Keras 3's tensors in an argument, in order."""
-    if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
-        config = value.get("config")
-        return [_reference(config.get("keras_history") if isinstance(config, Mapping) else None, where)]
-    if isinstance(value, Mapping):
-        return [r for key in sorted(value) for r in _tensors(value[key], where)]
-    if isinstance(value, list):
-        return [r for v in value for r in _tensors(v, where)]
-    raise UnsupportedError(
-        f"a call with the constant {str(value)[:80]}", where=where, hint="use Rescaling, or a layer with weights"
-    )
-
-
-def _dangling(name: str, entry: Entry) -> FileError:
-    return FileError(f"a tensor of layer {name!r} that does not exist", where=entry.where, hint="save the model again")
-
-
-def _pick(values: list[Node | None], ref: Ref, entry: Entry) -> Node | None:
-    if values == [None]:
-        return None
-    if not 0 <= ref.tensor < len(values):
-        raise _dangling(ref.key[0], entry)
-    return values[ref.tensor]

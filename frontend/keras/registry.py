@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,9 @@ class Weight:
         return self.when is None or bool(config.get(self.when, True))
 
 
+MOST_GUESSED = 1 << 24
+"""Elements of a weight that is made up, where something before its layer failed."""
+
 Parameter = Callable[["Layer", str, NDArray], Node]
 """Makes the node of a weight from its name and stored array."""
 
@@ -60,7 +64,7 @@ class Layer:
     be read completely; ``weights`` maps the names that the layer registered to arrays; ``parameters`` replaces how a
     weight becomes a node (quantizers of QKeras); ``place`` is the file and the layer, for errors. ``cache`` holds what
     several calls of a shared layer have in common: the constants. ``inner``: what a wrapper wraps. ``notes``: those of
-    the graph.
+    the graph. ``guessed``: something before it failed, so that only its attributes are of interest.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Layer:
     cache: dict[str, Node] = field(default_factory=dict)
     inner: Any = None
     notes: list[str] = field(default_factory=list)
+    guessed: bool = False
 
     def node(self, op: Op, *inputs: Node) -> Node:
         """Apply an operation in the name of this layer."""
@@ -97,6 +102,8 @@ class Layer:
 
     def array(self, name: str, shape: tuple[int, ...]) -> NDArray:
         """Give a stored weight, which must have this shape. Raises ShapeError where it does not or is missing."""
+        if self.guessed and getattr(self.weights.get(name), "shape", None) != shape and prod(shape) <= MOST_GUESSED:
+            return np.full(shape, 0.5, np.float32)
         if name not in self.weights:
             what, hint = f"the file has no weight {name!r} of shape {shape}", "save the weights again"
             raise ShapeError(what, where=self.place, hint=hint)

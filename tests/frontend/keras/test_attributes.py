@@ -167,10 +167,36 @@ def test_training_calls_are_refused() -> None:
 
 
 def test_functions_of_keras_ops_are_not_taken_for_layers_of_the_same_name() -> None:
-    layers = [{"class_name": "Add", "module": "keras.src.ops.numpy", "config": {}}]
+    start = {"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, 4]}}
+    layers = [start, {"class_name": "Add", "module": "keras.src.ops.numpy", "config": {}}]
     root = parse({"class_name": "Sequential", "config": {"name": "s", "layers": layers}}, "f")
     with pytest.raises(UnsupportedError, match=r"keras\.src\.ops\.numpy\.Add"):
         assemble(root, {}, Dialect.KERAS3, "f")
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_problems_behind_a_layer_that_is_not_known_come_too(readable: bool) -> None:
+    convolution = {"filters": 2, "kernel_size": [3, 3], "activation": "relu"}
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, 9, 9, 1]}},
+        {"class_name": "Conv2D", "config": {"name": "one", **convolution, "padding": "sane"}},
+        {"class_name": "Lambda", "config": {"name": "two"}},
+        {"class_name": "Conv2D", "config": {"name": "three", **convolution, "dilation_rate": 2, "strides": 2}},
+        {"class_name": "Frobnicate", "config": {"name": "four"}},
+        {"class_name": "Flatten", "config": {"name": "fine"}},
+        {"class_name": "Dense", "config": {"name": "five", "units": 2, "sparkle": 3}},
+    ]
+    root = parse({"class_name": "Sequential", "config": {"name": "s", "layers": layers}}, "f")
+    with pytest.raises(ManyErrors) as caught:
+        assemble(root, {} if readable else None, Dialect.KERAS3, "f")
+    found = sorted((error.where, error.what) for error in caught.value.errors)
+    wanted = {
+        "f: one (Conv2D)": "'padding' = 'sane'", "f: two (Lambda)": "Lambda", "f: three (Conv2D)": "'dilation_rate' = 2",
+        "f: four (Frobnicate)": "Frobnicate", "f: five (Dense)": "'sparkle' = 3",
+    }  # fmt: skip
+    assert [where for where, _ in found] == sorted(wanted)
+    assert all(wanted[where] in what for where, what in found)
+    assert all(error.hint for error in caught.value.errors)
 
 
 def test_all_problems_of_a_model_come_at_once() -> None:

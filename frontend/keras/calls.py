@@ -1,0 +1,175 @@
+"""How the layers of a functional model refer to each other's tensors, in the layouts of Keras 2 and 3."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...graph import FileError, UnsupportedError
+from ..attributes import Attributes
+from .config import Entry
+from .registry import Dialect
+
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Output ``tensor`` of call ``key[1]`` of the layer ``key[0]``."""
+
+    key: Key
+    tensor: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer: the tensors that it reads, in order, and the other arguments."""
+
+    tensors: tuple[Ref, ...]
+    options: Mapping[str, Any]
+
+
+class Calls:
+    """All calls in a functional model.
+
+    Calls of nested models may count from 1, because a model's own definition counts as its call 0: tf-keras does so for
+    models that begin with an input layer, Keras 3 only where the outputs of the model are listed.
+    """
+
+    def __init__(self, entry: Entry, dialect: Dialect) -> None:
+        self.entry, self.dialect = entry, dialect
+        self.layers = {child.name: child for child in entry.children}
+        self.calls: dict[Key, Call] = {
+            (child.name, i): self._call(node, child) for child in entry.children for i, node in enumerate(child.inbound)
+        }
+
+    def layer(self, name: str) -> Entry:
+        """Give the layer of a name."""
+        if name not in self.layers:
+            raise dangling(name, self.entry)
+        return self.layers[name]
+
+    def resolve(self, ref: tuple[str, int, int], output: bool = False) -> Ref:
+        """Give the call that a reference means."""
+        name, index, tensor = ref
+        layer = self.layer(name)
+        return Ref((name, index - self._first(layer, output)), tensor)
+
+    def _first(self, layer: Entry, output: bool) -> int:
+        if not layer.is_model:
+            return 0
+        if self.dialect is Dialect.KERAS3:
+            return int(output and layer.class_name != "Sequential")
+        return int(bool(layer.children) and layer.children[0].class_name == "InputLayer")
+
+    def _call(self, node: Any, layer: Entry) -> Call:
+        where = layer.where
+        if isinstance(node, Mapping) and "args" in node:
+            return self._call_3(node, where)
+        refs: list[Ref] = []
+        options: dict[str, Any] = {}
+        for item in legacy_items(node, where):
+            refs.append(self.resolve(_reference(item[:3], where)))
+            if len(item) > 3 and item[3]:
+                if not isinstance(item[3], Mapping):
+                    raise FileError(f"a call of the form {str(item)[:80]}", where=where, hint="save the model again")
+                options.update(item[3])
+        extra = [self.resolve(_reference(v, where)) for v in options.values() if _is_reference(v)]
+        if extra:
+            raise UnsupportedError(
+                f"a call with tensors as {', '.join(options)}", where=where, hint="pass them as the input"
+            )
+        return Call(tuple(refs), options)
+
+    def _call_3(self, node: Mapping[str, Any], where: str) -> Call:
+        with Attributes(node, where=where) as call:
+            args, kwargs = call.take("args"), dict(call.take("kwargs", {}))
+        if not isinstance(args, list):
+            raise FileError("the arguments of a call are no list", where=where, hint="save the model again")
+        first, *rest = args if args else [kwargs.pop("inputs", None)]
+        if any(v not in (None, False) for v in rest):
+            raise UnsupportedError(
+                f"a call with arguments {str(rest)[:80]}", where=where, hint="pass all inputs as one list"
+            )
+        return Call(tuple(self.resolve(r) for r in _tensors(first, where)), kwargs)
+
+    def in_order(self, ready: set[Key]) -> Iterator[tuple[Key, Call]]:
+        """Give the calls so that each comes after those it reads. Raises FileError for loops and loose ends."""
+        readers: dict[Key, list[Key]] = {}
+        left: dict[Key, int] = {}
+        pending = list(ready)
+        for key, call in self.calls.items():
+            sources = {r.key for r in call.tensors}
+            for source in sources:
+                if source not in self.calls and source not in ready:
+                    raise dangling(source[0], self.layers[key[0]])
+                readers.setdefault(source, []).append(key)
+            left[key] = len(sources)
+            if not sources:
+                raise FileError(
+                    "a call that reads nothing", where=self.layers[key[0]].where, hint="save the model again"
+                )
+        while pending:
+            for reader in readers.get(pending.pop(0), ()):
+                left[reader] -= 1
+                if not left[reader]:
+                    pending.append(reader)
+                    yield reader, self.calls[reader]
+        loop = [key[0] for key, count in left.items() if count]
+        if loop:
+            what = f"the layers {', '.join(dict.fromkeys(loop))} wait for each other"
+            raise FileError(what, where=self.entry.where, hint="save the model again")
+
+
+def references(value: Any, entry: Entry) -> list[tuple[str, int, int]]:
+    """Read ``input_layers`` or ``output_layers``: one reference, or a list or dictionary of them, nested in any way."""
+    if _is_reference(value):
+        return [_reference(value, entry.where)]
+    items = list(value.values()) if isinstance(value, Mapping) else value
+    if not isinstance(items, list) or not items:
+        raise FileError("the model does not say its inputs and outputs", where=entry.where, hint="save the model again")
+    return [ref for item in items for ref in references(item, entry)]
+
+
+def _is_reference(value: Any) -> bool:
+    return (
+        isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and all(_index(v) for v in value[1:])
+    )
+
+
+def _index(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _reference(value: Any, where: str) -> tuple[str, int, int]:
+    if not _is_reference(value):
+        raise FileError(f"{str(value)[:80]} does not name a tensor", where=where, hint="save the model again")
+    return value[0], value[1], value[2]
+
+
+def legacy_items(node: Any, where: str) -> list[list[Any]]:
+    """Give the references ``[layer, call, tensor, options]`` of one call in the format of Keras 2."""
+    if isinstance(node, list) and node and isinstance(node[0], str):
+        return [node]
+    items = [i for v in node.values() for i in legacy_items(v, where)] if isinstance(node, Mapping) else node
+    if not isinstance(items, list) or not all(isinstance(i, list) for i in items):
+        raise FileError(f"a call of the form {str(node)[:80]}", where=where, hint="save the model again")
+    return items
+
+
+def _tensors(value: Any, where: str) -> list[tuple[str, int, int]]:
+    """Give the references of Keras 3's tensors in an argument, in order."""
+    if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+        config = value.get("config")
+        return [_reference(config.get("keras_history") if isinstance(config, Mapping) else None, where)]
+    if isinstance(value, Mapping):
+        return [r for key in sorted(value) for r in _tensors(value[key], where)]
+    if isinstance(value, list):
+        return [r for v in value for r in _tensors(v, where)]
+    raise UnsupportedError(
+        f"a call with the constant {str(value)[:80]}", where=where, hint="use Rescaling, or a layer with weights"
+    )
+
+
+def dangling(name: str, entry: Entry) -> FileError:
+    """Give the error for a reference to what does not exist."""
+    return FileError(f"a tensor of layer {name!r} that does not exist", where=entry.where, hint="save the model again")
