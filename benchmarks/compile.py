@@ -95,7 +95,8 @@ def measure(name: str, way: str, model: str, io: str, strategy: str | None, vect
     row = json.loads(done.stdout.strip().splitlines()[-1])
     print(
         f"{name:<28} {row['status']:<12} written {row['written_s']:6.1f} s   "
-        f"compiled and compared {row['verified_s']:6.1f} s   {row['inferences_per_s']:10.1f} inferences/s   peak {row['peak_mb']:6.0f} MB"
+        f"compiled and compared {row['verified_s']:6.1f} s   "
+        f"{row['inferences_per_s']:10.1f} inferences/s   peak {row['peak_mb']:6.0f} MB"
     )
 
 
