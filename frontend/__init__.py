@@ -40,6 +40,9 @@ def _load_file(path: Path, weights: Path | None) -> Graph:
         from . import onnx
 
         return replace(onnx.load_file(path), source="onnx")
+    if path.is_dir() and not (path / "graph.json").is_file():
+        hint = "give the model's file; a TensorFlow SavedModel has to be saved as .keras or .h5"
+        raise FileError("a directory that Gatewright did not write", where=str(path), hint=hint)
     if suffix == ".gw" or path.is_dir() or path.name == "graph.json":
         from ..graph.file import load as load_graph
 

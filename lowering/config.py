@@ -89,6 +89,8 @@ def make_config(
     """
     if isinstance(config, Config):
         return config
+    if not isinstance(config, (str, Path, Mapping, type(None))):
+        raise OptionError(f"config = {config!r}", hint="a TOML file, or the mapping that it holds")
     where = str(config) if isinstance(config, (str, Path)) else "config"
     table = _read(Path(config)) if isinstance(config, (str, Path)) else dict(config or {})
     for key in table:

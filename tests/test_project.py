@@ -353,3 +353,27 @@ def test_patterns_are_about_the_names_of_the_source() -> None:
     layers = json.loads(project.artefact["hls4ml_config.yml"])["HLSConfig"]["LayerName"]
     assert [entry["ReuseFactor"] for entry in layers.values() if "ReuseFactor" in entry] == [4]
     assert not project.notes
+
+
+def test_the_boards_are_there_whatever_was_imported_before() -> None:
+    code = "import gatewright as gw; gw.compile; gw.Board; from gatewright.boards import load; b = gw.boards(); "
+    code += "assert b['pynq-z2'] == load('pynq-z2'); assert 'boards' in dir(gw)"
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+    assert gw.boards()["pynq-z2"].name == "pynq-z2"
+
+
+@pytest.mark.parametrize("options", [{"board": None}, {"config": 3}, {"samples": "no.npy"}, {"precision": 16}])
+def test_arguments_of_the_wrong_type(options: dict[str, object]) -> None:
+    with pytest.raises(gw.GatewrightError):
+        gw.compile(tiny(), **{"board": "host", **options})
+
+
+def test_samples_by_file_name(tmp_path: Path) -> None:
+    x = np.full((2, 4), 1.5, np.float32)
+    np.save(tmp_path / "x.npy", x)
+    assert (
+        gw.compile(tiny(), board="host", samples=tmp_path / "x.npy").files
+        == gw.compile(tiny(), board="host", samples=x).files
+    )

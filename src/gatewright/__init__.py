@@ -43,7 +43,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HOME = {
-    "boards": ("Board", "boards"),
+    "boards": ("Board",),
     "frontend": ("load",),
     "lowering": ("lower",),
     "project": ("Module", "Project", "compile", "open"),
@@ -59,9 +59,11 @@ def __getattr__(name: str) -> Any:
         return own_version()
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "boards":
+        return import_module(".boards", __name__)  # called, it gives every board
     home = next((module for module, names in _HOME.items() if name in names), "graph")
     found = getattr(import_module(f".{home}", __name__), _RENAMED.get(name, name))
-    globals()[name] = found  # once: a submodule of the same name (boards) must not take its place
+    globals()[name] = found
     return found
 
 

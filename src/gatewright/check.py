@@ -10,6 +10,7 @@ from .frontend import load
 from .graph import GatewrightError, Graph, ManyErrors
 from .lowering import Config, lower, make_config
 from .options import Choices
+from .project import find_board
 from .rules import unmatched, without_effect
 from .samples import read_samples
 
@@ -54,7 +55,7 @@ def obstacles(
     """
     found = Findings()
     asked = choices or Choices()
-    target = found.attempt(lambda: board if isinstance(board, Board) else load_board(board))
+    target = found.attempt(lambda: find_board(board))
     found.attempt(asked.check)
     settings = found.attempt(lambda: make_config(precision, config))
     graph = found.attempt(lambda: load(model, weights=weights))

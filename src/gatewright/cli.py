@@ -155,10 +155,10 @@ def compile_(
     """Compile a model to a project for a board, and prove that it computes what the integer graph says."""
     with _errors(as_json, debug), _progress() as progress:
         from .output import check_replaceable
-        from .project import compile_file
+        from .project import compile_model
 
         check_replaceable(out, force=force)
-        project = compile_file(
+        project = compile_model(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
             vectors=vectors, verify=verify, progress=progress,

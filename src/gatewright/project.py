@@ -155,7 +155,7 @@ def compile_model(
     board: str | Board,
     weights: str | Path | None = None,
     precision: str | Precision | None = None,
-    samples: Inputs | None = None,
+    samples: Inputs | str | Path | None = None,
     config: str | Path | Mapping[str, Any] | Config | None = None,
     output: str = "model",
     hls: str = "vitis",
@@ -170,7 +170,8 @@ def compile_model(
 ) -> Project:
     """Compile a model for a board.
 
-    ``model``: a file name, a live model or a Graph. ``precision``, ``samples``, ``config``, ``output``: see ``lower``.
+    ``model``: a file name, a live model or a Graph. ``precision``, ``samples`` (here also the name of a ``.npy`` or
+    ``.npz`` file), ``config``, ``output``: see ``lower``.
     ``hls``: the HLS tool (vitis, vivado, oneapi, quartus, catapult, libero); ``io``: parallel or stream; ``strategy``:
     latency, resource or distributed_arithmetic; ``reuse_factor``: uses of a multiplier per inference; ``clock_ns``: the
     period in nanoseconds, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor);
@@ -178,13 +179,15 @@ def compile_model(
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
-    target = board if isinstance(board, Board) else load_board(board)
+    target = find_board(board)
     settings = make_config(precision, config)
     options = _checked(choices, target, settings, vectors)
     if not isinstance(model, Graph):
         progress("reading the model")
     source = load(model, weights=weights)
     raise_all(unmatched(settings, source))
+    if isinstance(samples, (str, Path)):
+        samples = read_samples(samples, source)
     progress("lowering to fixed point")
     graph = lower(source, board=target, samples=samples, config=settings, output=output)
     project = Project(
@@ -198,6 +201,15 @@ def compile_model(
         return replace(project, notes=(*project.notes, *choices.without_effect(target)))
     asked = {**project.options, **choices.as_dict(), **options.as_dict(), "vectors": vectors}
     return _with_hls(replace(project, options=asked), options, verify=verify, progress=progress)
+
+
+def find_board(board: object) -> Board:
+    """Give the board of a name or file, or the Board itself. Raises OptionError, FileError."""
+    if isinstance(board, Board):
+        return board
+    if not isinstance(board, (str, Path)):
+        raise OptionError(f"board = {board!r}", hint="a name (see gatewright boards), a TOML file, or a Board")
+    return load_board(board)
 
 
 def _checked(choices: Choices, board: Board, settings: Config, vectors: int) -> "Options | None":
@@ -273,27 +285,6 @@ def _origin(model: Any, weights: str | Path | None, source: Graph) -> dict[str, 
 def _hash(path: Path) -> str:
     files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
     return sha256(b"".join(f.read_bytes() for f in files))
-
-
-def compile_file(
-    model: str,
-    *,
-    board: str,
-    weights: str | None = None,
-    samples: Path | None = None,
-    progress: Progress = lambda text: None,
-    **options: Any,
-) -> Project:
-    """Compile a model file with samples from a file; the command line's way in.
-
-    ``options`` are those of ``compile_model``.
-    """
-    target = load_board(board)
-    progress("reading the model")
-    graph = load(model, weights=weights)
-    given = None if samples is None else read_samples(samples, graph)
-    project = compile_model(graph, board=target, samples=given, progress=progress, **options)
-    return replace(project, created_from=_origin(model, weights, graph))
 
 
 def simulate_directory(
