@@ -377,3 +377,23 @@ def test_samples_by_file_name(tmp_path: Path) -> None:
         gw.compile(tiny(), board="host", samples=tmp_path / "x.npy").files
         == gw.compile(tiny(), board="host", samples=x).files
     )
+
+
+NAMES = ("in", "out", "n", "count", "trace", "weights", "log", "got", "expected", "i", "vectors", "errno", "NULL", "gw")
+
+
+@pytest.mark.parametrize("io", ["parallel", "stream"])
+def test_inputs_may_be_called_anything(io: str) -> None:
+    ports = [Node(Input(name, (2,), Float(32)), (), name) for name in NAMES]
+    total = ports[0]
+    for port in ports[1:]:
+        total = Node(Add(), (total, port), f"and_{port.where}")
+    project = gw.compile(Graph(tuple(ports), (Node(Output("int"), (total,)),)), board="pynq-z2", io=io, vectors=8)
+    assert project.verification["status"] == "exact"
+
+
+def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for hls in ("vitis", "vivado", "catapult"):
+        gw.compile(tiny(), board="pynq-z2", hls=hls, vectors=8)
+    assert os.listdir(tmp_path) == []

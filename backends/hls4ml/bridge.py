@@ -38,11 +38,11 @@ template <class T> void gw_save(hls::stream<T> &data, const char *, size_t size)
 
 CALL = """#include "{folder}/firmware/{name}.cpp"
 // {count} vectors: inputs, outputs and traced tensors of one vector stand after each other.
-extern "C" void gw_run_{index}(long long count, const long long *in, long long *out, long long *trace,
+extern "C" void gw_run_{index}(long long count, const long long *gw_in_, long long *gw_out_, long long *trace,
                                const char *weights) {{
 {using}    gw_weights = weights;
     nnet::gw_trace = trace;
-    for (long long n = 0; n < count; n++) {{
+    while (count--) {{
 {body}    }}
     nnet::gw_trace = NULL;
 }}
@@ -70,10 +70,13 @@ def _body(project: Description) -> str:
     split = len(project.inputs)
     rows = [f"{declaration};" for declaration in project.variables]
     names = [_variable(d) for d in project.variables]
-    rows += [f"gw::load(in, {n}, {p.size}); in += {p.size};" for n, p in zip(names, project.inputs, strict=False)]
+    rows += [
+        f"gw::load(gw_in_, {n}, {p.size}); gw_in_ += {p.size};" for n, p in zip(names, project.inputs, strict=False)
+    ]
     rows.append(f"{project.name}({', '.join(names)});")
     rows += [
-        f"gw::store({n}, out, {p.size}); out += {p.size};" for n, p in zip(names[split:], project.outputs, strict=True)
+        f"gw::store({n}, gw_out_, {p.size}); gw_out_ += {p.size};"
+        for n, p in zip(names[split:], project.outputs, strict=True)
     ]
     return "".join(f"        {row}\n" for row in rows)
 
@@ -117,14 +120,16 @@ int main() {{
 #else
     std::ofstream log("tb_data/csim_results.log");
 #endif
-    std::vector<long long> in({n_in}), expected({n_out}), got({n_out});
+    std::vector<long long> gw_in_({n_in}), expected({n_out}), gw_out_({n_out});
     long vectors = 0, mismatches = 0;
-    while (read_numbers(features, in) && read_numbers(predictions, expected)) {{
-{body}        for (size_t i = 0; i < got.size(); i++) {{
-            log << got[i] << " ";
-            if (got[i] != expected[i] && mismatches++ < 10)
+    while (read_numbers(features, gw_in_) && read_numbers(predictions, expected)) {{
+        {{
+{body}        }}
+        for (size_t i = 0; i < gw_out_.size(); i++) {{
+            log << gw_out_[i] << " ";
+            if (gw_out_[i] != expected[i] && mismatches++ < 10)
                 std::cout << "ERROR: vector " << vectors << ", output " << i << ": expected " << expected[i] << ", got "
-                          << got[i] << std::endl;
+                          << gw_out_[i] << std::endl;
         }}
         log << std::endl;
         vectors++;
@@ -145,10 +150,10 @@ def bench_source(project: Description, vectors: int) -> str:
     names = [_variable(d) for d in project.variables]
     split = len(project.inputs)
     rows = [f"{declaration};" for declaration in project.variables]
-    rows += _moves("load", names[:split], project.inputs, "&in[{at}], {name}, {size}")
+    rows += _moves("load", names[:split], project.inputs, "&gw_in_[{at}], {name}, {size}")
     rows.append(f"{project.name}({', '.join(names)});")
-    rows += _moves("store", names[split:], project.outputs, "{name}, &got[{at}], {size}")
-    body = "".join(f"        {row}\n" for row in rows)
+    rows += _moves("store", names[split:], project.outputs, "{name}, &gw_out_[{at}], {size}")
+    body = "".join(f"            {row}\n" for row in rows)  # in a block of its own: ports have the user's names
     using = f"    using namespace {project.namespace};\n" if project.namespace else ""
     sizes = {"n_in": sum(p.size for p in project.inputs), "n_out": sum(p.size for p in project.outputs)}
     return BENCH.format(name=project.name, using=using, body=body, vectors=vectors, **sizes)

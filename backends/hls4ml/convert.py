@@ -49,14 +49,14 @@ def write(plan: Plan, options: Options, name: str) -> dict[str, bytes]:
         warnings.simplefilter("ignore")
         with redirect_stdout(StringIO()) as said:
             try:
-                model = _model(plan, options, name, folder)
+                model = _model(plan, options, name, f"{folder}/project")  # some writers put an archive beside it
                 _check(model, plan)
                 _write(model, options)
             except GatewrightError:
                 raise
             except Exception as error:  # hls4ml raises bare Exception, AssertionError, KeyError ...
                 raise _failure(error, said.getvalue()) from error
-        root = Path(folder)
+        root = Path(folder) / "project"
         paths = sorted(p for p in root.rglob("*") if p.is_file())
         files = {p.relative_to(root).as_posix(): p.read_bytes() for p in paths}
         return {path: _lasting(path, data, root, model.config.config["Stamp"]) for path, data in files.items()}
