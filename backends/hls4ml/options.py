@@ -167,9 +167,8 @@ def _check_distributed(reuse_factor: int | None, tool: str) -> None:
     if tool not in ("vitis", "vivado"):
         raise OptionError(f"{tool} has no strategy distributed_arithmetic", hint="vitis and vivado have")
     if find_spec("da4ml") is None:
-        raise OptionError(
-            "the strategy distributed_arithmetic needs the package da4ml", hint="pip install 'gatewright[distributed-arithmetic]'"
-        )
+        hint = "pip install 'gatewright[distributed-arithmetic]'"
+        raise OptionError("the strategy distributed_arithmetic needs the package da4ml", hint=hint)
     if reuse_factor not in (None, 1):
         raise OptionError(
             f"distributed_arithmetic with a reuse factor of {reuse_factor}",

@@ -247,7 +247,8 @@ class _Builder:
 
         if not self.options.verifiable:
             what = f"{op_name(node.op)} with these attributes, shapes and formats for {self.options.tool}"
-            raise refuse(node, what, "hls4ml has no layer for it there, and the kernels are for vitis and vivado")
+            hint = "hls4ml has no layer for it, our kernels are for vitis and vivado; --output logits drops a softmax"
+            raise refuse(node, what, hint)
         if type(node.op) not in KERNEL_RULES:
             raise refuse(node, f"{op_name(node.op)} with these attributes and shapes")
         kernel = KERNEL_RULES[type(node.op)](node)
