@@ -8,7 +8,8 @@
 //   x, y      arrays [n], row-major, channels last; or hls::stream of packs (nnet::array<T, N>), N = the last axis
 //   C         a struct of constants; always: n_in0, n_in1, ... (elements of each operand), n_out, reuse_factor; in most
 //             kernels: c_out = the last axis of the result
-//   trailing  tables of constants, as arrays of ap_[u]fixed
+//   trailing  tables of constants, as arrays of ap_[u]fixed. A function that becomes a process of its own declares them
+//             with their sizes (C::n_<name>) and says how they are partitioned; what it inlines gets pointers to them.
 // The array overload is one PIPELINEd function with all of its loops unrolled: II = C::reuse_factor where it
 // multiplies, else 1; latency = the depth of its arithmetic. The stream overload works on one pack per cycle where it
 // can.
@@ -84,12 +85,47 @@ template <int W> ap_int<W> wide(long long high, long long low) {
     return ap_int<W>(v + low);
 }
 
-// Where a periodic table of P entries has the one for channel c of pack p (packs of C channels): P is 1, or C times the
-// last axes.
-template <unsigned P, unsigned C> unsigned entry(unsigned p, unsigned c) {
+// ---- division by constants without dividers: one multiplication and a shift, exact for i < N
+//
+// With 2^n >= N, 2^d >= D, s = n + d and m = floor(2^s / D) + 1: 0 < m * D - 2^s <= D, so that i * m / 2^s exceeds
+// i / D by at most i / 2^s < 1 / D.
+
+template <unsigned long long V> struct log2_ceil {
+    static const int bits = 1 + log2_ceil<(V + 1) / 2>::bits;
+};
+template <> struct log2_ceil<1> { static const int bits = 0; };
+template <> struct log2_ceil<0> { static const int bits = 0; };
+
+template <unsigned N, unsigned D> unsigned quotient(unsigned i) {
     #pragma HLS INLINE
-    return P == 1 ? 0 : (p % (P < C ? 1 : P / C)) * C + c;
+    if (D >= N)
+        return 0;
+    if ((D & (D - 1)) == 0)
+        return i / D; // a shift
+    const int n = log2_ceil<N>::bits, s = n + log2_ceil<D>::bits;
+    const ap_uint<n + 1> v = i;
+    const ap_uint<n + 2> m = (1ULL << s) / D + 1;
+    const ap_uint<2 * n + 3> product = v * m;
+    return ap_uint<n + 1>(product >> s).to_uint();
 }
+
+template <unsigned N, unsigned D> unsigned remainder(unsigned i) {
+    #pragma HLS INLINE
+    return i - quotient<N, D>(i) * D;
+}
+
+// Where a periodic table of P entries has the one for channel c of pack p of the result: P is 1, or c_out times the
+// last axes.
+template <class C, unsigned P> unsigned entry(unsigned p, unsigned c) {
+    #pragma HLS INLINE
+    const unsigned packs = C::n_out / C::c_out;
+    return P == 1 ? 0 : remainder<packs, (P < C::c_out ? 1 : P / C::c_out)>(p) * unsigned(C::c_out) + c;
+}
+
+// How many entries of a periodic table one pack reads, each from a memory of its own.
+template <class C, unsigned P> struct table_lanes {
+    static const unsigned count = P < C::c_out ? P : unsigned(C::c_out);
+};
 
 // ---- operands in the unit of the result: (stored - zero) * factor
 
@@ -121,7 +157,7 @@ template <int Offset, class First, class... Rest> struct strided<Offset, First, 
     static const unsigned size = First::length * inner::size;
     static int at(unsigned i) {
         #pragma HLS INLINE
-        return int(i / inner::size) * First::stride + inner::at(i % inner::size);
+        return int(quotient<size, inner::size>(i)) * First::stride + inner::at(remainder<size, inner::size>(i));
     }
 };
 
@@ -136,7 +172,36 @@ struct y_map : strided<C::y_offset, axis<C::y_n0, C::y_s0>, axis<C::y_n1, C::y_s
                        axis<C::y_n3, C::y_s3>, axis<C::y_n4, C::y_s4>, axis<C::y_n5, C::y_s5>, axis<C::y_n6, C::y_s6>,
                        axis<C::y_n7, C::y_s7> > {};
 
+// ---- packs: kernels compute on plain arrays, which become registers
+
+template <class pack_T, class T> void unpack(const pack_T &pack, T x[pack_T::size]) {
+    #pragma HLS INLINE
+    for (unsigned c = 0; c < pack_T::size; c++) {
+        #pragma HLS UNROLL
+        x[c] = pack[c];
+    }
+}
+
+template <class pack_T, class T> pack_T packed(const T y[pack_T::size]) {
+    #pragma HLS INLINE
+    pack_T pack;
+    for (unsigned c = 0; c < pack_T::size; c++) {
+        #pragma HLS UNROLL
+        pack[c] = y[c];
+    }
+    return pack;
+}
+
 // ---- whole tensors
+
+// How many memories hold N elements that arrive in packs of P: a register each for small tensors, whose elements are
+// then read at any place in any number; else the greatest power of two within a pack (but 2), so that the memory of an
+// element is the low bits of its place. Two of the reads of a cycle can be served by one memory: with fewer, the tool
+// gives the loop a longer interval.
+template <unsigned N, unsigned P> struct memories {
+    static const unsigned fit = 1u << (log2_ceil<P + 1>::bits - 1 > 1 ? log2_ceil<P + 1>::bits - 1 : 1);
+    static const unsigned count = N <= 1024 ? N : fit;
+};
 
 // Read a whole tensor of N elements; II = 1.
 template <unsigned N, class pack_T, class T> void read_tensor(hls::stream<pack_T> &stream, T x[N]) {
@@ -177,9 +242,9 @@ void read_tensors(hls::stream<x_T> &xs, hls::stream<y_T> &ys, X x[N], Y y[M]) {
 
 // ---- the generic adapter: a Body computes pack p of the result from whole operands
 //
-// Body::pack<C>(x, p, y, tables...) writes the C::c_out elements of pack p. Streams: the operand is read into a memory
-// (banked by channel), then one pack leaves every C::reuse_factor cycles. Latency: packs in + packs out + depth;
-// memory: the whole operand.
+// Body::pack<C>(x, p, y, tables...) writes the C::c_out elements of pack p. Streams: the operand is read into memories,
+// then one pack leaves every C::reuse_factor cycles where the memories have the ports. Latency: packs in + packs out +
+// depth; memory: the whole operand.
 
 template <class Body, class C, class x_T, class y_T, class... K> void all_packs(const x_T *x, y_T *y, K... tables) {
     #pragma HLS INLINE
@@ -192,22 +257,23 @@ template <class Body, class C, class x_T, class y_T, class... K> void all_packs(
 template <class Body, class C, class x_T, class y_T, class... K>
 void buffered(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
     #pragma HLS INLINE
-    const unsigned banks = x_T::size;
+    const unsigned banks = memories<C::n_in0, x_T::size>::count;
     typename x_T::value_type whole[C::n_in0];
     #pragma HLS ARRAY_PARTITION variable=whole cyclic factor=banks
     read_tensor<C::n_in0>(x, whole);
     for (unsigned p = 0; p < C::n_out / y_T::size; p++) {
         #pragma HLS PIPELINE II=C::reuse_factor
-        y_T out;
-        Body::template pack<C>(whole, p, &out[0], tables...);
-        y.write(out);
+        typename y_T::value_type out[y_T::size];
+        #pragma HLS ARRAY_PARTITION variable=out complete
+        Body::template pack<C>(whole, p, out, tables...);
+        y.write(packed<y_T>(out));
     }
 }
 
 template <class Body, class C, class a_T, class b_T, class y_T, class... K>
 void buffered_pair(hls::stream<a_T> &a, hls::stream<b_T> &b, hls::stream<y_T> &y, K... tables) {
     #pragma HLS INLINE
-    const unsigned banks_a = a_T::size, banks_b = b_T::size;
+    const unsigned banks_a = memories<C::n_in0, a_T::size>::count, banks_b = memories<C::n_in1, b_T::size>::count;
     typename a_T::value_type first[C::n_in0];
     typename b_T::value_type second[C::n_in1];
     #pragma HLS ARRAY_PARTITION variable=first cyclic factor=banks_a
@@ -215,9 +281,10 @@ void buffered_pair(hls::stream<a_T> &a, hls::stream<b_T> &b, hls::stream<y_T> &y
     read_tensors<C::n_in0, C::n_in1>(a, b, first, second);
     for (unsigned p = 0; p < C::n_out / y_T::size; p++) {
         #pragma HLS PIPELINE II=C::reuse_factor
-        y_T out;
-        Body::template pack<C>(first, second, p, &out[0], tables...);
-        y.write(out);
+        typename y_T::value_type out[y_T::size];
+        #pragma HLS ARRAY_PARTITION variable=out complete
+        Body::template pack<C>(first, second, p, out, tables...);
+        y.write(packed<y_T>(out));
     }
 }
 
@@ -252,53 +319,56 @@ void each_pack(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
 // ---- a line buffer: result rows from the last C::depth rows of the operand (a row: one index of the first axis)
 //
 // Body::at<C, x_T>(rows, r, p, y, tables...) writes pack p of result row r and reads the operand through cell(rows, i,
-// j): element j of row i. Body::rows<C>(r) is how many operand rows must have arrived for result row r. The ring has
-// C::depth rows, a power of two, each a memory of its own with a bank per channel. Per result row: the rows that it
-// needs at one pack a cycle, then one result pack every C::reuse_factor cycles (more where a window reads over two
-// cells of one row: each bank has two ports).
+// place, c): channel c at a place of row i. Body::rows<C>(r) is how many operand rows must have arrived for result row
+// r. The ring has C::depth rows, a power of two; each channel of each row is a memory of its own. Per result row: the
+// rows that it needs at one pack a cycle, then one result pack every C::reuse_factor cycles, but at most two columns of
+// the window a cycle, because memories have two ports.
+//
+// cell reads one place of all rows and then chooses: whatever the row, the rows of one column of a window are the same
+// reads, so a memory is read once a column.
 
-template <class C, class T> T cell(const T *x, int i, unsigned j) { // the whole operand
+template <class C, class T> T cell(const T *x, int i, unsigned place, unsigned c) { // the whole operand
     #pragma HLS INLINE
-    return x[unsigned(i) * C::row_in + j];
+    return x[unsigned(i) * C::row_in + place * C::c_in + c];
 }
 
-template <class C, class T, size_t N> T cell(T (*rows)[N], int i, unsigned j) { // the ring
+template <class C, class T, size_t W, size_t N> T cell(T (*rows)[W][N], int i, unsigned place, unsigned c) { // the ring
     #pragma HLS INLINE
-    return rows[unsigned(i) & unsigned(C::depth - 1)][j];
-}
-
-template <unsigned N, class x_T, class T> void read_row(hls::stream<x_T> &x, T row[N]) {
-    #pragma HLS INLINE
-    for (unsigned p = 0; p < N / x_T::size; p++) {
-        #pragma HLS PIPELINE II=1
-        x_T in = x.read();
-        for (unsigned c = 0; c < x_T::size; c++) {
-            #pragma HLS UNROLL
-            row[p * x_T::size + c] = in[c];
-        }
+    const unsigned slot = unsigned(i) & unsigned(C::depth - 1);
+    T found = rows[0][place][c];
+    for (unsigned d = 1; d < C::depth; d++) {
+        #pragma HLS UNROLL
+        T other = rows[d][place][c];
+        found = d == slot ? other : found;
     }
+    return found;
 }
 
 template <class Body, class C, class x_T, class y_T, class... K>
 void by_rows(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
     #pragma HLS INLINE
-    const unsigned banks = x_T::size;
-    typename x_T::value_type rows[C::depth][C::row_in];
+    const unsigned columns = C::row_in / x_T::size, ports = (C::kernel1 * C::kernel2 + 1) / 2;
+    const unsigned interval = C::reuse_factor > ports ? unsigned(C::reuse_factor) : ports;
+    typename x_T::value_type rows[C::depth][columns][x_T::size];
     #pragma HLS ARRAY_PARTITION variable=rows complete dim=1
-    #pragma HLS ARRAY_PARTITION variable=rows cyclic factor=banks dim=2
+    #pragma HLS ARRAY_PARTITION variable=rows complete dim=3
     unsigned have = 0;
     for (unsigned r = 0; r < C::rows_out; r++) {
         for (unsigned n = 0; n < C::most_rows; n++) {
             if (have < Body::template rows<C>(r)) {
-                read_row<C::row_in>(x, rows[have & unsigned(C::depth - 1)]);
+                for (unsigned p = 0; p < columns; p++) {
+                    #pragma HLS PIPELINE II=1
+                    unpack(x.read(), rows[have & unsigned(C::depth - 1)][p]);
+                }
                 have++;
             }
         }
         for (unsigned p = 0; p < C::row_out / y_T::size; p++) {
-            #pragma HLS PIPELINE II=C::reuse_factor
-            y_T out;
-            Body::template at<C, typename x_T::value_type>(rows, r, p, &out[0], tables...);
-            y.write(out);
+            #pragma HLS PIPELINE II=interval
+            typename y_T::value_type out[y_T::size];
+            #pragma HLS ARRAY_PARTITION variable=out complete
+            Body::template at<C, typename x_T::value_type>(rows, r, p, out, tables...);
+            y.write(packed<y_T>(out));
         }
     }
     for (unsigned p = 0; p < C::packs_left; p++) { // what no window covers

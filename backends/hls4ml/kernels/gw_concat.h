@@ -379,7 +379,8 @@ void concat8(hls::stream<x0_T> &x0, hls::stream<x1_T> &x1, hls::stream<x2_T> &x2
 
 // One tensor and one constant: C::first says whether the constant comes first. Streams: as above.
 template <class x_T, class y_T, class C, class k_T>
-void concat_constant(x_T x[C::n_in0], y_T y[C::n_out], k_T *constant) {
+void concat_constant(x_T x[C::n_in0], y_T y[C::n_out], k_T constant[C::n_constant]) {
+    #pragma HLS ARRAY_PARTITION variable=constant complete
     #pragma HLS PIPELINE II=1
     const unsigned total = C::n_out / C::outer;
     join_part<C>(x, y, C::block0, C::first ? unsigned(C::block1) : 0, total, C::zero0, C::factor0);
@@ -400,9 +401,11 @@ template <class C, class y_T, class k_T> void constant_packs(hls::stream<y_T> &y
 }
 
 template <class x_T, class y_T, class C, class k_T>
-void concat_constant(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T *constant) {
-    for (unsigned o = 0; o < C::outer; o++) {
-        if (C::by_channel) {
+void concat_constant(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T constant[C::n_constant]) {
+    const unsigned lanes = C::by_channel ? unsigned(C::block1) : unsigned(y_T::size);
+    #pragma HLS ARRAY_PARTITION variable=constant cyclic factor=lanes
+    if (C::by_channel) {
+        for (unsigned o = 0; o < C::outer; o++) {
             #pragma HLS PIPELINE II=1
             y_T out;
             join_channels(x, out, C::first ? unsigned(C::block1) : 0, C::zero0, C::factor0);
@@ -412,7 +415,9 @@ void concat_constant(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T *constant) {
                     stored<typename y_T::value_type>(value(constant[o * C::block1 + c]));
             }
             y.write(out);
-        } else {
+        }
+    } else {
+        for (unsigned o = 0; o < C::outer; o++) {
             if (C::first)
                 constant_packs<C>(y, constant, o);
             join_packs(x, y, C::block0 / x_T::size, C::zero0, C::factor0);

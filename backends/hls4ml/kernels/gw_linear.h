@@ -58,9 +58,13 @@ void dense(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T w[C::n_weights], b_T b[
     for (unsigned p = 0; p < C::n_out / y_T::size; p++) {
         #pragma HLS PIPELINE II=C::reuse_factor
         x_T in = x.read();
-        y_T out;
-        dense_body::row<C>(&in[0], &out[0], w, b);
-        y.write(out);
+        typename x_T::value_type row[x_T::size];
+        typename y_T::value_type out[y_T::size];
+        #pragma HLS ARRAY_PARTITION variable=row complete
+        #pragma HLS ARRAY_PARTITION variable=out complete
+        unpack(in, row);
+        dense_body::row<C>(row, out, w, b);
+        y.write(packed<y_T>(out));
     }
 }
 
@@ -74,7 +78,8 @@ struct matmul_body {
     template <class C, class x_T, class y_T, class z_T>
     static void pack(const x_T *x, const y_T *y, unsigned p, z_T *z) {
         #pragma HLS INLINE
-        const unsigned batch = p / C::rows, m = p % C::rows;
+        const unsigned packs = C::n_out / C::c_out;
+        const unsigned batch = quotient<packs, C::rows>(p), m = remainder<packs, C::rows>(p);
         const int first = x_map<C>::at(batch) + int(m * C::inner), second = y_map<C>::at(batch);
         for (unsigned n = 0; n < C::c_out; n++) {
             #pragma HLS UNROLL
@@ -118,22 +123,29 @@ struct matmul_left_body {
     }
 };
 
-template <class x_T, class z_T, class C, class w_T> void matmul_right(x_T x[C::n_in0], z_T z[C::n_out], w_T *w) {
+template <class x_T, class z_T, class C, class w_T>
+void matmul_right(x_T x[C::n_in0], z_T z[C::n_out], w_T w[C::n_weights]) {
+    #pragma HLS ARRAY_PARTITION variable=w complete
     #pragma HLS PIPELINE II=C::reuse_factor
     all_packs<matmul_right_body, C>(x, z, w);
 }
 
 template <class x_T, class z_T, class C, class w_T>
-void matmul_right(hls::stream<x_T> &x, hls::stream<z_T> &z, w_T *w) {
+void matmul_right(hls::stream<x_T> &x, hls::stream<z_T> &z, w_T w[C::n_weights]) {
+    #pragma HLS ARRAY_PARTITION variable=w complete
     buffered<matmul_right_body, C>(x, z, w);
 }
 
-template <class x_T, class z_T, class C, class w_T> void matmul_left(x_T x[C::n_in0], z_T z[C::n_out], w_T *w) {
+template <class x_T, class z_T, class C, class w_T>
+void matmul_left(x_T x[C::n_in0], z_T z[C::n_out], w_T w[C::n_weights]) {
+    #pragma HLS ARRAY_PARTITION variable=w complete
     #pragma HLS PIPELINE II=C::reuse_factor
     all_packs<matmul_left_body, C>(x, z, w);
 }
 
-template <class x_T, class z_T, class C, class w_T> void matmul_left(hls::stream<x_T> &x, hls::stream<z_T> &z, w_T *w) {
+template <class x_T, class z_T, class C, class w_T>
+void matmul_left(hls::stream<x_T> &x, hls::stream<z_T> &z, w_T w[C::n_weights]) {
+    #pragma HLS ARRAY_PARTITION variable=w complete
     buffered<matmul_left_body, C>(x, z, w);
 }
 
@@ -158,10 +170,32 @@ inline bool tap_place(unsigned o, unsigned k, int stride, int dilation, int pad,
     return i >= 0 && i < length;
 }
 
-// The first element of a place within its row.
-template <class C> unsigned in_row(int i1, int i2) {
+// Which place of its row a tap reads: any one where it is not on the operand.
+template <class C> unsigned in_row(bool on, int i1, int i2) {
     #pragma HLS INLINE
-    return (unsigned(i1) * C::in2 + unsigned(i2)) * C::c_in;
+    return on ? unsigned(i1) * unsigned(C::in2) + unsigned(i2) : 0;
+}
+
+// The second and third index of pack p of a result row.
+template <class C> unsigned second(unsigned p) {
+    #pragma HLS INLINE
+    return quotient<C::out1 * C::out2, C::out2>(p);
+}
+
+template <class C> unsigned third(unsigned p) {
+    #pragma HLS INLINE
+    return remainder<C::out1 * C::out2, C::out2>(p);
+}
+
+// All channels of the operand under one tap, centred; 0 where it is not on the operand. The memory is read in any case.
+template <class C, class x_T, class R>
+void read_tap(R x, bool on, int i0, unsigned place, ap_int<bits<x_T>::width + 2> v[C::c_in]) {
+    #pragma HLS INLINE
+    for (unsigned c = 0; c < C::c_in; c++) {
+        #pragma HLS UNROLL
+        const x_T stored_value = cell<C>(x, on ? i0 : 0, place, c);
+        v[c] = on ? centred(stored_value, C::x_zero) : ap_int<bits<x_T>::width + 2>(0);
+    }
 }
 
 struct conv_body {
@@ -181,19 +215,17 @@ struct conv_body {
             #pragma HLS UNROLL
             int i0, i1, i2;
             bool on0 = tap_place(r, k / (C::kernel1 * C::kernel2), C::stride0, C::dilation0, C::pad0, C::in0, i0);
-            bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1,
+            bool on1 = tap_place(second<C>(p), k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1,
                                  i1);
-            bool on2 = tap_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
-            if (on0 && on1 && on2) {
-                const unsigned start = in_row<C>(i1, i2);
-                for (unsigned c = 0; c < each_in; c++) {
+            bool on2 = tap_place(third<C>(p), k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
+            ap_int<bits<x_T>::width + 2> v[C::c_in];
+            #pragma HLS ARRAY_PARTITION variable=v complete
+            read_tap<C, x_T>(x, on0 && on1 && on2, i0, in_row<C>(on1 && on2, i1, i2), v);
+            for (unsigned c = 0; c < each_in; c++) {
+                #pragma HLS UNROLL
+                for (unsigned f = 0; f < C::c_out; f++) {
                     #pragma HLS UNROLL
-                    for (unsigned f = 0; f < C::c_out; f++) {
-                        #pragma HLS UNROLL
-                        ap_int<bits<x_T>::width + 2> v = centred(cell<C>(x, i0, start + f / each_out * each_in + c),
-                                                                 C::x_zero);
-                        sum[f] += v * value(w[(k * each_in + c) * C::c_out + f]);
-                    }
+                    sum[f] += v[f / each_out * each_in + c] * value(w[(k * each_in + c) * C::c_out + f]);
                 }
             }
         }
@@ -224,17 +256,17 @@ void conv(hls::stream<x_T> &x, hls::stream<y_T> &y, w_T w[C::n_weights], b_T b[C
 //
 // C as for conv, with pad0.. = what is cropped before. w [kernel0, kernel1, kernel2, c_out / groups, c_in].
 
-inline bool source_place(unsigned o, unsigned k, int stride, int dilation, int crop, int length, int &i) {
+template <int stride, int N> bool source_place(unsigned o, unsigned k, int dilation, int crop, int length, int &i) {
     #pragma HLS INLINE
-    const int t = int(o) + crop - int(k) * dilation;
-    i = t / stride;
-    return t >= 0 && t % stride == 0 && i < length;
+    const int t = int(o) + crop - int(k) * dilation; // below N
+    i = t < 0 ? 0 : int(quotient<N, stride>(unsigned(t)));
+    return t >= 0 && t == i * stride && i < length;
 }
 
 struct conv_transpose_body {
     template <class C> static unsigned rows(unsigned r) {
         #pragma HLS INLINE
-        const unsigned n = (r + C::pad0) / C::stride0 + 1;
+        const unsigned n = quotient<C::rows_out + C::pad0, C::stride0>(r + C::pad0) + 1;
         return n > C::in0 ? unsigned(C::in0) : n;
     }
 
@@ -251,20 +283,21 @@ struct conv_transpose_body {
         for (unsigned k = 0; k < C::kernel0 * C::kernel1 * C::kernel2; k++) {
             #pragma HLS UNROLL
             int i0, i1, i2;
-            bool on0 = source_place(r, k / (C::kernel1 * C::kernel2), C::stride0, C::dilation0, C::pad0, C::in0, i0);
-            bool on1 = source_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1,
-                                    C::in1, i1);
-            bool on2 = source_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
-            if (on0 && on1 && on2) {
-                const unsigned start = in_row<C>(i1, i2);
-                for (unsigned f = 0; f < C::c_out; f++) {
+            bool on0 = source_place<C::stride0, C::rows_out + C::pad0>(r, k / (C::kernel1 * C::kernel2), C::dilation0,
+                                                                       C::pad0, C::in0, i0);
+            bool on1 = source_place<C::stride1, C::out1 + C::pad1>(second<C>(p), k / C::kernel2 % C::kernel1,
+                                                                   C::dilation1, C::pad1, C::in1, i1);
+            bool on2 = source_place<C::stride2, C::out2 + C::pad2>(third<C>(p), k % C::kernel2, C::dilation2, C::pad2,
+                                                                   C::in2, i2);
+            ap_int<bits<x_T>::width + 2> v[C::c_in];
+            #pragma HLS ARRAY_PARTITION variable=v complete
+            read_tap<C, x_T>(x, on0 && on1 && on2, i0, in_row<C>(on1 && on2, i1, i2), v);
+            for (unsigned f = 0; f < C::c_out; f++) {
+                #pragma HLS UNROLL
+                for (unsigned c = 0; c < each_in; c++) {
                     #pragma HLS UNROLL
-                    for (unsigned c = 0; c < each_in; c++) {
-                        #pragma HLS UNROLL
-                        const unsigned channel = f / each_out * each_in + c;
-                        ap_int<bits<x_T>::width + 2> v = centred(cell<C>(x, i0, start + channel), C::x_zero);
-                        sum[f] += v * value(w[(k * each_out + f % each_out) * C::c_in + channel]);
-                    }
+                    const unsigned channel = f / each_out * each_in + c;
+                    sum[f] += v[channel] * value(w[(k * each_out + f % each_out) * C::c_in + channel]);
                 }
             }
         }

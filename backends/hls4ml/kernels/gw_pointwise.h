@@ -115,7 +115,7 @@ struct rescale_body {
                        D *offset2_high, E *offset2_low, P *pivot, Z *zero, W *width, S *is_signed, L *lift) {
         #pragma HLS INLINE
         typedef ap_int<C::product_width> wide_t;
-        unsigned i = entry<C::period, C::c_out>(p, c);
+        unsigned i = entry<C, C::period>(p, c);
         typename bits<x_T>::value v = value(x);
         ap_int<C::multiplier_width> multiplier = (wide_t(value(multiplier_high[i])) << 48) + value(multiplier_low[i]);
         wide_t product = v * multiplier;
@@ -129,20 +129,64 @@ struct rescale_body {
     }
 };
 
-template <class x_T, class y_T, class C, class... K> void rescale(x_T x[C::n_in0], y_T y[C::n_out], K... tables) {
+template <class x_T, class y_T, class C> void rescale(x_T x[C::n_in0], y_T y[C::n_out]) {
     #pragma HLS PIPELINE II=1
-    each<rescale_body, C>(x, y, tables...);
+    each<rescale_body, C>(x, y);
 }
 
-template <class x_T, class y_T, class C, class... K>
-void rescale(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
-    each_pack<rescale_body, C>(x, y, tables...);
+template <class x_T, class y_T, class C> void rescale(hls::stream<x_T> &x, hls::stream<y_T> &y) {
+    each_pack<rescale_body, C>(x, y);
+}
+
+template <class x_T, class y_T, class C, class M, class N, class A, class B, class D, class E, class P, class Z,
+          class W, class S, class L>
+void rescale(x_T x[C::n_in0], y_T y[C::n_out], M multiplier_high[C::n_multiplier_high],
+             N multiplier_low[C::n_multiplier_low], A offset_high[C::n_offset_high], B offset_low[C::n_offset_low],
+             D offset2_high[C::n_offset2_high], E offset2_low[C::n_offset2_low], P pivot[C::n_pivot],
+             Z zero[C::n_zero], W width[C::n_width], S is_signed[C::n_is_signed], L lift[C::n_lift]) {
+    #pragma HLS ARRAY_PARTITION variable=multiplier_high complete
+    #pragma HLS ARRAY_PARTITION variable=multiplier_low complete
+    #pragma HLS ARRAY_PARTITION variable=offset_high complete
+    #pragma HLS ARRAY_PARTITION variable=offset_low complete
+    #pragma HLS ARRAY_PARTITION variable=offset2_high complete
+    #pragma HLS ARRAY_PARTITION variable=offset2_low complete
+    #pragma HLS ARRAY_PARTITION variable=pivot complete
+    #pragma HLS ARRAY_PARTITION variable=zero complete
+    #pragma HLS ARRAY_PARTITION variable=width complete
+    #pragma HLS ARRAY_PARTITION variable=is_signed complete
+    #pragma HLS ARRAY_PARTITION variable=lift complete
+    #pragma HLS PIPELINE II=1
+    each<rescale_body, C>(x, y, multiplier_high, multiplier_low, offset_high, offset_low, offset2_high, offset2_low,
+                          pivot, zero, width, is_signed, lift);
+}
+
+template <class x_T, class y_T, class C, class M, class N, class A, class B, class D, class E, class P, class Z,
+          class W, class S, class L>
+void rescale(hls::stream<x_T> &x, hls::stream<y_T> &y, M multiplier_high[C::n_multiplier_high],
+             N multiplier_low[C::n_multiplier_low], A offset_high[C::n_offset_high], B offset_low[C::n_offset_low],
+             D offset2_high[C::n_offset2_high], E offset2_low[C::n_offset2_low], P pivot[C::n_pivot],
+             Z zero[C::n_zero], W width[C::n_width], S is_signed[C::n_is_signed], L lift[C::n_lift]) {
+    const unsigned lanes = table_lanes<C, C::period>::count;
+    #pragma HLS ARRAY_PARTITION variable=multiplier_high cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=multiplier_low cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=offset_high cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=offset_low cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=offset2_high cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=offset2_low cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=pivot cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=zero cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=width cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=is_signed cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=lift cyclic factor=lanes
+    each_pack<rescale_body, C>(x, y, multiplier_high, multiplier_low, offset_high, offset_low, offset2_high,
+                               offset2_low, pivot, zero, width, is_signed, lift);
 }
 
 // ---- lookup: table[x - offset]
 //
-// A ROM per parallel element. C: offset. With a second table: right shifts, C::period of them, from the common format
-// of the tensor to the integer that its element stores.
+// A ROM with a port per parallel element: the tool makes a copy of the table for every two of them. C: offset. With a
+// second table: right shifts, C::period of them, from the common format of the tensor to the integer that its element
+// stores.
 
 struct lookup_body {
     template <class C, class y_T, class x_T, class t_T>
@@ -154,32 +198,68 @@ struct lookup_body {
     template <class C, class y_T, class x_T, class t_T, class s_T>
     static y_T element(const x_T &x, unsigned p, unsigned c, t_T *table, s_T *down) {
         #pragma HLS INLINE
-        typename bits<x_T>::value v = value(x) >> int(value(down[entry<C::period, C::c_out>(p, c)]));
+        typename bits<x_T>::value v = value(x) >> int(value(down[entry<C, C::period>(p, c)]));
         ap_uint<32> i = v - typename bits<x_T>::value(C::offset);
         return stored<y_T>(value(table[i.to_uint()]));
     }
 };
 
-template <class x_T, class y_T, class C, class... K> void lookup(x_T x[C::n_in0], y_T y[C::n_out], K... tables) {
+template <class x_T, class y_T, class C, class t_T>
+void lookup(x_T x[C::n_in0], y_T y[C::n_out], t_T table[C::n_table]) {
+#ifdef __VITIS_HLS__
+    #pragma HLS BIND_STORAGE variable=table type=rom_np
+#else
+    #pragma HLS RESOURCE variable=table core=ROM_nP_BRAM
+#endif
     #pragma HLS PIPELINE II=1
-    each<lookup_body, C>(x, y, tables...);
+    each<lookup_body, C>(x, y, table);
 }
 
-template <class x_T, class y_T, class C, class... K>
-void lookup(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
-    each_pack<lookup_body, C>(x, y, tables...);
+template <class x_T, class y_T, class C, class t_T>
+void lookup(hls::stream<x_T> &x, hls::stream<y_T> &y, t_T table[C::n_table]) {
+#ifdef __VITIS_HLS__
+    #pragma HLS BIND_STORAGE variable=table type=rom_np
+#else
+    #pragma HLS RESOURCE variable=table core=ROM_nP_BRAM
+#endif
+    each_pack<lookup_body, C>(x, y, table);
+}
+
+template <class x_T, class y_T, class C, class t_T, class s_T>
+void lookup(x_T x[C::n_in0], y_T y[C::n_out], t_T table[C::n_table], s_T down[C::n_down]) {
+#ifdef __VITIS_HLS__
+    #pragma HLS BIND_STORAGE variable=table type=rom_np
+#else
+    #pragma HLS RESOURCE variable=table core=ROM_nP_BRAM
+#endif
+    #pragma HLS ARRAY_PARTITION variable=down complete
+    #pragma HLS PIPELINE II=1
+    each<lookup_body, C>(x, y, table, down);
+}
+
+template <class x_T, class y_T, class C, class t_T, class s_T>
+void lookup(hls::stream<x_T> &x, hls::stream<y_T> &y, t_T table[C::n_table], s_T down[C::n_down]) {
+    const unsigned lanes = table_lanes<C, C::period>::count;
+#ifdef __VITIS_HLS__
+    #pragma HLS BIND_STORAGE variable=table type=rom_np
+#else
+    #pragma HLS RESOURCE variable=table core=ROM_nP_BRAM
+#endif
+    #pragma HLS ARRAY_PARTITION variable=down cyclic factor=lanes
+    each_pack<lookup_body, C>(x, y, table, down);
 }
 
 // ---- step: values[number of thresholds t with x >= t]
 //
 // A binary search over 2^C::levels - 1 ascending thresholds (the last ones out of reach): C::levels comparisons one
-// after the other. C: period = how many lists of thresholds there are (1, or as a periodic table).
+// after the other. Up to 1024 thresholds stand in registers. C: period = how many lists of thresholds there are (1, or
+// as a periodic table).
 
 struct step_body {
     template <class C, class y_T, class x_T, class t_T, class v_T>
     static y_T element(const x_T &x, unsigned p, unsigned c, t_T *thresholds, v_T *values) {
         #pragma HLS INLINE
-        const unsigned base = entry<C::period, C::c_out>(p, c) * ((1u << C::levels) - 1);
+        const unsigned base = entry<C, C::period>(p, c) * ((1u << C::levels) - 1);
         typename bits<x_T>::value v = value(x);
         unsigned k = 0;
         for (int level = int(C::levels) - 1; level >= 0; level--) {
@@ -192,13 +272,19 @@ struct step_body {
 };
 
 template <class x_T, class y_T, class C, class t_T, class v_T>
-void step(x_T x[C::n_in0], y_T y[C::n_out], t_T *thresholds, v_T *values) {
+void step(x_T x[C::n_in0], y_T y[C::n_out], t_T thresholds[C::n_thresholds], v_T values[C::n_values]) {
+    const unsigned banks = memories<C::n_thresholds, 1>::count, value_banks = memories<C::n_values, 1>::count;
+    #pragma HLS ARRAY_PARTITION variable=thresholds cyclic factor=banks
+    #pragma HLS ARRAY_PARTITION variable=values cyclic factor=value_banks
     #pragma HLS PIPELINE II=1
     each<step_body, C>(x, y, thresholds, values);
 }
 
 template <class x_T, class y_T, class C, class t_T, class v_T>
-void step(hls::stream<x_T> &x, hls::stream<y_T> &y, t_T *thresholds, v_T *values) {
+void step(hls::stream<x_T> &x, hls::stream<y_T> &y, t_T thresholds[C::n_thresholds], v_T values[C::n_values]) {
+    const unsigned banks = memories<C::n_thresholds, 1>::count, value_banks = memories<C::n_values, 1>::count;
+    #pragma HLS ARRAY_PARTITION variable=thresholds cyclic factor=banks
+    #pragma HLS ARRAY_PARTITION variable=values cyclic factor=value_banks
     each_pack<step_body, C>(x, y, thresholds, values);
 }
 
@@ -303,24 +389,48 @@ struct broadcast_body {
             #pragma HLS UNROLL
             unsigned i = p * C::c_out + c;
             z[c] = arithmetic<C, C::operation == 2>::template apply<z_T>(
-                centred(x[x_map<C>::at(i)], C::x_zero), value(x_factor[entry<C::x_period, C::c_out>(p, c)]),
-                centred(y[y_map<C>::at(i)], C::y_zero), value(y_factor[entry<C::y_period, C::c_out>(p, c)]));
+                centred(x[x_map<C>::at(i)], C::x_zero), value(x_factor[entry<C, C::x_period>(p, c)]),
+                centred(y[y_map<C>::at(i)], C::y_zero), value(y_factor[entry<C, C::y_period>(p, c)]));
         }
     }
 };
 
-template <class x_T, class y_T, class z_T, class C, class... K>
-void elementwise_broadcast(x_T x[C::n_in0], y_T y[C::n_in1], z_T z[C::n_out], K... tables) {
-    #pragma HLS PIPELINE II=1
+template <class C, class x_T, class y_T, class z_T, class... K>
+void all_broadcast(const x_T *x, const y_T *y, z_T *z, K... tables) {
+    #pragma HLS INLINE
     for (unsigned p = 0; p < C::n_out / C::c_out; p++) {
         #pragma HLS UNROLL
         broadcast_body::pack<C>(x, y, p, z + p * C::c_out, tables...);
     }
 }
 
-template <class x_T, class y_T, class z_T, class C, class... K>
-void elementwise_broadcast(hls::stream<x_T> &x, hls::stream<y_T> &y, hls::stream<z_T> &z, K... tables) {
-    buffered_pair<broadcast_body, C>(x, y, z, tables...);
+template <class x_T, class y_T, class z_T, class C>
+void elementwise_broadcast(x_T x[C::n_in0], y_T y[C::n_in1], z_T z[C::n_out]) {
+    #pragma HLS PIPELINE II=1
+    all_broadcast<C>(x, y, z);
+}
+
+template <class x_T, class y_T, class z_T, class C>
+void elementwise_broadcast(hls::stream<x_T> &x, hls::stream<y_T> &y, hls::stream<z_T> &z) {
+    buffered_pair<broadcast_body, C>(x, y, z);
+}
+
+template <class x_T, class y_T, class z_T, class C, class f_T, class g_T>
+void elementwise_broadcast(x_T x[C::n_in0], y_T y[C::n_in1], z_T z[C::n_out], f_T x_factors[C::n_x_factors],
+                           g_T y_factors[C::n_y_factors]) {
+    #pragma HLS ARRAY_PARTITION variable=x_factors complete
+    #pragma HLS ARRAY_PARTITION variable=y_factors complete
+    #pragma HLS PIPELINE II=1
+    all_broadcast<C>(x, y, z, x_factors, y_factors);
+}
+
+template <class x_T, class y_T, class z_T, class C, class f_T, class g_T>
+void elementwise_broadcast(hls::stream<x_T> &x, hls::stream<y_T> &y, hls::stream<z_T> &z,
+                           f_T x_factors[C::n_x_factors], g_T y_factors[C::n_y_factors]) {
+    const unsigned x_lanes = table_lanes<C, C::x_period>::count, y_lanes = table_lanes<C, C::y_period>::count;
+    #pragma HLS ARRAY_PARTITION variable=x_factors cyclic factor=x_lanes
+    #pragma HLS ARRAY_PARTITION variable=y_factors cyclic factor=y_lanes
+    buffered_pair<broadcast_body, C>(x, y, z, x_factors, y_factors);
 }
 
 // A tensor and a constant of C::period entries, already in the unit of the result; C::swapped: the constant is the
@@ -338,26 +448,48 @@ struct constant_body {
     static z_T element(const x_T &x, unsigned p, unsigned c, k_T *constants) {
         #pragma HLS INLINE
         return apply<C, z_T>(centred(x, C::x_zero), (long long)(C::x_factor),
-                             constants[entry<C::period, C::c_out>(p, c)]);
+                             constants[entry<C, C::period>(p, c)]);
     }
 
     template <class C, class z_T, class x_T, class k_T, class f_T>
     static z_T element(const x_T &x, unsigned p, unsigned c, k_T *constants, f_T *factors) {
         #pragma HLS INLINE
-        return apply<C, z_T>(centred(x, C::x_zero), value(factors[entry<C::x_period, C::c_out>(p, c)]),
-                             constants[entry<C::period, C::c_out>(p, c)]);
+        return apply<C, z_T>(centred(x, C::x_zero), value(factors[entry<C, C::x_period>(p, c)]),
+                             constants[entry<C, C::period>(p, c)]);
     }
 };
 
-template <class x_T, class z_T, class C, class... K>
-void elementwise_constant(x_T x[C::n_in0], z_T z[C::n_out], K... tables) {
+template <class x_T, class z_T, class C, class k_T>
+void elementwise_constant(x_T x[C::n_in0], z_T z[C::n_out], k_T constants[C::n_constants]) {
+    #pragma HLS ARRAY_PARTITION variable=constants complete
     #pragma HLS PIPELINE II=1
-    each<constant_body, C>(x, z, tables...);
+    each<constant_body, C>(x, z, constants);
 }
 
-template <class x_T, class z_T, class C, class... K>
-void elementwise_constant(hls::stream<x_T> &x, hls::stream<z_T> &z, K... tables) {
-    each_pack<constant_body, C>(x, z, tables...);
+template <class x_T, class z_T, class C, class k_T>
+void elementwise_constant(hls::stream<x_T> &x, hls::stream<z_T> &z, k_T constants[C::n_constants]) {
+    const unsigned lanes = table_lanes<C, C::period>::count;
+    #pragma HLS ARRAY_PARTITION variable=constants cyclic factor=lanes
+    each_pack<constant_body, C>(x, z, constants);
+}
+
+template <class x_T, class z_T, class C, class k_T, class f_T>
+void elementwise_constant(x_T x[C::n_in0], z_T z[C::n_out], k_T constants[C::n_constants],
+                          f_T x_factors[C::n_x_factors]) {
+    #pragma HLS ARRAY_PARTITION variable=constants complete
+    #pragma HLS ARRAY_PARTITION variable=x_factors complete
+    #pragma HLS PIPELINE II=1
+    each<constant_body, C>(x, z, constants, x_factors);
+}
+
+template <class x_T, class z_T, class C, class k_T, class f_T>
+void elementwise_constant(hls::stream<x_T> &x, hls::stream<z_T> &z, k_T constants[C::n_constants],
+                          f_T x_factors[C::n_x_factors]) {
+    const unsigned lanes = table_lanes<C, C::period>::count;
+    const unsigned x_lanes = table_lanes<C, C::x_period>::count;
+    #pragma HLS ARRAY_PARTITION variable=constants cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=x_factors cyclic factor=x_lanes
+    each_pack<constant_body, C>(x, z, constants, x_factors);
 }
 
 // A tensor that broadcasts to the larger shape of a constant: x_map. Streams buffer the tensor. One or two tables as
@@ -373,15 +505,37 @@ struct constant_broadcast_body {
     }
 };
 
-template <class x_T, class z_T, class C, class... K>
-void elementwise_constant_broadcast(x_T x[C::n_in0], z_T z[C::n_out], K... tables) {
+template <class x_T, class z_T, class C, class k_T>
+void elementwise_constant_broadcast(x_T x[C::n_in0], z_T z[C::n_out], k_T constants[C::n_constants]) {
+    #pragma HLS ARRAY_PARTITION variable=constants complete
     #pragma HLS PIPELINE II=1
-    all_packs<constant_broadcast_body, C>(x, z, tables...);
+    all_packs<constant_broadcast_body, C>(x, z, constants);
 }
 
-template <class x_T, class z_T, class C, class... K>
-void elementwise_constant_broadcast(hls::stream<x_T> &x, hls::stream<z_T> &z, K... tables) {
-    buffered<constant_broadcast_body, C>(x, z, tables...);
+template <class x_T, class z_T, class C, class k_T>
+void elementwise_constant_broadcast(hls::stream<x_T> &x, hls::stream<z_T> &z, k_T constants[C::n_constants]) {
+    const unsigned lanes = table_lanes<C, C::period>::count;
+    #pragma HLS ARRAY_PARTITION variable=constants cyclic factor=lanes
+    buffered<constant_broadcast_body, C>(x, z, constants);
+}
+
+template <class x_T, class z_T, class C, class k_T, class f_T>
+void elementwise_constant_broadcast(x_T x[C::n_in0], z_T z[C::n_out], k_T constants[C::n_constants],
+                                    f_T x_factors[C::n_x_factors]) {
+    #pragma HLS ARRAY_PARTITION variable=constants complete
+    #pragma HLS ARRAY_PARTITION variable=x_factors complete
+    #pragma HLS PIPELINE II=1
+    all_packs<constant_broadcast_body, C>(x, z, constants, x_factors);
+}
+
+template <class x_T, class z_T, class C, class k_T, class f_T>
+void elementwise_constant_broadcast(hls::stream<x_T> &x, hls::stream<z_T> &z, k_T constants[C::n_constants],
+                                    f_T x_factors[C::n_x_factors]) {
+    const unsigned lanes = table_lanes<C, C::period>::count;
+    const unsigned x_lanes = table_lanes<C, C::x_period>::count;
+    #pragma HLS ARRAY_PARTITION variable=constants cyclic factor=lanes
+    #pragma HLS ARRAY_PARTITION variable=x_factors cyclic factor=x_lanes
+    buffered<constant_broadcast_body, C>(x, z, constants, x_factors);
 }
 
 } // namespace gw

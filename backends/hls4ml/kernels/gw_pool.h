@@ -44,18 +44,18 @@ struct pool_body {
             #pragma HLS UNROLL
             int i0, i1, i2;
             bool on0 = tap_place(r, k / (C::kernel1 * C::kernel2), C::stride0, C::dilation0, C::pad0, C::in0, i0);
-            bool on1 = tap_place(p / C::out2, k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1,
+            bool on1 = tap_place(second<C>(p), k / C::kernel2 % C::kernel1, C::stride1, C::dilation1, C::pad1, C::in1,
                                  i1);
-            bool on2 = tap_place(p % C::out2, k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
-            if (on0 && on1 && on2) {
-                const unsigned start = in_row<C>(i1, i2);
-                for (unsigned c = 0; c < C::c_out; c++) {
-                    #pragma HLS UNROLL
-                    acc_t v = centred(cell<C>(x, i0, start + c), C::x_zero);
-                    sum[c] = fold<C>(sum[c], v, empty);
-                }
-                empty = false;
+            bool on2 = tap_place(third<C>(p), k % C::kernel2, C::stride2, C::dilation2, C::pad2, C::in2, i2);
+            const bool on = on0 && on1 && on2;
+            ap_int<bits<x_T>::width + 2> v[C::c_in];
+            #pragma HLS ARRAY_PARTITION variable=v complete
+            read_tap<C, x_T>(x, on, i0, in_row<C>(on1 && on2, i1, i2), v);
+            for (unsigned c = 0; c < C::c_out; c++) {
+                #pragma HLS UNROLL
+                sum[c] = on ? fold<C>(sum[c], acc_t(v[c]), empty) : sum[c];
             }
+            empty = empty && !on;
         }
         for (unsigned c = 0; c < C::c_out; c++) {
             #pragma HLS UNROLL

@@ -84,12 +84,17 @@ struct gather_body {
     }
 };
 
-template <class x_T, class y_T, class C, class k_T> void gather(x_T x[C::n_in0], y_T y[C::n_out], k_T *places) {
+template <class x_T, class y_T, class C, class k_T>
+void gather(x_T x[C::n_in0], y_T y[C::n_out], k_T places[C::n_places]) {
+    #pragma HLS ARRAY_PARTITION variable=places complete
     #pragma HLS PIPELINE II=1
     all_packs<gather_body, C>(x, y, places);
 }
 
-template <class x_T, class y_T, class C, class k_T> void gather(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T *places) {
+template <class x_T, class y_T, class C, class k_T>
+void gather(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T places[C::n_places]) {
+    const unsigned lanes = C::c_out;
+    #pragma HLS ARRAY_PARTITION variable=places cyclic factor=lanes
     buffered<gather_body, C>(x, y, places);
 }
 
@@ -99,19 +104,22 @@ template <class x_T, class y_T, class C, class k_T> void gather(hls::stream<x_T>
 // Arrays: wires by x_map, or by a second table with the places. Streams: one pack of the operand a cycle, nothing
 // buffered; keep[p] says whether its pack p stays.
 
-template <class x_T, class y_T, class C, class k_T> void keep_packs(x_T x[C::n_in0], y_T y[C::n_out], k_T *) {
+template <class x_T, class y_T, class C, class k_T>
+void keep_packs(x_T x[C::n_in0], y_T y[C::n_out], k_T[C::n_keep]) {
     #pragma HLS PIPELINE II=1
     all_packs<move_body, C>(x, y);
 }
 
 template <class x_T, class y_T, class C, class k_T, class g_T>
-void keep_packs(x_T x[C::n_in0], y_T y[C::n_out], k_T *, g_T *places) {
+void keep_packs(x_T x[C::n_in0], y_T y[C::n_out], k_T[C::n_keep], g_T places[C::n_places]) {
+    #pragma HLS ARRAY_PARTITION variable=places complete
     #pragma HLS PIPELINE II=1
     all_packs<gather_body, C>(x, y, places);
 }
 
-template <class x_T, class y_T, class C, class k_T, class... K>
-void keep_packs(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T *keep, K...) {
+template <class x_T, class y_T, class C, class k_T>
+void keep_stream(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T *keep) {
+    #pragma HLS INLINE
     for (unsigned p = 0; p < C::n_in0 / x_T::size; p++) {
         #pragma HLS PIPELINE II=1
         x_T in = x.read();
@@ -126,6 +134,16 @@ void keep_packs(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T *keep, K...) {
     }
 }
 
+template <class x_T, class y_T, class C, class k_T>
+void keep_packs(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T keep[C::n_keep]) {
+    keep_stream<x_T, y_T, C>(x, y, keep);
+}
+
+template <class x_T, class y_T, class C, class k_T, class g_T>
+void keep_packs(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T keep[C::n_keep], g_T[C::n_places]) {
+    keep_stream<x_T, y_T, C>(x, y, keep);
+}
+
 // ---- pad: C::value (a stored integer) around up to four axes
 //
 // C: in0..in3, out0..out3 lengths, pad0..pad3 before (the last axis is the channels), x_zero.
@@ -133,9 +151,10 @@ void keep_packs(hls::stream<x_T> &x, hls::stream<y_T> &y, k_T *keep, K...) {
 
 template <class C> bool inside(unsigned p, unsigned &place) {
     #pragma HLS INLINE
-    const int i0 = int(p / (C::out1 * C::out2)) - int(C::pad0);
-    const int i1 = int(p / C::out2 % C::out1) - int(C::pad1);
-    const int i2 = int(p % C::out2) - int(C::pad2);
+    const unsigned row = remainder<C::out0 * C::out1 * C::out2, C::out1 * C::out2>(p);
+    const int i0 = int(quotient<C::out0 * C::out1 * C::out2, C::out1 * C::out2>(p)) - int(C::pad0);
+    const int i1 = int(quotient<C::out1 * C::out2, C::out2>(row)) - int(C::pad1);
+    const int i2 = int(remainder<C::out1 * C::out2, C::out2>(row)) - int(C::pad2);
     place = (unsigned(i0) * C::in1 + unsigned(i1)) * C::in2 + unsigned(i2);
     return i0 >= 0 && i0 < int(C::in0) && i1 >= 0 && i1 < int(C::in1) && i2 >= 0 && i2 < int(C::in2);
 }
@@ -166,12 +185,14 @@ template <class x_T, class y_T, class C> void pad(hls::stream<x_T> &x, hls::stre
         #pragma HLS PIPELINE II=1
         unsigned place;
         const bool real = inside<C>(p, place);
-        x_T in;
+        typename x_T::value_type row[x_T::size];
+        typename y_T::value_type out[y_T::size];
+        #pragma HLS ARRAY_PARTITION variable=row complete
+        #pragma HLS ARRAY_PARTITION variable=out complete
         if (real)
-            in = x.read();
-        y_T out;
-        padded_pack<C>(&in[0], real, &out[0]);
-        y.write(out);
+            unpack(x.read(), row);
+        padded_pack<C>(row, real, out);
+        y.write(packed<y_T>(out));
     }
 }
 
