@@ -60,11 +60,17 @@ class _Walk:
         inputs = tuple(self._input(info) for info in infos)
         for node in self.proto.node:
             self._node(node)
-        if not self.proto.output:
-            raise self._damaged("it has no outputs")
+        self._check_outputs([info.name for info in self.proto.output])
         outputs = tuple(o for o in map(self._output, self.proto.output) if o is not None)
         raise_all(self.errors)
         return Graph(inputs, outputs, name, "onnx", tuple(self.notes))
+
+    def _check_outputs(self, names: list[str]) -> None:
+        if not names:
+            raise self._damaged("it has no outputs")
+        twice = next((n for n in names if names.count(n) > 1), None)
+        if twice is not None:
+            raise self._damaged(f"two outputs are called {twice!r}")
 
     def _damaged(self, what: str) -> FileError:
         return FileError(what, where=self.source, hint=DAMAGED)
@@ -119,7 +125,6 @@ class _Walk:
         if any(v is None and name for v, name in zip(inputs, proto.input, strict=True)):
             return None
         attributes = Attributes(self._attributes(proto, place), where=place)
-        outputs = sum(1 for o in proto.output if o)
         call = Call(
             proto.op_type,
             self._unique(self._title(proto)),
@@ -127,7 +132,7 @@ class _Walk:
             self.opset,
             inputs,
             attributes,
-            outputs,
+            len(proto.output),
             self.batch,
             self.notes,
         )

@@ -95,7 +95,7 @@ class Call:
 
     ``name`` is unique in the model and becomes ``Node.where``; ``place`` is the file, the operator and its name, for
     errors;
-    ``outputs`` counts the outputs that have a name; ``notes`` collects sentences for the user.
+    ``outputs`` counts the outputs, those without a name too; ``notes`` collects sentences for the user.
     """
 
     op: str

@@ -106,9 +106,18 @@ def power(call: Call) -> Node:
         one = uniform(exponent.variants[0])
         exponent = Known(tuple(v.astype(np.float32) for v in exponent.variants))
         call.inputs = [call.inputs[0], exponent]
-        if one is not None and exponent.variants[0].ndim <= call.rank(0):
+        if one is not None and not _grows(call, exponent):
             return _to_the(call, call.flow(), one)
     return call.node(Power(), *operands(call, (0, 1)))
+
+
+def _grows(call: Call, exponent: Known) -> bool:
+    """Whether the base is broadcast to the shape of a constant exponent (or does not fit it, found out later)."""
+    rank = call.rank(0, 1)
+    if exponent.variants[0].ndim > call.rank(0):
+        return True
+    sizes = call.sample(exponent, rank, "input 1").shape
+    return any(n not in (1, m) for n, m in zip(sizes[::-1], call.flow().shape[::-1], strict=False))
 
 
 def _to_the(call: Call, x: Node, exponent: float) -> Node:

@@ -8,9 +8,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from gatewright.frontend.onnx import from_object
-from gatewright.graph import Graph, NDArray, ShapeError, UnsupportedError
+from gatewright.graph import FileError, Graph, NDArray, ShapeError, UnsupportedError
 
-from .cases import Case, In, close, floats, ints, model, ours, reference
+from .cases import Case, In, check, close, floats, ints, model, ours, reference
 
 make = helper.make_node
 
@@ -250,4 +250,28 @@ def test_declared_output_shape_must_be_right() -> None:
     proto = Case("Relu", (In((3,)),)).model()
     proto.graph.output[0].CopyFrom(helper.make_tensor_value_info("y0", TensorProto.FLOAT, ["N", 4]))
     with pytest.raises(ShapeError, match="the file says"):
+        from_object(proto)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_a_power_with_an_exponent_of_more_elements_grows(dtype: type) -> None:
+    check(Case("Pow", (In((1, 4), 0.2, 2.0), np.full((3, 4), 2, dtype))))
+    check(Case("Pow", (In((3, 4)), np.full((1, 1, 4), 2, dtype))))
+
+
+def test_a_power_whose_exponent_meets_the_batch_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="batch"):
+        from_object(Case("Pow", (In((4,)), np.full((3, 1), 2.0, np.float32))).model())
+
+
+def test_parts_of_a_split_without_a_name_count() -> None:
+    proto = network([make("Split", ["x"], ["y", "", "c"], axis=1)], ["N", 6], opset=13)
+    x = floats(2, 6)
+    close(ours(from_object(proto), {"x": x}), [x[:, :2]])
+
+
+def test_two_outputs_of_one_name_are_refused() -> None:
+    proto = network([make("Relu", ["x"], ["y"])], ["N", 6])
+    proto.graph.output.append(proto.graph.output[0])
+    with pytest.raises(FileError, match="two outputs are called 'y'"):
         from_object(proto)
