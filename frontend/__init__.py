@@ -19,13 +19,11 @@ def load(model: Any, *, weights: str | Path | None = None) -> Graph:
     Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for
     several) for what cannot be imported exactly.
     """
-    if isinstance(model, Graph):
-        return model
     if isinstance(model, (str, Path)):
         return _load_file(Path(model), None if weights is None else Path(weights))
     if weights is not None:
         raise UnsupportedError("weights= goes with a .json file", hint="a live model has its own weights")
-    return _load_object(model)
+    return model if isinstance(model, Graph) else _load_object(model)
 
 
 def _load_file(path: Path, weights: Path | None) -> Graph:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ...graph import FileError, GatewrightError, Graph, UnsupportedError
+from ..attributes import raise_all
 from .archive import Store, check_depth, guarded, open_store, parse_json, plain, read_bytes, read_member
 from .assemble import assemble, check_model, unknown
 from .config import Entry, dialect_of, mapping, parse
 from .registry import Dialect
-from .weights import read_live, read_store
+from .weights import own_functions, read_live, read_store
 
 __all__ = ["from_object", "load_file"]
 
@@ -113,6 +114,7 @@ def from_object(model: Any) -> Graph:
     config = _completed(config, model)
     kind = next((c.__name__ for c in type(model).__mro__ if c.__name__ in ("Sequential", "Functional")), "Model")
     root = _root({"class_name": kind, "config": config, "build_config": _built(model)}, where)
+    raise_all(own_functions(root, model))
     with guarded(where):
         arrays = read_live(root, model)
     dialect = Dialect.TF_KERAS if "tf_keras" in packages else Dialect.KERAS3

@@ -23,6 +23,8 @@ REFUSED = {
     "Masking": "masks are not carried; cut or pad the sequences to one length before the model",
 }
 """Layers that are refused on purpose, and what to try."""
+NO_FRAMEWORK = ("BinaryDense",)
+"""Layers that no framework has: each author defines the same class."""
 MAX_ELEMENTS = 1 << 28
 MAX_SIDE = 1 << 16
 
@@ -61,13 +63,19 @@ def unknown(root: Entry) -> list[UnsupportedError]:
 
 
 def known(entry: Entry) -> bool:
-    """Whether the class can be imported. Functions of ``keras.ops`` share names with layers, but not their meaning."""
-    return entry.class_name in LAYERS and ".ops" not in entry.module
+    """Whether the class can be imported.
+
+    Functions of ``keras.ops`` and classes of the author share names with layers, but not their meaning.
+    """
+    mine = entry.own and entry.class_name not in NO_FRAMEWORK
+    return entry.class_name in LAYERS and ".ops" not in entry.module and not mine
 
 
 def _unknown(entry: Entry) -> UnsupportedError:
     hint = REFUSED.get(entry.class_name, "see docs/keras.md for the layers that are; or export the model to ONNX")
     kind = f"the function {entry.module}.{entry.class_name}" if ".ops" in entry.module else f"layer {entry.class_name}"
+    if entry.own and entry.class_name in LAYERS:
+        kind = f"a layer class of your own called {entry.class_name}"
     return UnsupportedError(f"{kind} is not supported", where=entry.where, hint=hint)
 
 
@@ -208,6 +216,8 @@ class Assembly:
         self, entry: Entry, values: list[Node], options: Mapping[str, Any], guessed: bool, errors: list[GatewrightError]
     ) -> list[Node] | None:
         try:
+            if not entry.is_model and not known(entry):
+                raise _unknown(entry)
             _check_options(entry, options)
             if entry.is_model:
                 return self.model(entry, values)
@@ -286,7 +296,14 @@ def _check_options(entry: Entry, options: Mapping[str, Any]) -> None:
     """Look at the arguments of a call that are no tensors: only those are right that leave inference as it is."""
     with Attributes(options, where=entry.where) as call:
         call.expect("training", None, False, hint="call the layer without training=True")
-        call.expect("mask", None, hint="masks are not carried")
+        if not _is_nothing(mask := call.take("mask", None)):
+            raise call.refusal("mask", mask, "masks are not carried")
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether a structure (the mask of each tensor, for instance) holds nothing but None."""
+    items = list(value.values()) if isinstance(value, Mapping) else value
+    return all(map(_is_nothing, items)) if isinstance(items, list) else items is None
 
 
 def input_shape(entry: Entry) -> Any:

@@ -64,10 +64,10 @@ class Calls:
     def _call(self, node: Any, layer: Entry) -> Call:
         where = layer.where
         if isinstance(node, Mapping) and "args" in node:
-            return self._call_3(node, where)
+            return self._call_3(node, layer)
         refs: list[Ref] = []
         options: dict[str, Any] = {}
-        for item in legacy_items(node, where):
+        for item in legacy_items(_by_input(layer, node), where):
             refs.append(self.resolve(_reference(item[:3], where)))
             if len(item) > 3 and item[3]:
                 if not isinstance(item[3], Mapping):
@@ -80,17 +80,18 @@ class Calls:
             )
         return Call(tuple(refs), options)
 
-    def _call_3(self, node: Mapping[str, Any], where: str) -> Call:
+    def _call_3(self, node: Mapping[str, Any], layer: Entry) -> Call:
+        where = layer.where
         with Attributes(node, where=where) as call:
             args, kwargs = call.take("args"), dict(call.take("kwargs", {}))
         if not isinstance(args, list):
             raise FileError("the arguments of a call are no list", where=where, hint="save the model again")
         first, *rest = args if args else [kwargs.pop("inputs", None)]
-        if any(v not in (None, False) for v in rest):
+        if any(v is not None and v is not False for v in rest):
             raise UnsupportedError(
                 f"a call with arguments {str(rest)[:80]}", where=where, hint="pass all inputs as one list"
             )
-        return Call(tuple(self.resolve(r) for r in _tensors(first, where)), kwargs)
+        return Call(tuple(self.resolve(r) for r in _tensors(_by_input(layer, first), where)), kwargs)
 
     def in_order(self, ready: set[Key]) -> Iterator[tuple[Key, Call]]:
         """Give the calls so that each comes after those it reads. Raises FileError for loops and loose ends."""
@@ -121,10 +122,13 @@ class Calls:
 
 
 def references(value: Any, entry: Entry) -> list[tuple[str, int, int]]:
-    """Read ``input_layers`` or ``output_layers``: one reference, or a list or dictionary of them, nested in any way."""
+    """Read ``input_layers`` or ``output_layers``: one reference, or a list or dictionary of them, nested in any way.
+
+    Keras numbers the tensors of a dictionary in the order of its sorted keys.
+    """
     if _is_reference(value):
         return [_reference(value, entry.where)]
-    items = list(value.values()) if isinstance(value, Mapping) else value
+    items = [value[key] for key in sorted(value)] if isinstance(value, Mapping) else value
     if not isinstance(items, list) or not items:
         raise FileError("the model does not say its inputs and outputs", where=entry.where, hint="save the model again")
     return [ref for item in items for ref in references(item, entry)]
@@ -146,11 +150,26 @@ def _reference(value: Any, where: str) -> tuple[str, int, int]:
     return value[0], value[1], value[2]
 
 
+def _by_input(layer: Entry, value: Any) -> Any:
+    """Give what a call passes in the order of the called model's inputs, where a dictionary names these.
+
+    Source: ``_standardize_inputs`` of Keras 3, ``_flatten_to_reference_inputs`` of tf-keras (models/functional.py,
+    engine/functional.py); any other dictionary goes by its sorted keys.
+    """
+    inputs = layer.config.get("input_layers")
+    if not isinstance(value, Mapping) or not layer.is_model or inputs is None or isinstance(inputs, Mapping):
+        return value
+    names = [name for name, *_ in references(inputs, layer)]
+    return [value[name] for name in names] if set(names) <= set(value) else value
+
+
 def legacy_items(node: Any, where: str) -> list[list[Any]]:
     """Give the references ``[layer, call, tensor, options]`` of one call in the format of Keras 2."""
     if isinstance(node, list) and node and isinstance(node[0], str):
         return [node]
-    items = [i for v in node.values() for i in legacy_items(v, where)] if isinstance(node, Mapping) else node
+    if isinstance(node, Mapping):
+        return [i for key in sorted(node) for i in legacy_items(node[key], where)]
+    items = node
     if not isinstance(items, list) or not all(isinstance(i, list) for i in items):
         raise FileError(f"a call of the form {str(node)[:80]}", where=where, hint="save the model again")
     return items

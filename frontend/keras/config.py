@@ -9,10 +9,12 @@ from ..attributes import Attributes
 from .registry import Dialect
 
 MODELS = ("Sequential", "Functional", "Model")
+FRAMEWORKS = ("keras", "tf_keras", "tensorflow", "qkeras")
+"""Packages whose classes are what their names say."""
 WRAPPERS = ("TimeDistributed",)
 ENTRY_KEYS = {
-    "module": "where the class is defined; the class name says it",
-    "registered_name": "the class name says it",
+    "module": "read with the layer",
+    "registered_name": "read with the layer",
     "build_config": "read for models that have no input layer; else shapes are computed",
     "compile_config": "how to train",
     "shared_object_id": "only tells which objects are one in memory",
@@ -26,7 +28,8 @@ ENTRY_KEYS = {
 class Entry:
     """One layer (or model) of a configuration. ``path`` is unique in the file; ``children`` are the layers of a model,
     or what a wrapper wraps; ``inbound`` are its calls as the file has them; ``built`` is the shape it was
-    built for, if known; entries with the same number ``shared`` were one object in memory.
+    built for, if known; entries with the same number ``shared`` were one object in memory. ``own``: the class is not
+    of a framework, but of the model's author, who may have called it as one of a framework.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Entry:
     shared: Any = None
     inbound: tuple[Any, ...] = ()
     children: tuple["Entry", ...] = field(default=())
+    own: bool = False
 
     @property
     def is_model(self) -> bool:
@@ -81,13 +85,20 @@ def parse(data: Mapping[str, Any], where: str, prefix: str = "", depth: int = 0)
     here = f"{where}: {path} ({class_name})"
     if depth:
         _check_entry(data, here)
+    module, build = str(data.get("module") or ""), data.get("build_config")
+    own = _is_own(class_name, str(data.get("registered_name") or ""), module)
     class_name = class_name.rpartition(">")[2]
     children = _children(class_name, config, where, f"{path}/" if depth else "", depth)
     inbound = sequence(data.get("inbound_nodes") or [], "inbound_nodes", here)
-    module, build = str(data.get("module") or ""), data.get("build_config")
     built = build.get("input_shape") if isinstance(build, Mapping) else None
     shared = data.get("shared_object_id")
-    return Entry(name, class_name, module, config, path, here, built, shared, tuple(inbound), children)
+    return Entry(name, class_name, module, config, path, here, built, shared, tuple(inbound), children, own)
+
+
+def _is_own(class_name: str, registered: str, module: str) -> bool:
+    """Whether a class is not of a framework: Keras registers only others, as ``package>name``."""
+    package = (registered or class_name).rpartition(">")[0]
+    return bool(registered or package) and not {module.partition(".")[0], package} & set(FRAMEWORKS)
 
 
 def _check_entry(data: Mapping[str, Any], where: str) -> None:

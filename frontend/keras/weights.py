@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import FileError, GatewrightError, NDArray, ShapeError
+from ...graph import FileError, GatewrightError, NDArray, ShapeError, UnsupportedError
 from ..attributes import raise_all
 from .archive import Store, damaged
-from .config import Entry
-from .registry import LAYERS, Weight
+from .config import FRAMEWORKS, Entry
+from .registry import ACTIVATIONS, LAYERS, Weight
 
 Arrays = Mapping[Entry, Mapping[str, NDArray]]
 """The named weights of each layer that has some."""
 
+OWN_NAMES = ("binary_tanh",)
+"""Activations that no framework has: each author defines the same function."""
 NOT_WEIGHTS = ("optimizer", "seed_generator", "_metrics", "metrics", "optimizer_weights")
 """Groups beside the weights: the state of training and of random generators."""
 
@@ -193,9 +195,8 @@ def _unused(store: Store, used: set[str]) -> Iterator[str]:
             pending.append(here)
 
 
-def read_live(root: Entry, model: Any) -> Arrays:
-    """Read the weights of a live model through ``get_weights`` of its layers."""
-    result: dict[Entry, dict[str, NDArray]] = {}
+def live_layers(root: Entry, model: Any) -> Iterator[tuple[Entry, Any]]:
+    """Give each layer of a live model that is no model or wrapper itself."""
     pairs = [(root, model)]
     while pairs:
         entry, thing = pairs.pop()
@@ -204,7 +205,25 @@ def read_live(root: Entry, model: Any) -> Arrays:
             pairs += [(child, layers[child.name]) for child in entry.children if child.name in layers]
         elif entry.children:
             pairs.append((entry.children[0], thing.layer))
-        elif wanted := stored(entry):
+        else:
+            yield entry, thing
+
+
+def own_functions(root: Entry, model: Any) -> Iterator[UnsupportedError]:
+    """Give an error for each activation of the author's own with the name of one of Keras, which files cannot tell."""
+    for entry, thing in live_layers(root, model):
+        function, name = getattr(thing, "activation", None), entry.config.get("activation")
+        package = (getattr(function, "__module__", None) or "").partition(".")[0]
+        if isinstance(name, str) and name in ACTIVATIONS and package not in ("", *FRAMEWORKS) and name not in OWN_NAMES:
+            what = f"the activation {name!r} is a function of {function.__module__}, not of Keras"
+            yield UnsupportedError(what, where=entry.where, hint="write it with layers")
+
+
+def read_live(root: Entry, model: Any) -> Arrays:
+    """Read the weights of a live model through ``get_weights`` of its layers."""
+    result: dict[Entry, dict[str, NDArray]] = {}
+    for entry, thing in live_layers(root, model):
+        if wanted := stored(entry):
             arrays = [np.asarray(a) for a in thing.get_weights()]
             if len(arrays) != len(wanted):
                 what = f"the layer has {len(arrays)} weights, {len(wanted)} are expected"

@@ -42,13 +42,21 @@ def _parse(layer: Layer, value: Any, key: str) -> tuple[str, Mapping[str, Any]]:
     if isinstance(value, Mapping):
         name, config = value.get("class_name"), value.get("config")
         if name in ("function", "builtin_function") and isinstance(config, str):
-            return config.rpartition(">")[2], {}
+            return _unpacked(layer, config, key), {}
         if isinstance(name, str) and isinstance(config or {}, Mapping):
             return name.rpartition(">")[2], config or {}
     if not isinstance(value, str):
         raise layer.config.refusal(key, value, "give the name of an activation")
     name, bracket, rest = value.partition("(")
     return name.strip(), {"arguments": rest.rstrip().removesuffix(")")} if bracket else {}
+
+
+def _unpacked(layer: Layer, name: str, key: str) -> str:
+    """Give the name of a function without its package, which must not be another than Keras for Keras's names."""
+    package, _, bare = name.rpartition(">")
+    if package not in ("", "keras") and bare in ACTIVATIONS and ACTIVATIONS[bare].__module__ == __name__:
+        raise layer.config.refusal(key, name, f"it is not the {bare} of Keras; write it with layers")
+    return bare
 
 
 def _as_layer(outer: Layer, x: Node, name: str, config: Attributes) -> Node:

@@ -1,9 +1,12 @@
 """Dense, layers that do nothing at inference, wrappers."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ....graph import Node
 from ....graph.ops import Concat, Dense, Slice
 from ..ignored import ignore_training
-from ..registry import Layer, Weight, layer
+from ..registry import LAYERS, Layer, Weight, layer
 from .activations import activate
 from .common import reshape, single
 
@@ -52,12 +55,19 @@ def identity(layer: Layer, inputs: list[Node]) -> Node:
     return single(layer, inputs)
 
 
+def _is_pointwise(inner: Any) -> bool:
+    """Whether all steps may be done at once; a layer as activation (``Softmax(axis=1)``) may count axes."""
+    activation = inner.config.get("activation")
+    counts = isinstance(activation, Mapping) and activation.get("class_name") in LAYERS
+    return inner.class_name in POINTWISE and not counts
+
+
 @layer("TimeDistributed")
 def time_distributed(layer: Layer, inputs: list[Node]) -> Node:
     """Import a layer that is applied to each step of the first axis; all at once where that is the same."""
     x, inner = single(layer, inputs), layer.inner
     layer.config.ignore("layer", why="read with the file")
-    if inner.class_name in POINTWISE:
+    if _is_pointwise(inner):
         return single(layer, inner.apply(x))
     steps = x.shape[0] if x.shape else 0
     if not 1 <= steps <= MAX_STEPS or len(x.shape) < 2:

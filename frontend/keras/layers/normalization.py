@@ -7,6 +7,7 @@ import numpy as np
 
 from ....graph import NDArray, Node
 from ....graph.ops import Activation, Add, Maximum, Mul, Reduce, Reduction, Sub
+from ...attributes import Attributes
 from ..ignored import ignore_training
 from ..registry import Dialect, Layer, Weight, layer
 from .common import along, axes_of, axis_of, single
@@ -179,5 +180,13 @@ def _statistic(layer: Layer, name: str, shape: tuple[int, ...], axes: tuple[int,
 def rescaling(layer: Layer, inputs: list[Node]) -> Node:
     """Import x * scale + offset, numbers or arrays that broadcast from the right."""
     x, config = single(layer, inputs), layer.config
-    scale, offset = (np.asarray(config.take(k, d), np.float64) for k, d in (("scale", 1.0), ("offset", 0.0)))
+    scale, offset = (_of_sample(config, k, d, len(x.shape)) for k, d in (("scale", 1.0), ("offset", 0.0)))
     return _affine(layer, x, scale, offset)
+
+
+def _of_sample(config: Attributes, key: str, default: float, rank: int) -> NDArray:
+    """Read numbers that broadcast with [batch, ...], where the batch may only meet an axis of length 1."""
+    value = np.asarray(config.take(key, default), np.float64)
+    if value.ndim > rank + 1 or (value.ndim == rank + 1 and value.shape[0] != 1):
+        raise config.refusal(key, value.tolist(), "its first axis meets the batch; give one number per channel")
+    return value[0] if value.ndim == rank + 1 else value

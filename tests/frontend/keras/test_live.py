@@ -131,3 +131,16 @@ def test_the_importer_does_not_import_a_framework(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(TESTS.parent / "src")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_layers_and_functions_of_your_own_with_names_of_keras_are_refused(framework: Any) -> None:
+    class Dense(framework.layers.Dense):  # type: ignore[misc, name-defined]
+        def call(self, x: Any) -> Any:
+            return 2 * super().call(x)
+
+    def relu(x: Any) -> Any:
+        return -x
+
+    for layer in (Dense(2), framework.layers.Dense(2, activation=relu)):
+        with pytest.raises(UnsupportedError, match=r"your own called Dense|not of Keras"):
+            load(framework.Sequential([framework.Input((3,)), layer]))
