@@ -87,7 +87,8 @@ class Drawer:
         kernel = tuple(self.pick(1, 2, 3) for _ in range(rank))
         strides = tuple(self.pick(1, 2) for _ in range(rank))
         w = self.real(*kernel, self.pick(1, 2, 3), x.shape[-1])
-        return self.node(ConvTranspose(strides, ((0, 0),) * rank, (0,) * rank, (1,) * rank), x, w, self.real(w.shape[-2]))
+        op = ConvTranspose(strides, ((0, 0),) * rank, (0,) * rank, (1,) * rank)
+        return self.node(op, x, w, self.real(w.shape[-2]))
 
     def pool(self, x: Node) -> Node:
         kernel, strides, padding, _ = self.window(x)
