@@ -1,5 +1,6 @@
 """hls4ml at work: our layers become its model, checked type by type, written to a temporary directory and read back."""
 
+import errno
 import sys
 import tempfile
 import warnings
@@ -9,11 +10,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ...graph import GatewrightError, OptionError, UnsupportedError
+from ...graph import FileError, GatewrightError, OptionError, UnsupportedError
 from .extension import KIND, precision, register
 from .layers import HlsType, Layer, Wire
 from .options import Options
 from .plan import Plan
+from .reuse import Schedule
 
 HEAVY = ("keras", "tensorflow", "torch", "tf_keras", "qkeras", "onnx", "qonnx", "brevitas", "hgq", "sympy")
 """Packages that hls4ml imports when they are there, and that nothing here needs."""
@@ -101,7 +103,9 @@ def _require_hls4ml() -> None:
         raise OptionError(f"hls4ml cannot be imported: {error}", hint="pip install hls4ml==1.3.0") from None
 
 
-def _failure(error: Exception, said: str) -> UnsupportedError:
+def _failure(error: Exception, said: str) -> GatewrightError:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return FileError(f"cannot write the HLS project: {error.strerror}", where=tempfile.gettempdir())
     last = said.strip().splitlines()[-1:] or [""]
     text = " ".join(str(error).split())[:300] or type(error).__name__
     return UnsupportedError(
@@ -124,16 +128,23 @@ def _model(plan: Plan, options: Options, name: str, folder: str) -> Any:
     }  # fmt: skip
     config["TraceOutput"] = options.verifiable
     config["HLSConfig"] = {
-        "Model": {"Precision": {"default": "fixed<16,6>"}, "ReuseFactor": 1, "Strategy": "Latency", "BitExact": False},
+        "Model": {"Precision": {"default": "fixed<16,6>"}, "ReuseFactor": 1, "Strategy": "Latency", "BitExact": False,
+                  "PipelineStyle": _style(plan, options)},
         "LayerName": {
             **{w.name: _ports_config(w) for w in plan.inputs},
             **{y.name: _config(y, plan) for y in plan.layers},
         },
     }
-    entries = [_input(w) for w in plan.inputs] + [_entry(y) for y in plan.layers]
+    entries = [_input(w) for w in plan.inputs] + [_entry(y, plan.schedules.get(y.name)) for y in plan.layers]
     return ModelGraph.from_layer_list(
         config, entries, inputs=[w.name for w in plan.inputs], outputs=[w.name for w in plan.outputs]
     )
+
+
+def _style(plan: Plan, options: Options) -> str:
+    if not options.verifiable:
+        return "auto"
+    return "dataflow" if plan.dataflow else "pipeline"
 
 
 def _ports_config(wire: Wire) -> dict[str, Any]:
@@ -143,7 +154,7 @@ def _ports_config(wire: Wire) -> dict[str, Any]:
 def _config(layer: Layer, plan: Plan) -> dict[str, Any]:
     types = {"result": layer.outputs[0].type, **layer.types}
     config: dict[str, Any] = {"Precision": {name: precision(type) for name, type in types.items()}, "Trace": True}
-    if (chosen := plan.schedules.get(layer.name)) is not None:
+    if layer.kernel is None and (chosen := plan.schedules.get(layer.name)) is not None:
         config |= {"Strategy": chosen.strategy, "ReuseFactor": chosen.reuse_factor}
     return config
 
@@ -152,13 +163,14 @@ def _input(wire: Wire) -> dict[str, Any]:
     return {"name": wire.name, "class_name": "InputLayer", "input_shape": list(wire.shape)}
 
 
-def _entry(layer: Layer) -> dict[str, Any]:
+def _entry(layer: Layer, chosen: Schedule | None) -> dict[str, Any]:
     entry = {
         "name": layer.name, "class_name": layer.kind, "inputs": [w.name for w in layer.inputs],
         "outputs": [w.name for w in layer.outputs], **layer.attributes,
     }  # fmt: skip
     if layer.kernel is not None:
         entry |= {"gw_kernel": layer.kernel, "gw_shape": layer.outputs[0].shape, "gw_type": layer.outputs[0].type}
+        entry["reuse_factor"] = chosen.reuse_factor if chosen else 1
     return entry
 
 
@@ -186,6 +198,8 @@ def _check(model: Any, plan: Plan) -> None:
             found = node.get_attr(f"{name}_t") if name == "accum" else node.weights[name].type
             if not (_holds(found.precision, type) if name == "accum" else _same(found.precision, type)):
                 raise _changed(layer, f"gave its {name} the type {found.precision} in place of {type.format}")
+        if layer.kernel is not None:
+            continue
         if chosen is not None and (node.get_attr("strategy"), node.get_attr("reuse_factor")) != (
             chosen.strategy,
             chosen.reuse_factor,

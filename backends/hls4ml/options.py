@@ -125,7 +125,7 @@ def make_options(
     board: Board,
     rules: Iterable[LayerRule] = (),
     *,
-    hls: str = "vitis",
+    hls: str | None = None,
     io: str = "parallel",
     strategy: str | None = None,
     reuse_factor: int | None = None,
@@ -134,15 +134,20 @@ def make_options(
 ) -> Options:
     """Build the options for a board: its part as the tool names it, its default clock unless another is asked.
 
-    Raises OptionError for a board that is no FPGA or that the tool does not know.
+    ``hls`` None takes the first tool of ``TOOLS`` that knows the board. Raises OptionError for a board that is no FPGA
+    or that the tool does not know.
     """
-    if hls not in TOOLS:
+    if hls is not None and hls not in TOOLS:
         raise unknown("HLS tool", hls, TOOLS)
     if board.fpga is None:
         raise OptionError("the board has no FPGA", where=board.name, hint="choose one of kind fpga (gatewright boards)")
-    if TOOLS[hls] not in board.fpga.hls:
-        known = ", ".join(sorted(t for t, name in TOOLS.items() if name in board.fpga.hls)) or "none that hls4ml has"
-        raise OptionError(f"{hls} does not know this board", where=board.name, hint=f"--hls: {known}")
+    known = [tool for tool, name in TOOLS.items() if name in board.fpga.hls]
+    if not known:
+        hint = "choose a board of another family (gatewright boards), or host for the integer graph alone"
+        raise OptionError("no HLS tool of hls4ml's knows this board", where=board.name, hint=hint)
+    if hls is not None and hls not in known:
+        raise OptionError(f"{hls} does not know this board", where=board.name, hint=f"--hls: {', '.join(known)}")
+    hls = hls or known[0]
     overrides = tuple(
         Override(rule.pattern, rule.values.get("strategy"), rule.values.get("reuse_factor"))
         for rule in rules

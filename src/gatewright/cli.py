@@ -80,7 +80,9 @@ Samples = Annotated[
     Path | None, typer.Option(help="Representative inputs (.npy, .npz): ranges come from them, and test vectors.")
 ]
 OutputKind = Annotated[str, typer.Option("--output", help="model, or logits to drop a softmax at the output.")]
-Hls = Annotated[str, typer.Option("--hls", help="HLS tool: vitis, vivado, oneapi, quartus, catapult or libero.")]
+Hls = Annotated[
+    str | None, typer.Option("--hls", help="vitis, vivado, oneapi, quartus, catapult, libero; else the board's own.")
+]
 Types = Annotated[str, typer.Option(help="Fixed-point headers of the C simulation: lean (fast) or vendor.")]
 
 
@@ -97,7 +99,7 @@ def check(
     config: ConfigFile = None,
     samples: Samples = None,
     output: OutputKind = "model",
-    hls: Hls = "vitis",
+    hls: Hls = None,
     types: Types = "lean",
     as_json: AsJson = False,
     debug: Debug = False,
@@ -140,7 +142,7 @@ def compile_(
     config: ConfigFile = None,
     samples: Samples = None,
     output: OutputKind = "model",
-    hls: Hls = "vitis",
+    hls: Hls = None,
     types: Types = "lean",
     vectors: Annotated[int, typer.Option(help="How many vectors to verify on.")] = 512,
     verify: Annotated[

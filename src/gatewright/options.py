@@ -19,7 +19,7 @@ class Choices:
     ``clock_ns``: the clock's period in nanoseconds.
     """
 
-    hls: str = "vitis"
+    hls: str | None = None
     io: str = "parallel"
     strategy: str | None = None
     reuse_factor: int | None = None

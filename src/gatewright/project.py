@@ -158,7 +158,7 @@ def compile_model(
     samples: Inputs | str | Path | None = None,
     config: str | Path | Mapping[str, Any] | Config | None = None,
     output: str = "model",
-    hls: str = "vitis",
+    hls: str | None = None,
     io: str = "parallel",
     strategy: str | None = None,
     reuse_factor: int | None = None,
@@ -172,7 +172,8 @@ def compile_model(
 
     ``model``: a file name, a live model or a Graph. ``precision``, ``samples`` (here also the name of a ``.npy`` or
     ``.npz`` file), ``config``, ``output``: see ``lower``.
-    ``hls``: the HLS tool (vitis, vivado, oneapi, quartus, catapult, libero); ``io``: parallel or stream; ``strategy``:
+    ``hls``: the HLS tool (vitis, vivado, oneapi, quartus, catapult, libero; the board's where None); ``io``: parallel
+    or stream; ``strategy``:
     latency, resource or distributed_arithmetic; ``reuse_factor``: uses of a multiplier per inference; ``clock_ns``: the
     period in nanoseconds, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor);
     ``vectors``: how many to verify on; ``verify``: whether to; ``progress`` is told what is going on.

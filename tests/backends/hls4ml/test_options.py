@@ -98,3 +98,10 @@ def test_layers_that_are_too_large_to_unroll_are_not() -> None:
     assert asked.strategy == "latency"
     assert "50,176 products unrolled" in asked.note
     assert schedule(Options("part"), "fc", 64, 64).strategy == "latency"
+
+
+def test_the_board_chooses_the_tool_where_the_user_does_not() -> None:
+    assert make_options(load("pynq-z2")).tool == "vitis"
+    assert make_options(load("agilex-7")).tool == "oneapi"
+    with pytest.raises(OptionError, match="no HLS tool of hls4ml's knows this board"):
+        make_options(load("icebreaker"))
