@@ -2,8 +2,7 @@
 hls4ml's examples use them.
 
 binary_tanh(x) = 2 round(clip(x / 2 + 1 / 2, 0, 1)) - 1 with halves to even, so that 0 gives -1. The weights of
-BinaryDense
-are H binary_tanh(w / H).
+BinaryDense are H binary_tanh(w / H).
 """
 
 from fractions import Fraction

@@ -6,6 +6,7 @@ from typing import Any
 from ....graph import Node, ShapeError
 from ....graph.ops import Pad, Reshape, Transpose
 from ...attributes import Attributes
+from ...padding import same_padding
 from ..registry import Layer
 
 Pairs = tuple[tuple[int, int], ...]
@@ -44,18 +45,6 @@ def to_first(layer: Layer, x: Node) -> Node:
     return layer.node(Transpose((len(x.shape) - 1, *range(len(x.shape) - 1))), x)
 
 
-def same_padding(space: Sequence[int], window: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Pairs:
-    """Give TensorFlow's padding ``same``: the output has ceil(length / stride) elements, the odd zero stands behind.
-
-    Source: TensorFlow API documentation, tf.nn, "Notes on padding".
-    """
-    pairs = []
-    for n, k, s, d in zip(space, window, strides, dilation, strict=True):
-        total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
-        pairs.append((total // 2, total - total // 2))
-    return tuple(pairs)
-
-
 def read_padding(
     layer: Layer,
     space: Sequence[int],
@@ -71,7 +60,8 @@ def read_padding(
     if value not in allowed:
         raise layer.config.refusal("padding", value, f"supported: {', '.join(allowed)}")
     if value == "same":
-        return same_padding(space, window, strides, dilation)
+        sizes = zip(space, window, strides, dilation, strict=True)
+        return tuple(same_padding(n, (k - 1) * d + 1, s) for n, k, s, d in sizes)
     if value == "causal":
         return tuple(((k - 1) * d, 0) for k, d in zip(window, dilation, strict=True))
     return ((0, 0),) * len(window)

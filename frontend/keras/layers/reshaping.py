@@ -7,6 +7,7 @@ import numpy as np
 
 from ....graph import NDArray, Node, ShapeError
 from ....graph.ops import Broadcast, MatMul, Slice, Transpose, Upsample
+from ...interpolation import Line, Method, matrix
 from ..registry import Layer, layer
 from .common import channels_first, pad, reshape, single, spatial, to_last
 
@@ -119,21 +120,11 @@ def bilinear(layer: Layer, x: Node, factors: Sequence[int]) -> Node:
     """Grow [H, W, C] by products with interpolation matrices, axis by axis."""
     height, width, channels = x.shape
     rows = reshape(layer, x, (height, width * channels))
-    grown = layer.node(MatMul(), layer.constant(interpolation(height, factors[0])), rows)
+    grown = layer.node(MatMul(), layer.constant(_growth(height, factors[0])), rows)
     image = reshape(layer, grown, (height * factors[0], width, channels))
-    return layer.node(MatMul(), layer.constant(interpolation(width, factors[1])), image)
+    return layer.node(MatMul(), layer.constant(_growth(width, factors[1])), image)
 
 
-def interpolation(n: int, factor: int) -> NDArray:
-    """Give [n * factor, n]: output i reads the input at (i + 1/2) / factor - 1/2 (half-pixel centres, held at borders).
-
-    Source: TensorFlow, tf.image.resize (version 2), method bilinear without antialiasing.
-    """
-    at = np.clip((np.arange(n * factor) + 0.5) / factor - 0.5, 0, n - 1)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, n - 1)
-    matrix = np.zeros((n * factor, n), np.float64)
-    rows = np.arange(n * factor)
-    np.add.at(matrix, (rows, low), 1 - (at - low))
-    np.add.at(matrix, (rows, high), at - low)
-    return matrix.astype(np.float32)
+def _growth(length: int, factor: int) -> NDArray:
+    """Give [length * factor, length] with half-pixel centres, as tf.image.resize (version 2) does for bilinear."""
+    return matrix(Method("linear"), Line(length, length * factor, factor)).astype(np.float32)

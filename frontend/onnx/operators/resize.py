@@ -8,8 +8,8 @@ import numpy as np
 
 from ....graph import Node
 from ....graph.ops import Add, MatMul, Mul, Reshape, Upsample
+from ...interpolation import COORDINATES, NEAREST, Line, Method, matrix, nearest_indices, outside
 from ..registry import MAX_ELEMENTS, Call, Flow, operator
-from .interpolation import COORDINATES, NEAREST, Line, Method, matrix, nearest_indices, outside
 from .moves import taken
 from .windows import channels_first, channels_last
 

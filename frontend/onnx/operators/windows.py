@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ....graph import Node
 from ....graph.ops import Transpose
+from ...padding import same_padding, same_total
 from ..registry import Call
 
 Pairs = tuple[tuple[int, int], ...]
@@ -14,9 +15,7 @@ Pairs = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Window:
-    """How windows lie over ``space``; ``overhang``: cells after the padding that rounding the length up adds, per
-    axis.
-    """
+    """How windows lie over space; ``overhang``: cells after the padding that rounding up the length adds, per axis."""
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
@@ -39,9 +38,10 @@ def read_window(call: Call, space: tuple[int, ...], kernel: tuple[int, ...] | No
     ceil = "ceil_mode" in attributes and attributes.boolean("ceil_mode", 0)
     padding = tuple(zip(pads[:rank], pads[rank:], strict=True))
     if auto.startswith("SAME"):
-        padding = tuple(
-            same(n, r, s, lower=auto == "SAME_LOWER") for n, r, s in zip(space, reach, strides, strict=True)
-        )
+        sizes = list(zip(space, reach, strides, strict=True))
+        if min((same_total(*size) for size in sizes), default=0) < -1:  # ONNX Runtime then starts within the data
+            raise attributes.refusal("auto_pad", auto, "the stride skips cells, on which runtimes differ; give pads")
+        padding = tuple(same_padding(*size, lower=auto == "SAME_LOWER") for size in sizes)
     up = ceil and auto == "NOTSET"
     overhang = tuple(
         _overhang(n, r, s, p) if up else 0 for n, r, s, p in zip(space, reach, strides, padding, strict=True)
@@ -64,21 +64,11 @@ def auto_pad(call: Call) -> str:
     return str(call.attributes.choice("auto_pad", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", default="NOTSET"))
 
 
-def same(length: int, reach: int, stride: int, *, lower: bool) -> tuple[int, int]:
-    """Give the padding with which ``ceil(length / stride)`` windows fit; the odd cell goes after, before for
-    ``lower``.
-    """
-    total = max((-(-length // stride) - 1) * stride + reach - length, 0)
-    small, large = total // 2, total - total // 2
-    return (large, small) if lower else (small, large)
-
-
 def _overhang(length: int, reach: int, stride: int, padding: tuple[int, int]) -> int:
     """Count the cells beyond the padding that the last window needs, when the number of windows is rounded up.
 
     Windows that would start in the padding after the data do not exist (definition of MaxPool, opset 22; PyTorch and
-    ONNX
-    Runtime do so in every opset).
+    ONNX Runtime do so in every opset).
     """
     padded = length + sum(padding)
     count = -(-(padded - reach) // stride) + 1

@@ -275,3 +275,10 @@ def test_two_outputs_of_one_name_are_refused() -> None:
     proto.graph.output.append(proto.graph.output[0])
     with pytest.raises(FileError, match="two outputs are called 'y'"):
         from_object(proto)
+
+
+def test_automatic_padding_where_windows_leave_cells_out() -> None:
+    weights = floats(2, 3, 1, 1)
+    check(Case("Conv", (In((3, 6, 6)), weights), {"auto_pad": "SAME_UPPER", "strides": [2, 1]}))
+    with pytest.raises(UnsupportedError, match="auto_pad"):
+        from_object(Case("Conv", (In((3, 6, 6)), weights), {"auto_pad": "SAME_UPPER", "strides": [3, 1]}).model())

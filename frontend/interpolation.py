@@ -1,15 +1,14 @@
-"""Interpolation along one axis as a matrix [resized, original]: what Resize and Upsample mean.
+"""Interpolation along one axis as a matrix [resized, original]: what ONNX's Resize and Keras's UpSampling2D mean.
 
 Formulas: the definition of Resize (opset 19); the cubic kernel is equation (4) of Keys, "Cubic convolution
-interpolation for
-digital image processing" (1981), with coefficient ``a``.
+interpolation for digital image processing" (1981), with coefficient ``a``.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ....graph import NDArray
+from ..graph import NDArray
 
 COORDINATES = (
     "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize",
