@@ -1,6 +1,4 @@
-"""Channels-first models in a channels-last graph: transposes cancel, sink, and vanish into the inputs, outputs and
-weights.
-"""
+"""Channels-first models in a channels-last graph: transposes cancel, sink, vanish into inputs, outputs and weights."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -58,8 +56,7 @@ def settle_layout(graph: Graph) -> Graph:
     %7 = output[name=y](%6)
 
     Every value is the same: only the order in which a sum adds changes. What a matrix product or a reshape across
-    several axes needs
-    transposed stays.
+    several axes needs transposed stays.
     """
     if not any(isinstance(n.op, Transpose) for n in graph.nodes):
         return graph
@@ -96,9 +93,7 @@ def _cost(graph: Graph) -> int:
 
 @dataclass(frozen=True)
 class _View:
-    """A value of the old graph, as one of the new graph with its axes in another order: ``old =
-    node.transpose(axes)``.
-    """
+    """A value of the old graph: one of the new graph, its axes in another order. ``old = node.transpose(axes)``."""
 
     node: Node
     axes: Axes

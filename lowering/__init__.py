@@ -49,14 +49,12 @@ def lower(
     """Turn a float graph into one of integers only, ready for a back end.
 
     ``precision`` (``"fixed<16,6>"``) is for what the model does not quantize itself; with ``samples`` (batch first) the
-    integer bits
-    of those formats come from the values seen. ``config``: a TOML file with overrides per layer
-    (docs/configuration.md).
-    ``output="logits"`` drops a softmax at the output. ``watch`` sees the graph after each pass.
+    integer bits of those formats come from the values seen. ``config``: a TOML file with overrides per layer
+    (docs/configuration.md). ``output="logits"`` drops a softmax at the output. ``watch`` sees the graph after each
+    pass.
 
     Raises UnsupportedError for what has no integer form, OptionError for options that make no sense, ShapeError for
-    samples that do
-    not fit. A graph that is all integers already comes back as it is.
+    samples that do not fit. A graph that is all integers already comes back as it is.
     """
     if isinstance(board, str):
         load_board(board)

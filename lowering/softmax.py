@@ -32,9 +32,8 @@ class SoftmaxPlan:
         """Greatest absolute error before the last rounding.
 
         With h the step of the difference (rounded down), a half a unit of the tables, s half a step of the sum, n
-        values, and every
-        probability p <= 1 and sum >= 1: the exponentials are off by at most 1 - exp(-h) relatively and a absolutely,
-        and so on.
+        values, and every probability p <= 1 and sum >= 1: the exponentials are off by at most 1 - exp(-h) relatively
+        and a absolutely, and so on.
         """
         h, a = 2.0 ** -_fraction(self.difference), 2.0 ** -(_fraction(EXP) + 1)
         relative, absolute = -np.expm1(-h), a + np.exp(-(2.0**REACH))

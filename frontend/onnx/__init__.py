@@ -1,6 +1,4 @@
-"""ONNX models of floating-point operators: files and live ``ModelProto`` objects, opset 7 to the newest that ``onnx``
-knows.
-"""
+"""ONNX models of floating-point operators: files and live ``ModelProto`` objects, opset 7 to the newest of ``onnx``."""
 
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,7 @@ def load_file(path: str | Path) -> Graph:
     """Import a ``.onnx`` file (with its external data, where these lie in the same folder).
 
     Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for
-    several) for
-    what cannot be imported exactly.
+    several) for what cannot be imported exactly.
     """
     path = Path(path)
     return import_model(read_file(path), source=str(path), folder=path.parent, name=path.stem)

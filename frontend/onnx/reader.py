@@ -72,8 +72,9 @@ def _check_text(model: Any, where: str) -> None:
 
 
 def opset_of(model: Any, where: str) -> int:
-    """Give the version of the default operator set. Raises FileError where there is none, UnsupportedError out of
-    range.
+    """Give the version of the default operator set.
+
+    Raises FileError where there is none, UnsupportedError where it is out of range.
     """
     import onnx
 

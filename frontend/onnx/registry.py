@@ -32,12 +32,10 @@ class Flow:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """A tensor that does not depend on any input's values, as the source has it (with the batch axis, where it has
-    one).
+    """A tensor that depends on no input's values, as the source has it (with the batch axis, where it has one).
 
     Where the batch is open, arithmetic on shapes may depend on its length: then there is one variant for each length
-    that is
-    tried (``Batch.lengths``); else there is one.
+    that is tried (``Batch.lengths``); else there is one.
     """
 
     variants: tuple[NDArray, ...]
@@ -61,9 +59,7 @@ class Absent:
 
 @dataclass(frozen=True, eq=False)
 class Flipped:
-    """The transpose [features, batch] of a tensor [batch, features], which ``node`` is: to be transposed back,
-    nothing else.
-    """
+    """The transpose [features, batch] of ``node``, which is [batch, features]: to be transposed back, nothing else."""
 
     node: Node
 
@@ -74,9 +70,7 @@ Results = Node | list[Node] | Value | list[Value]
 
 @dataclass(frozen=True)
 class Batch:
-    """The lengths that axis 0 is taken to have: one where the model fixes it, else two primes, to tell it from other
-    numbers.
-    """
+    """The lengths that axis 0 is taken to have: the model's, else two primes, to tell it from other numbers."""
 
     lengths: tuple[int, ...]
 
@@ -132,9 +126,7 @@ class Call:
         return value
 
     def flipped(self, i: int) -> Node | None:
-        """Give input ``i`` where it is [features, batch], the transpose of the node that is given; None for any
-        other.
-        """
+        """Give the node whose transpose, [features, batch], input ``i`` is; None for any other input."""
         value = self.inputs[i] if i < len(self.inputs) else None
         if not isinstance(value, Flipped):
             return None
@@ -224,9 +216,7 @@ class Call:
         return value.node
 
     def sample(self, value: Known, rank: int, what: str) -> NDArray:
-        """Give the part of a constant that meets one sample, when it broadcasts to ``rank`` axes with the batch
-        first.
-        """
+        """Give the part of a constant that meets one sample, if it broadcasts to ``rank`` axes with the batch first."""
         results = [self._one_sample(v, rank, what) for v in value.variants]
         if any(r.shape != results[0].shape or not np.array_equal(r, results[0]) for r in results[1:]):
             raise self.refuse(f"{what} depends on the length of the batch", "export the model with a fixed batch of 1")
@@ -262,9 +252,7 @@ class Call:
         return Node(Constant(Array(self.real(np.asarray(value)))), (), f"{self.name}/{key}" if key else self.name)
 
     def axis(self, axis: int, rank: int) -> int:
-        """Give an axis of the source, which may be negative, counted from 0. Raises ShapeError where there is no such
-        axis.
-        """
+        """Give an axis of the source, which may be negative, counted from 0. Raises ShapeError where there is none."""
         if not -rank <= axis < rank:
             raise self.misfit(f"axis {axis} of a tensor of {rank} axes")
         return axis % rank

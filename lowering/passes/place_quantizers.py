@@ -52,9 +52,8 @@ def place_quantizers(graph: Graph, config: Config, samples: Inputs | None = None
     """Quantize inputs, weights, and the results that the model leaves in floating point.
 
     A result needs no quantizer of ours where everything that reads it ends in one of the model's, or where it only
-    picks among values
-    that have a format. Integer bits come from ``samples`` where there are any and the user named no format for the
-    layer.
+    picks among values that have a format. Integer bits come from ``samples`` where there are any and the user named no
+    format for the layer.
 
     %0 = input() : 16 float32                      %0 = input() : 16 fixed<16,6>
     %2 = dense(%0, %1) : 64 float32        ->      %2 = dense(%0, %1) : 64 fixed<28,13>

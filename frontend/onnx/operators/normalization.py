@@ -11,9 +11,7 @@ from ..registry import Absent, Call, Flipped, Flow, Value, operator
 
 @operator("BatchNormalization")
 def batch_normalization(call: Call) -> list[Value]:
-    """Scale and shift each channel by the trained statistics: ``x * a + b``, with ``a = scale / sqrt(var +
-    epsilon)``.
-    """
+    """Scale and shift each channel by the trained statistics: ``x * a + b``, ``a = scale / sqrt(var + epsilon)``."""
     flipped = call.flipped(0)
     x = call.flow() if flipped is None else flipped
     call.attributes.expect("spatial", 1, hint="statistics per element are not supported; train with spatial = 1")
@@ -40,8 +38,7 @@ def _features_first(call: Call, result: Node) -> Flipped:
     """Accept the statistics of [features, batch] where they can only be the features'.
 
     By its definition the operator normalizes axis 1. An early Keras exporter put a Transpose without ``perm`` before
-    and after
-    it, so that axis 1 is the batch, which the statistics do not fit.
+    and after it, so that axis 1 is the batch, which the statistics do not fit.
     """
     if result.shape[0] in call.batch.lengths:
         raise call.refuse("it normalizes the batch", "take out the Transpose before it")
