@@ -18,6 +18,7 @@ from ..project import Project
 from . import convert
 from .bridge import bench_source
 from .description import FILE, Description, describe
+from .guide import readme, script
 from .kernel import to_carried
 from .layers import HlsType, Layer
 from .options import Options
@@ -41,6 +42,10 @@ def emit(graph: Graph, board: Board | None, options: Options, vectors: Sequence[
     if options.verifiable:
         description = describe(graph, plan, files, name, options)
         files = {**files, FILE: description.text, **_bench(graph, description, vectors)}
+        files |= {
+            "README.md": readme(description, options, len(vectors[0]) if vectors else 0),
+            "build.sh": script(options),
+        }
     return Project(files, plan.notes)
 
 

@@ -51,6 +51,7 @@ class Kernel:
     ``output``.
 
     ``constants`` are passed after the output, in this order. ``config`` becomes members of the configuration structure.
+    ``products`` counts the multiplications by which one pack of the result (its last axis) is made.
     """
 
     function: str
@@ -59,6 +60,7 @@ class Kernel:
     output: Node
     config: Mapping[str, "int | bool | Fixed"] = field(default_factory=dict[str, "int | bool | Fixed"])
     constants: Mapping[str, Numbers] = field(default_factory=dict[str, Numbers])
+    products: int = 0
 
 
 KernelRule = Callable[[Node], Kernel]

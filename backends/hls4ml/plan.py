@@ -5,6 +5,7 @@ read, streams forked.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import prod
 
 from ...graph import GatewrightError, Graph, ManyErrors, Node, Op, UnsupportedError, op_name
 from ...graph.ops import OPS, Activation, Constant, Div, Input, Output, Power, Quantize, Softmax
@@ -12,7 +13,7 @@ from . import rules  # noqa: F401 - it registers the rules
 from .kernel import DOUBLE_BITS, KERNEL_RULES, Kernel, is_constant, is_plain, refuse
 from .layers import NATIVE, HlsType, Layer, Request, Wire, type_of
 from .options import Options
-from .reuse import Schedule, schedule
+from .reuse import Schedule, kernel_schedule, schedule
 
 _LOWERED = "lowering turns it into tables and arithmetic"
 REASONS: dict[type[Op], str] = dict.fromkeys((Activation, Softmax, Div, Power), _LOWERED)
@@ -118,13 +119,17 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Plan:
-    """Layers in order of execution; ``schedules`` by layer name; ``notes`` what was changed of what was asked."""
+    """Layers in order of execution; ``schedules`` by layer name; ``notes`` what was changed of what was asked.
+
+    ``dataflow``: the layers are processes side by side (a DATAFLOW region), not one pipeline.
+    """
 
     inputs: tuple[Wire, ...]
     outputs: tuple[Wire, ...]
     layers: tuple[Layer, ...]
     schedules: dict[str, Schedule]
     notes: tuple[str, ...] = ()
+    dataflow: bool = True
 
 
 def missing(graph: Graph, options: Options) -> Iterator[GatewrightError]:
@@ -275,18 +280,33 @@ class _Builder:
             )
         if self.options.stream:
             layers = _flatten_in_place(layers, outputs)
-        if self.options.stream and self.options.verifiable:
-            layers = _fork(layers, inputs)
         layers = [replace(layer, name=layer.outputs[0].name) for layer in layers]
-        schedules = {
-            y.name: schedule(self.options, y.name, *y.product, source=self.sources.get(y.name, ""))
-            for y in layers
-            if y.product
-        }
+        schedules = {y.name: s for y in layers if (s := self._schedule(y))}
+        dataflow = self.options.stream or _needs_dataflow(layers, schedules)
+        if dataflow and self.options.verifiable:
+            layers = _fork(layers, inputs)
         notes = tuple(s.note for s in schedules.values() if s.note)
         if self.options.tool in ("oneapi", "quartus"):
             _refuse_one_bit(self.options.tool, [*inputs, *(w for y in layers for w in y.outputs)])
-        return Plan(inputs, tuple(outputs), tuple(layers), schedules, notes)
+        return Plan(inputs, tuple(outputs), tuple(layers), schedules, notes, dataflow)
+
+    def _schedule(self, layer: Layer) -> Schedule | None:
+        source = self.sources.get(layer.name, "")
+        if layer.product:
+            return schedule(self.options, layer.name, *layer.product, source=source)
+        if layer.kernel is None or not layer.kernel.products:
+            return None
+        shape = layer.outputs[0].shape
+        return kernel_schedule(self.options, layer.name, layer.kernel.products, prod(shape[:-1]), source=source)
+
+
+def _needs_dataflow(layers: list[Layer], schedules: dict[str, Schedule]) -> bool:
+    """Whether arrays need a DATAFLOW region: one pipeline would unroll what is to be done one after the other.
+
+    hls4ml's convolutions loop over places and its strategy resource over products; a reuse factor is an interval.
+    """
+    loops = any(y.kind in ("Conv1D", "Conv2D") for y in layers)
+    return loops or any(s.strategy == "resource" or s.reuse_factor > 1 for s in schedules.values())
 
 
 def _refuse_one_bit(tool: str, wires: list[Wire]) -> None:
@@ -339,11 +359,11 @@ def _copy(wire: Wire, copies: tuple[Wire, ...]) -> Layer:
     function = "copy" if len(copies) == 1 else "fork"
     assert wire.node is not None
     kernel = Kernel(function, "gw_wires.h", (wire.node,), wire.node)
-    return Layer("GatewrightKernel", (wire,), copies, kernel=kernel)
+    return Layer("GatewrightKernel", (wire,), copies, kernel=kernel, name=copies[0].name)
 
 
 def _fork(layers: list[Layer], inputs: tuple[Wire, ...]) -> list[Layer]:
-    """A stream is read once: put forks behind tensors that are read more often."""
+    """A stream is read once, an array between processes too: put forks behind tensors that are read more often."""
     spare: dict[str, list[Wire]] = {}
     made: list[Layer] = []
     readers: dict[str, int] = {}

@@ -68,6 +68,20 @@ def schedule(options: Options, layer: str, n_in: int, n_out: int, *, source: str
     return Schedule(strategy, found, _note(layer, asked, factor, found, n_in * n_out))
 
 
+def kernel_schedule(options: Options, layer: str, products: int, packs: int, *, source: str = "") -> Schedule:
+    """Choose the reuse factor of a kernel that makes each of ``packs`` packs by ``products`` multiplications.
+
+    As streams the packs leave one after the other, as arrays at once. Any factor can be built: it is the interval of a
+    pipeline whose multipliers the tool shares.
+    """
+    at_once = products if options.stream else products * packs
+    least = -(-at_once // UNROLL_LIMIT)
+    asked = options.reuse_of(layer, source)
+    factor = asked or least
+    note = f"{layer}: {at_once:,} products are too many to unroll, reuse factor {factor}" if least > 1 else ""
+    return Schedule("latency", factor, "" if asked else note)
+
+
 def _note(layer: str, asked: str | None, factor: int | None, found: int, products: int) -> str:
     if factor is not None and factor != found:
         return f"{layer}: a reuse factor of {factor} cannot be built, {found} is the nearest that can"

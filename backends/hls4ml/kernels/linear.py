@@ -65,7 +65,8 @@ def dense(node: Node) -> Kernel:
     x = node.inputs[0]
     config, constants = _weights(node, x.type, lambda f: f)
     config |= {"c_in": channels(x.shape), "c_out": channels(node.shape)}
-    return Kernel("dense", HEADER, operands(node), node, config, constants)
+    products = channels(x.shape) * channels(node.shape)
+    return Kernel("dense", HEADER, operands(node), node, config, constants, products)
 
 
 @kernel_rule(MatMul)
@@ -84,7 +85,7 @@ def matmul(node: Node) -> Kernel:
         if is_constant(i):
             constants["weights"] = integers(node, centred(i.type).ravel())
     function = "matmul_left" if is_constant(x) else "matmul_right" if is_constant(y) else "matmul"
-    return Kernel(function, HEADER, operands(node), node, config, constants)
+    return Kernel(function, HEADER, operands(node), node, config, constants, x.shape[-1] * node.shape[-1])
 
 
 def spatial(name: str, values: tuple[int, ...], fill: int) -> Config:
@@ -153,7 +154,8 @@ def conv(node: Node) -> Kernel:
     config, constants = _weights(node, node.inputs[0].type, lambda f: f)
     config |= window_config(node, weights[:rank], op.strides, op.padding, op.dilation)
     config["groups"] = op.groups
-    return Kernel("conv", HEADER, operands(node), node, config, constants)
+    products = int(np.prod(weights))
+    return Kernel("conv", HEADER, operands(node), node, config, constants, products)
 
 
 @kernel_rule(ConvTranspose)
@@ -180,7 +182,8 @@ def conv_transpose(node: Node) -> Kernel:
         "c_out": node.shape[-1],
         "groups": groups,
     }
-    return Kernel("conv_transpose", HEADER, operands(node), node, config, constants)
+    products = int(np.prod(weights))
+    return Kernel("conv_transpose", HEADER, operands(node), node, config, constants, products)
 
 
 def _by_filter(factors: NDArray, groups: int, weights: tuple[int, ...]) -> NDArray:

@@ -33,6 +33,40 @@ template <class x_T, class y_T, class C> void copy(hls::stream<x_T> &x, hls::str
     }
 }
 
+// One array into two, three or four: in a DATAFLOW region an array has one reader.
+template <class x_T, class y_T, class C>
+void fork(x_T x[C::n_in0], y_T a[C::n_out], y_T b[C::n_out]) {
+    #pragma HLS PIPELINE II=1
+    for (unsigned i = 0; i < C::n_out; i++) {
+        #pragma HLS UNROLL
+        a[i] = x[i];
+        b[i] = x[i];
+    }
+}
+
+template <class x_T, class y_T, class C>
+void fork(x_T x[C::n_in0], y_T a[C::n_out], y_T b[C::n_out], y_T c[C::n_out]) {
+    #pragma HLS PIPELINE II=1
+    for (unsigned i = 0; i < C::n_out; i++) {
+        #pragma HLS UNROLL
+        a[i] = x[i];
+        b[i] = x[i];
+        c[i] = x[i];
+    }
+}
+
+template <class x_T, class y_T, class C>
+void fork(x_T x[C::n_in0], y_T a[C::n_out], y_T b[C::n_out], y_T c[C::n_out], y_T d[C::n_out]) {
+    #pragma HLS PIPELINE II=1
+    for (unsigned i = 0; i < C::n_out; i++) {
+        #pragma HLS UNROLL
+        a[i] = x[i];
+        b[i] = x[i];
+        c[i] = x[i];
+        d[i] = x[i];
+    }
+}
+
 // One stream into two, three or four, one pack per cycle.
 template <class x_T, class y_T, class C>
 void fork(hls::stream<x_T> &x, hls::stream<y_T> &a, hls::stream<y_T> &b) {

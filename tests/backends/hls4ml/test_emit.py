@@ -1,9 +1,11 @@
 """The project: the same bytes from the same graph, a test bench that compares, no trace of the machine in it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,13 @@ import pytest
 
 from gatewright.backends import Project
 from gatewright.backends.hls4ml import Options, emit, make_options
+from gatewright.backends.hls4ml.description import read
 from gatewright.boards import load
 from gatewright.graph import FileError, Fixed, Graph, Node, UnsupportedError
 from gatewright.graph.ops import Dense, Input, Output, Relu
 from gatewright.simulation import make_vectors
 
-from .networks import Draw, graph, jet_tagger
+from .networks import KINDS, Draw, graph, jet_tagger
 
 PART = "xc7z020clg400-1"
 TOOLS = ("oneapi", "quartus", "catapult", "libero")
@@ -66,6 +69,57 @@ def test_the_scripts_have_the_boards_part_and_clock() -> None:
     assert "set clock_period 7.5" in script
     assert "build_prj.tcl" in files
     assert "build_lib.sh" in files
+    assert b"vitis-run --mode hls --tcl build_prj.tcl" in files["build.sh"]
+    readme = files["README.md"].decode()
+    assert f"part `{board.fpga.part}`, clock period 7.5 ns, io_parallel" in readme
+    assert set(re.findall(r"`([\w/]+\.(?:cpp|tcl|yml|sh))`", readme)) <= set(files)
+
+
+@pytest.mark.skipif(not Path("/bin/sh").exists(), reason="no /bin/sh")
+@pytest.mark.parametrize(("tool", "runner"), [("vitis", "vitis-run"), ("vitis", "vitis_hls"), ("vivado", "vivado_hls")])
+def test_the_script_starts_the_tool_that_is_there(tool: str, runner: str, tmp_path: Path) -> None:
+    emit(small(), None, Options(PART, tool=tool)).write(tmp_path / "project")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    command = ["/bin/sh", str(tmp_path / "project" / "build.sh"), "csim=1"]
+    found = subprocess.run(command, env={"PATH": str(tools)}, capture_output=True, text=True, check=False)
+    assert found.returncode != 0
+    (tools / runner).write_text('#!/bin/sh\npwd\necho "$@"\n')
+    (tools / runner).chmod(0o755)
+    path = f"{tools}:/usr/bin:/bin"
+    found = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    where, arguments = found.stdout.splitlines()
+    assert Path(where).resolve() == (tmp_path / "project").resolve()
+    assert "build_prj.tcl" in arguments
+
+
+@pytest.mark.parametrize("io", ["parallel", "stream"])
+def test_in_a_dataflow_region_each_variable_has_one_writer_and_one_reader(io: str) -> None:
+    drawn = [KINDS[kind](Draw(seed)) for kind in KINDS for seed in range(3)]
+    seen = 0
+    for one in drawn:
+        files = emit(one, None, Options(PART, io=io, strategy="resource")).files
+        code = next(d for p, d in files.items() if re.fullmatch(r"firmware/\w+\.cpp", p)).decode()
+        if "#pragma HLS DATAFLOW" not in code:
+            continue
+        call = re.compile(r"^    (?:nnet|gw)::(?!save_|load_)\w+<.*?>\((.*)\);", re.MULTILINE)
+        calls = [arguments.split(", ") for arguments in call.findall(code)]
+        aliases = dict(re.findall(r"auto& (\w+) = (\w+);", code))
+        outside = [d.rsplit(" ", 1)[1].partition("[")[0] for d in read(files).variables]
+        declared = re.findall(r"^    (?:hls::stream<\w+>|\w+_t) (layer\w+_out)\b", code, re.MULTILINE)
+        inside = [name for name in declared if name not in outside]
+        used = [root(name, aliases) for call in calls for name in call]
+        assert {name: used.count(name) for name in inside} == dict.fromkeys(inside, 2), code
+        assert {name: used.count(name) for name in outside} == dict.fromkeys(outside, 1), code
+        seen += 1
+    assert seen > 5
+
+
+def root(name: str, aliases: Mapping[str, str]) -> str:
+    while name in aliases:
+        name = aliases[name]
+    return name
 
 
 def test_vivado_gets_its_own_script() -> None:

@@ -87,7 +87,7 @@ def test_weights_are_carried_without_their_common_zeros() -> None:
 
 
 @pytest.mark.parametrize(("readers", "forks"), [(1, 0), (2, 1), (4, 1), (5, 2), (9, 3)])
-def test_streams_are_forked_and_arrays_are_not(readers: int, forks: int) -> None:
+def test_streams_are_forked_and_arrays_only_between_processes(readers: int, forks: int) -> None:
     x = Node(Input("x", (3,), Fixed(8, 3)), (), "x")
     outputs = [Node(Dense(), (x, Draw(i).constant((3, 2))), f"d{i}") for i in range(readers)]
     found = plan(graph([x], outputs), io="stream")
@@ -95,11 +95,34 @@ def test_streams_are_forked_and_arrays_are_not(readers: int, forks: int) -> None
     read = [wire.name for layer in found.layers for wire in layer.inputs]
     assert len(read) == len(set(read))
     assert kinds(plan(graph([x], outputs), io="parallel")).count("fork") == 0
+    looped = plan(graph([x], outputs), io="parallel", strategy="resource")
+    assert looped.dataflow
+    assert kinds(looped).count("fork") == forks
 
 
 def test_a_sum_of_a_tensor_with_itself_is_forked() -> None:
     x = Node(Input("x", (3,), Fixed(8, 3)), (), "x")
     assert kinds(plan(graph([x], [Node(Add(), (x, x), "twice")]), io="stream")) == ["fork", "Merge"]
+
+
+def grouped(channels: int) -> Graph:
+    """A convolution that hls4ml has not: in groups of four channels."""
+    op = Conv((1, 1), ((0, 0), (0, 0)), (1, 1), groups=channels // 4)
+    x = Node(Input("x", (4, 4, channels), Fixed(8, 3)), (), "x")
+    return graph([x], [Node(op, (x, Draw(1).constant((3, 3, 4, channels))), "conv")])
+
+
+def test_kernels_have_reuse_factors_too() -> None:
+    small, large = grouped(8), grouped(256)
+    assert plan(small, io="stream").schedules["conv"].reuse_factor == 1
+    assert not plan(small, io="stream").notes
+    found = plan(large, io="stream")
+    assert found.schedules["conv"].reuse_factor == 3  # 3 * 3 * 4 * 256 = 9,216 products
+    assert "9,216 products are too many to unroll, reuse factor 3" in found.notes[0]
+    assert plan(large, io="stream", reuse_factor=6).schedules["conv"].reuse_factor == 6
+    assert plan(large, io="parallel").schedules["conv"].reuse_factor == 9  # of 2 * 2 places at once
+    assert plan(large, io="parallel").dataflow
+    assert not plan(small, io="parallel").dataflow
 
 
 def test_outputs_have_variables_of_their_own() -> None:
