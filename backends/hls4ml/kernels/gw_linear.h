@@ -199,7 +199,10 @@ void read_tap(R x, bool on, int i0, unsigned place, ap_int<bits<x_T>::width + 2>
 }
 
 struct conv_body {
-    template <class C> static unsigned rows(unsigned r) { return rows_for_window<C>(r); }
+    template <class C> static unsigned rows(unsigned r) {
+        #pragma HLS INLINE
+        return rows_for_window<C>(r);
+    }
 
     template <class C, class x_T, class R, class y_T, class w_T, class b_T>
     static void at(R x, unsigned r, unsigned p, y_T *y, w_T *w, b_T *b) {

@@ -28,7 +28,10 @@ template <class C, class x_T, class y_T> struct accumulator {
 };
 
 struct pool_body {
-    template <class C> static unsigned rows(unsigned r) { return rows_for_window<C>(r); }
+    template <class C> static unsigned rows(unsigned r) {
+        #pragma HLS INLINE
+        return rows_for_window<C>(r);
+    }
 
     template <class C, class x_T, class R, class y_T> static void at(R x, unsigned r, unsigned p, y_T *y) {
         #pragma HLS INLINE

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,21 @@ def root(name: str, aliases: Mapping[str, str]) -> str:
     while name in aliases:
         name = aliases[name]
     return name
+
+
+def test_the_weights_that_are_synthesised_are_those_that_are_simulated() -> None:
+    files = emit(KINDS["conv"](Draw(0)), None, Options(PART)).files | emit(jet_tagger(), None, Options(PART)).files
+    headers = [path for path in files if path.startswith("firmware/weights/") and path.endswith(".h")]
+    assert headers
+    for path in headers:
+        found = re.search(r"#else\n.* = \{(.*?)\};", files[path].decode(), re.DOTALL)
+        assert found, path
+        values = files[path.removesuffix(".h") + ".txt"].decode()
+        assert fractions(found.group(1)) == fractions(values), path
+
+
+def fractions(text: str) -> list[Fraction]:
+    return [Fraction(number) for number in re.split(r"[\s,{}]+", text) if number]
 
 
 def test_vivado_gets_its_own_script() -> None:
