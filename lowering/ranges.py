@@ -15,9 +15,7 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class Seen:
-    """The least and greatest value of a tensor over the samples, and how many values saturated or wrapped out of how
-    many.
-    """
+    """The least and greatest value of a tensor over the samples; how many saturated or wrapped, of how many."""
 
     low: float
     high: float

@@ -18,9 +18,7 @@ REACH = 4
 
 @dataclass(frozen=True)
 class SoftmaxPlan:
-    """The formats of one softmax over ``count`` values: of the difference to the maximum, of the sum, and of its
-    reciprocal.
-    """
+    """The formats of one softmax over ``count`` values: of the difference to the maximum, the sum, its reciprocal."""
 
     count: int
     difference: Fixed

@@ -42,9 +42,7 @@ def coarsened(node: Node, fraction: int) -> Node:
 
 
 def fitting(values: NDArray, width: int) -> Fixed:
-    """Give the finest fixed-point format of at most ``width`` bits that holds all ``values``; fewer bits where they
-    suffice.
-    """
+    """Give the finest format of at most ``width`` bits that holds all ``values``; fewer bits where they suffice."""
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0.0:
         return Fixed(1, 1, False)

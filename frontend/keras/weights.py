@@ -118,7 +118,10 @@ def read_paths(root: Entry, store: Store) -> Arrays:
             continue
         if any(len(found[group]) != sum(w.group == group for w in wanted) for group in found):
             what = f"the file has {count} weights at {path}, the layer needs {len(wanted)}"
-            errors.append(ShapeError(what, where=entry.where, hint="configuration and weights are of different models"))
+            hint = "configuration and weights are of different models"
+            if not count:
+                hint += "; or the layer is shared between models, which only .h5 files tell: save it as .h5"
+            errors.append(ShapeError(what, where=entry.where, hint=hint))
         elif count:
             names = ((w, f"{_variables(path, w.group)}/{found[w.group].pop(0)}") for w in wanted)
             result[entry] = {w.name: store.array(name) for w, name in names}

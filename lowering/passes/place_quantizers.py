@@ -1,6 +1,4 @@
-"""Give every tensor a fixed-point format: where the model has quantizers, its own; elsewhere ones that we insert and
-report.
-"""
+"""Give every tensor a fixed-point format: that of the model where it has quantizers, else one chosen and reported."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -219,9 +217,7 @@ def _plain_scale(node: Node) -> bool:
 
 
 def integer_bits(low: float, high: float, precision: Precision) -> int:
-    """Fewest integer bits (the sign included) of a signed format of ``precision.width`` bits that hold ``low`` to
-    ``high``.
-    """
+    """Fewest integer bits (sign included) of a signed format of ``precision.width`` bits that hold low to high."""
     largest = max(-low, high, 2.0**-30)
     bits = int(np.floor(np.log2(largest))) + 2
     unit = 2.0 ** (bits - precision.width)
