@@ -358,7 +358,12 @@ void by_rows(hls::stream<x_T> &x, hls::stream<y_T> &y, K... tables) {
             if (have < Body::template rows<C>(r)) {
                 for (unsigned p = 0; p < columns; p++) {
                     #pragma HLS PIPELINE II=1
-                    unpack(x.read(), rows[have & unsigned(C::depth - 1)][p]);
+                    x_T in = x.read();
+                    for (unsigned d = 0; d < C::depth; d++) {
+                        #pragma HLS UNROLL
+                        if (d == (have & unsigned(C::depth - 1)))
+                            unpack(in, rows[d][p]);
+                    }
                 }
                 have++;
             }

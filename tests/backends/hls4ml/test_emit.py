@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from fractions import Fraction
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,20 @@ def test_in_a_dataflow_region_each_variable_has_one_writer_and_one_reader(io: st
         assert {name: used.count(name) for name in outside} == dict.fromkeys(outside, 1), code
         seen += 1
     assert seen > 5
+
+
+def test_each_fifo_holds_the_whole_tensor_so_that_no_fork_can_block() -> None:
+    seen = 0
+    for kind in KINDS:
+        files = emit(KINDS[kind](Draw(1)), None, Options(PART, io="stream")).files
+        code = next(d for p, d in files.items() if re.fullmatch(r"firmware/\w+\.cpp", p)).decode()
+        depths = {name: int(depth) for name, depth in re.findall(r"STREAM variable=(\w+) depth=(\d+)", code)}
+        assert set(depths) == set(re.findall(r"^    hls::stream<\w+> (\w+)\(", code, re.MULTILINE))
+        for name, shape in re.findall(r'save_layer_output<\w+>\((\w+), "\w+", ([\d*]+)\)', code):
+            if name in depths:
+                assert depths[name] == prod(int(n) for n in shape.split("*")[:-1]), (kind, name)
+                seen += 1
+    assert seen > 20
 
 
 def root(name: str, aliases: Mapping[str, str]) -> str:
