@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..graph import FileError, Graph, UnsupportedError
+from ..graph import FileError, GatewrightError, Graph, ManyErrors, UnsupportedError
 from .attributes import Attributes
 
 __all__ = ["Attributes", "load"]
@@ -20,10 +20,23 @@ def load(model: Any, *, weights: str | Path | None = None) -> Graph:
     several) for what cannot be imported exactly.
     """
     if isinstance(model, (str, Path)):
-        return _load_file(Path(model), None if weights is None else Path(weights))
+        try:
+            return _load_file(Path(model), None if weights is None else Path(weights))
+        except GatewrightError as error:
+            raise _in_file(error, str(model)) from None
     if weights is not None:
         raise UnsupportedError("weights= goes with a .json file", hint="a live model has its own weights")
     return model if isinstance(model, Graph) else _load_object(model)
+
+
+def _in_file(error: GatewrightError, file: str) -> GatewrightError:
+    """Say which file an error is about, where only a layer or a weight was named."""
+    if isinstance(error, ManyErrors):
+        return ManyErrors(_in_file(one, file) for one in error.errors)
+    names_a_file = any(suffix in error.where.lower() for suffix in (*KERAS_SUFFIXES, ".onnx", ".gw"))
+    if Path(file).name in error.where or names_a_file:
+        return error
+    return type(error)(error.what, where=f"{file}: {error.where}".rstrip(": "), hint=error.hint)
 
 
 def _load_file(path: Path, weights: Path | None) -> Graph:
