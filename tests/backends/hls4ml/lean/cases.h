@@ -111,8 +111,9 @@ template <class D> void from_doubles(const char *name) {
         unit /= 2;
     for (int i = D::width - whole_bits<D>::value; i < 0; ++i)
         unit *= 2;
-    if (D::width <= 9)
-        for (int v = -(9 << D::width); v <= (9 << D::width); ++v) { // eighths of a unit, beyond both ends
+    const int end = D::width <= 9 ? 9 << (D::width <= 9 ? int(D::width) : 0) : 0; // eighths of a unit, beyond both ends
+    if (end)
+        for (int v = -end; v <= end; ++v) {
             c.add("double", D(v * unit / 8));
             c.add("float", D(float(v * unit / 8)));
         }
@@ -150,8 +151,11 @@ template <class A, class B> int order(const A &a, const B &b) {
 template <class A, class B, class F> void pairs(F f) {
     const long limit = values<A>::count(1024) * values<B>::count(1024) <= 4096 ? 1024 : 24;
     for (long i = 0; i < values<A>::count(limit); ++i)
-        for (long j = 0; j < values<B>::count(limit); ++j)
-            f(values<A>::at(i, limit), values<B>::at(j, limit));
+        for (long j = 0; j < values<B>::count(limit); ++j) {
+            const A a = values<A>::at(i, limit); // one after the other: compilers evaluate arguments in different orders
+            const B b = values<B>::at(j, limit);
+            f(a, b);
+        }
 }
 template <class A, class B> void arithmetic(const char *name) {
     Case c(name);
