@@ -69,6 +69,10 @@ def _(request: Request) -> tuple[Layer, ...] | None:
     (x,) = request.inputs
     if len(op.strides) == 1:
         kernel = found.matrix.integers.shape[0]
+        if request.stream and op.padding[0] != (0, 0):
+            padded = _padded1d(request, x, op.padding[0])
+            inner = _conv1d(request, padded.output, request.result, found, (kernel, (0, 0), op.strides[0]))
+            return padded, inner
         return (_conv1d(request, x, request.result, found, (kernel, op.padding[0], op.strides[0])),)
     return (_conv2d(request, x, found, op),)
 
@@ -76,6 +80,16 @@ def _(request: Request) -> tuple[Layer, ...] | None:
 def _stream_skips(request: Request, kernel: Sequence[int], strides: Sequence[int]) -> bool:
     """Whether windows leave gaps between them: hls4ml's line buffers do not skip."""
     return request.stream and any(s > k for s, k in zip(strides, kernel, strict=True))
+
+
+def _padded1d(request: Request, x: Wire, padding: tuple[int, int]) -> Layer:
+    """Zeros around a sequence. hls4ml would put them there itself, and connects them wrongly behind a fork."""
+    width = x.shape[0] + sum(padding)
+    attributes = {
+        "data_format": "channels_last", "in_width": x.shape[0], "out_width": width, "n_chan": x.shape[1],
+        "pad_left": padding[0], "pad_right": padding[1],
+    }  # fmt: skip
+    return Layer("ZeroPadding1D", (x,), (request.helper("padded", (width, x.shape[1]), x.type),), attributes)
 
 
 def _conv1d(request: Request, x: Wire, y: Wire, found: Linear, window: tuple[int, tuple[int, int], int]) -> Layer:

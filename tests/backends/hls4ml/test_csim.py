@@ -14,7 +14,7 @@ import pytest
 from gatewright.backends.hls4ml import CompileError, Options, Simulation, SimulationError, emit, verify
 from gatewright.backends.hls4ml.csim import compile_projects
 from gatewright.graph import FileError, Fixed, Graph, Node, ShapeError, UnsupportedError
-from gatewright.graph.ops import Dense, Input, Output
+from gatewright.graph.ops import Conv, Dense, Input, Output
 from gatewright.simulation import make_vectors
 
 from .networks import KINDS, Draw, jet_tagger, unread_port
@@ -176,3 +176,14 @@ def test_a_stream_that_is_not_emptied_fails_the_run() -> None:
     vectors = [np.zeros((2, *node.shape), np.int64) for node in network.inputs]
     with pytest.raises(SimulationError, match="streams left with data in them"):
         Simulation(network, files).run(vectors)
+
+
+def test_padded_sequences_behind_a_fork() -> None:
+    """hls4ml's own padding of 1-D convolutions is connected to the wrong copy where a stream is read twice."""
+    draw = Draw(3)
+    x = draw.input((9, 2), "x")
+    sides = [
+        Node(Conv((1,), (pads,), (1,)), (x, draw.constant((3, 2, 3), Fixed(4, 1))), f"conv{i}")
+        for i, pads in enumerate([(1, 1), (2, 0)])
+    ]
+    check_all([Graph((x,), tuple(Node(Output(f"y{i}"), (n,)) for i, n in enumerate(sides)), "padded")], io="stream")
