@@ -21,7 +21,7 @@ import numpy as np
 
 from .arrays import Array, Grid, NDArray
 from .errors import FileError, GatewrightError, ManyErrors
-from .formats import Affine, Fixed, Float, Format, Overflow, Rounding
+from .formats import Affine, Fixed, Float, Overflow, Rounding
 from .node import Graph, Node, Op
 from .ops import OPS, Input, Output, Reduction
 
@@ -277,8 +277,3 @@ def _grid(value: Any) -> Grid:
         raise FileError("the numbers of a format for each channel are not of one kind")
     exact = [Fraction(v) if isinstance(v, str) else v for v in values]
     return Grid(np.array(exact, dtype=object if str in kinds else np.int64).reshape(tuple(value["grid"])))
-
-
-def is_format(value: object) -> bool:
-    """Whether ``value`` is a number format."""
-    return isinstance(value, Format)

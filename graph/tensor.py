@@ -178,14 +178,3 @@ def _move(values: Ints, shape: tuple[int, ...], fn: Callable[[NDArray], NDArray]
 def fits(*bounds: NDArray) -> bool:
     """Whether every bound is under 2^63 (decided in float64, with a margin that covers its rounding)."""
     return all(b.size == 0 or float(np.abs(b.astype(np.float64)).max()) < LIMIT for b in bounds)
-
-
-def check_bits(*bounds: NDArray) -> None:
-    """Raise RangeError where a bound needs over 64 bits."""
-    if not fits(*bounds):
-        raise RangeError("values need over 64 bits", hint="use fewer bits before it, or quantize between")
-
-
-def is_fixed(*tensors: Tensor) -> bool:
-    """Whether all of these are of format Fixed."""
-    return all(isinstance(t.format, Fixed) for t in tensors)

@@ -15,6 +15,9 @@ TOOLS: dict[str, HlsBackend] = {
 }  # fmt: skip
 """The HLS tools by the name that a user writes, with hls4ml's name of each."""
 
+VERIFIABLE = ("vitis", "vivado")
+"""The tools whose C simulation compiles without the vendor's software."""
+
 IOS = ("parallel", "stream")
 STRATEGIES = ("latency", "resource", "distributed_arithmetic")
 TYPES = ("lean", "vendor")
@@ -94,7 +97,7 @@ class Options:
     @property
     def verifiable(self) -> bool:
         """Whether the C simulation can be compiled without the vendor's tools."""
-        return self.tool in ("vitis", "vivado")
+        return self.tool in VERIFIABLE
 
     @property
     def backend(self) -> HlsBackend:

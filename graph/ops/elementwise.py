@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import NDArray, as_array
+from ..arrays import NDArray
 from ..errors import OptionError, ShapeError
 from ..node import Op, infer
 from ..numerics import multiply
@@ -164,8 +164,3 @@ def _(op: Softmax, x: Tensor) -> Tensor:
     if not 0 <= op.axis < len(x.shape):
         raise ShapeError(f"softmax along axis {op.axis} of shape {x.shape}", hint="axes are counted without the batch")
     return floats(x.shape)
-
-
-def scale_of(x: Tensor) -> NDArray:
-    """Give the scale as an array of fractions that broadcasts."""
-    return as_array(x.quantized.scale)

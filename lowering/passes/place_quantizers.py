@@ -115,15 +115,14 @@ class _Placer:
         if isinstance(old.op, (Add, Sub, Maximum, Minimum)):
             inputs = self.on_grid(old, inputs)
         node = again(old, inputs)
-        if node.type.is_integer or isinstance(node.op, (*TABLES, Step)) or not all(i.type.is_integer for i in inputs):
+        if node.type.is_integer or isinstance(node.op, TABLES) or not all(i.type.is_integer for i in inputs):
             return node
         narrowed = tuple(self.narrow(o, i) for o, i in zip(old.inputs, inputs, strict=True))
         node = Node(old.op, narrowed, old.where)
         if not node.type.is_integer:
-            note = getattr(node.type.format, "note", "")
-            raise UnsupportedError(
-                f"{type(node.op).__name__} has no exact integer form{': ' + note if note else ''}", where=node.where
-            )
+            reason = getattr(node.type.format, "note", "")
+            what = f"{type(node.op).__name__} has no exact integer form{': ' + reason if reason else ''}"
+            raise UnsupportedError(what, where=node.where)
         return node
 
     def on_grid(self, old: Node, inputs: tuple[Node, ...]) -> tuple[Node, ...]:

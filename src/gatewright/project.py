@@ -173,10 +173,10 @@ def compile_model(
     ``model``: a file name, a live model or a Graph. ``precision``, ``samples`` (here also the name of a ``.npy`` or
     ``.npz`` file), ``config``, ``output``: see ``lower``.
     ``hls``: the HLS tool (vitis, vivado, oneapi, quartus, catapult, libero; the board's where None); ``io``: parallel
-    or stream; ``strategy``:
-    latency, resource or distributed_arithmetic; ``reuse_factor``: uses of a multiplier per inference; ``clock_ns``: the
-    period in nanoseconds, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor);
-    ``vectors``: how many to verify on; ``verify``: whether to; ``progress`` is told what is going on.
+    or stream; ``strategy``: latency, resource or distributed_arithmetic; ``reuse_factor``: uses of a multiplier per
+    inference; ``clock_ns``: the period in nanoseconds, else the board's; ``types``: the fixed-point headers of the C
+    simulation (lean or vendor); ``vectors``: how many to verify on; ``verify``: whether to; ``progress`` is told what
+    is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
@@ -317,15 +317,14 @@ ENGINES = ("graph", "artefact")
 
 
 def _check_engine(module: Module, engine: str, directory: Path) -> None:
+    from .backends.hls4ml.options import VERIFIABLE
+
     if engine == "artefact" and not module.artefact:
         raise OptionError("there is no artefact, only the integer graph", where=str(directory), hint="--engine graph")
     options = module.manifest["options"]
     if engine == "artefact" and options.get("hls") not in VERIFIABLE:
         what = f"the C simulation of {options.get('hls')} cannot be compiled without the vendor's tools"
         raise OptionError(what, where=str(directory), hint="--engine graph, or compile with --hls vitis")
-
-
-VERIFIABLE = ("vitis", "vivado")
 
 
 def _random_inputs(graph: Graph) -> dict[str, NDArray]:
