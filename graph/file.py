@@ -34,19 +34,22 @@ MAX_BYTES = 4 << 30
 def to_bytes(graph: Graph) -> dict[str, bytes]:
     """Give the two files of a graph: {``graph.json``: ..., ``weights.npz``: ...}."""
     arrays: dict[str, NDArray] = {}
+    head = {"schema": SCHEMA, **_graph(graph, "", arrays)}
+    text = json.dumps(head, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return {JSON: text.encode(), WEIGHTS: archive({f"{k}.npy": npy(v) for k, v in arrays.items()})}
+
+
+def _graph(graph: Graph, prefix: str, arrays: dict[str, NDArray]) -> dict[str, Any]:
+    """Give a graph, or the body of an operation, as JSON; its arrays get names that begin with ``prefix``."""
     ids = {node: i for i, node in enumerate(graph.nodes)}
-    nodes = [_node(node, ids, arrays) for node in graph.nodes]
-    head = {
-        "schema": SCHEMA,
+    return {
         "name": graph.name,
         "source": graph.source,
         "notes": list(graph.notes),
-        "nodes": nodes,
+        "nodes": [_node(node, ids, arrays, prefix) for node in graph.nodes],
         "inputs": [ids[n] for n in graph.inputs],
         "outputs": [ids[n] for n in graph.outputs],
     }
-    text = json.dumps(head, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    return {JSON: text.encode(), WEIGHTS: archive({f"{k}.npy": npy(v) for k, v in arrays.items()})}
 
 
 def archive(members: dict[str, bytes]) -> bytes:
@@ -125,11 +128,14 @@ def from_bytes(text: bytes, weights: bytes) -> Graph:
     head = json.loads(text)
     if head["schema"] != SCHEMA:
         raise FileError(f"written with schema {head['schema']}, this version reads {SCHEMA}")
-    nodes: list[Node] = []
     with zipfile.ZipFile(io.BytesIO(weights)) as arrays:
-        for entry in head["nodes"]:
-            op = _op(entry, lambda key: read_npy(_read(arrays, f"{key}.npy")))
-            nodes.append(Node(op, _pick(nodes, entry["inputs"]), _text(entry["where"])))
+        return _rebuilt(head, lambda key: read_npy(_read(arrays, f"{key}.npy")))
+
+
+def _rebuilt(head: dict[str, Any], array: Callable[[str], NDArray]) -> Graph:
+    nodes: list[Node] = []
+    for entry in head["nodes"]:
+        nodes.append(Node(_op(entry, array), _pick(nodes, entry["inputs"]), _text(entry["where"])))
     inputs, outputs = (_pick(nodes, head[key]) for key in ("inputs", "outputs"))
     notes = tuple(_text(note) for note in head["notes"])
     graph = Graph(inputs, outputs, _text(head["name"]), _text(head["source"]), notes)
@@ -172,12 +178,12 @@ def read_npy(data: bytes) -> NDArray:
     return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape)
 
 
-def _node(node: Node, ids: dict[Node, int], arrays: dict[str, NDArray]) -> dict[str, Any]:
+def _node(node: Node, ids: dict[Node, int], arrays: dict[str, NDArray], prefix: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"op": type(node.op).__name__, "inputs": [ids[i] for i in node.inputs], "where": node.where}
     for f in fields(node.op):
         value = getattr(node.op, f.name)
         if f.default is MISSING or value != f.default:
-            entry[f.name] = _encode(value, f"n{ids[node]}_{f.name}", arrays)
+            entry[f.name] = _encode(value, f"{prefix}n{ids[node]}_{f.name}", arrays)
     return entry
 
 
@@ -190,6 +196,8 @@ def _encode(value: Any, key: str, arrays: dict[str, NDArray]) -> Any:
             return {"array": key}
         case Fraction():
             return _number(value)
+        case Graph():
+            return {"graph": _graph(value, f"{key}_", arrays)}
         case Float():
             return {"float": value.bits}
         case Fixed():
@@ -253,6 +261,8 @@ def _decode(value: Any, name: str, array: Callable[[str], NDArray]) -> Any:
         case {"array": key}:
             data = array(_text(key))
             return Array(data.astype(np.int64) if data.dtype.kind == "i" else data)
+        case {"graph": dict(head)}:
+            return _rebuilt(head, array)
         case {"float": int(bits)}:
             return Float(bits)
         case {"fixed": [width, integer, signed]}:

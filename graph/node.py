@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, singledispatch
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from .errors import GatewrightError
@@ -144,7 +145,7 @@ class Graph:
     @property
     def is_integer(self) -> bool:
         """Whether every tensor is one of integers."""
-        return all(node.type.is_integer for node in self.nodes)
+        return all(node.type.is_integer and all(b.is_integer for b in bodies(node.op)) for node in self.nodes)
 
     @property
     def macs(self) -> int:
@@ -168,12 +169,17 @@ class Graph:
 
     def __str__(self) -> str:
         ids = {node: f"%{i}" for i, node in enumerate(self.nodes)}
-        rows = [
-            f"{ids[n]} = {describe(n.op)}({', '.join(ids[i] for i in n.inputs)}) : {n.type}"
-            + (f"  # {n.where}" if n.where else "")
-            for n in self.nodes
-        ]
+        rows: list[str] = []
+        for n in self.nodes:
+            reads = ", ".join(ids[i] for i in n.inputs)
+            rows.append(f"{ids[n]} = {describe(n.op)}({reads}) : {n.type}" + (f"  # {n.where}" if n.where else ""))
+            rows += [indent(str(body), "    ") for body in bodies(n.op)]
         return "\n".join([*rows, f"return {', '.join(ids[o] for o in self.outputs)}"])
+
+
+def bodies(op: Op) -> tuple[Graph, ...]:
+    """Give the graphs that an operation holds: the body of a scan."""
+    return tuple(value for f in fields(op) if isinstance(value := getattr(op, f.name), Graph))
 
 
 def describe(op: Op) -> str:
@@ -181,7 +187,7 @@ def describe(op: Op) -> str:
     shown = [
         f"{f.name}={_short(getattr(op, f.name))}"
         for f in fields(op)
-        if f.name != "format" and getattr(op, f.name) != f.default
+        if f.name != "format" and getattr(op, f.name) != f.default and not isinstance(getattr(op, f.name), Graph)
     ]
     return op_name(op) + (f"[{', '.join(shown)}]" if shown else "")
 

@@ -5,7 +5,7 @@ from functools import singledispatch
 import numpy as np
 
 from .node import Graph, Node, Op
-from .ops import Constant, Conv, ConvTranspose, Dense, Lookup, MatMul, Maximum, Minimum, Step
+from .ops import Constant, Conv, ConvTranspose, Dense, Lookup, MatMul, Maximum, Minimum, Scan, Step
 
 
 @singledispatch
@@ -33,6 +33,11 @@ def _(op: MatMul, node: Node) -> int:
     return node.type.size * node.inputs[0].shape[-1]
 
 
+@_macs.register(Scan)
+def _(op: Scan, node: Node) -> int:
+    return op.steps * op.body.macs
+
+
 def macs(node: Node) -> int:
     """Multiply-accumulates of one node per inference: products that a dense, convolution or matrix product sums."""
     return _macs(node.op, node)
@@ -44,7 +49,8 @@ NO_PARAMETERS = (Lookup, Step, Maximum, Minimum)
 
 def parameters(graph: Graph) -> int:
     """Elements of the constants that are operands; tables, thresholds and bounds are not parameters."""
-    return sum(node.type.size for node in graph.nodes if isinstance(node.op, Constant) and _trained(graph.users[node]))
+    own = sum(node.type.size for node in graph.nodes if isinstance(node.op, Constant) and _trained(graph.users[node]))
+    return own + sum(parameters(node.op.body) for node in graph.nodes if isinstance(node.op, Scan))
 
 
 def _trained(users: tuple[Node, ...]) -> bool:
@@ -54,4 +60,5 @@ def _trained(users: tuple[Node, ...]) -> bool:
 def parameters_of(node: Node) -> int:
     """Elements of the constants that one node reads as operands."""
     constants = (i for i in node.inputs if isinstance(i.op, Constant))
-    return 0 if isinstance(node.op, NO_PARAMETERS) else sum(c.type.size for c in constants)
+    inside = parameters(node.op.body) if isinstance(node.op, Scan) else 0
+    return 0 if isinstance(node.op, NO_PARAMETERS) else inside + sum(c.type.size for c in constants)

@@ -11,8 +11,8 @@ from ..errors import GatewrightError, ShapeError
 from ..formats import Float
 from ..node import Graph, Node
 from ..numerics import dequantize, quantize
-from ..ops import Input, Output
-from . import linear, rest  # noqa: F401 - they register the rules
+from ..ops import Input, Output, Scan
+from . import linear, rest, scan  # noqa: F401 - they register the rules
 from .kernel import Value, run
 
 Inputs = npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
@@ -182,8 +182,13 @@ def _steps(graph: Graph, fed: list[NDArray], live: Mapping[Node, NDArray]) -> It
 
 def _chunk(graph: Graph) -> int:
     """How many samples to run at once so that a convolution's windows stay within CHUNK_BYTES."""
-    largest = max(8 * node.type.size * _taps(node) for node in graph.nodes)
-    return max(1, min(4096, CHUNK_BYTES // max(largest, 1)))
+    return max(1, min(4096, CHUNK_BYTES // max(_largest(graph), 1)))
+
+
+def _largest(graph: Graph) -> int:
+    """Bytes of the largest array that one sample needs."""
+    inside = [_largest(node.op.body) for node in graph.nodes if isinstance(node.op, Scan)]
+    return max(*inside, *(8 * node.type.size * _taps(node) for node in graph.nodes))
 
 
 def _taps(node: Node) -> int:
