@@ -13,12 +13,12 @@ from .errors import (
 )
 from .evaluate import Inputs, Outputs, evaluate, trace, values_of
 from .formats import Affine, Fixed, Float, Format, Overflow, Quantized, Rounding, parse_fixed
-from .node import Graph, Node, Op, describe, infer, op_name
+from .node import Graph, Node, Op, bodies, describe, infer, op_name
 from .tensor import Tensor
 
 __all__ = [
     "Affine", "Array", "FileError", "Fixed", "Float", "Format", "GatewrightError", "Graph", "Grid", "Inputs",
     "ManyErrors", "NDArray", "Node", "Op", "OptionError", "Outputs", "Overflow", "Quantized", "RangeError",
-    "Rounding", "ShapeError", "Tensor", "UnsupportedError", "describe", "evaluate", "infer", "op_name",
+    "Rounding", "ShapeError", "Tensor", "UnsupportedError", "bodies", "describe", "evaluate", "infer", "op_name",
     "parse_fixed", "trace", "unknown", "values_of",
 ]  # fmt: skip

@@ -6,8 +6,9 @@ from typing import Any
 
 from ..boards import Board
 from ..boards import load as load_board
-from ..graph import Graph, Inputs, OptionError, UnsupportedError, op_name
+from ..graph import Graph, Inputs, OptionError, UnsupportedError, bodies, op_name
 from .config import Config, Precision, make_config
+from .inside import everywhere
 from .passes.decompose import decompose
 from .passes.drop_softmax import drop_softmax
 from .passes.fold_constants import fold_constants
@@ -23,15 +24,15 @@ Pass = Callable[[Graph, Config, Inputs | None], Graph]
 Watch = Callable[[str, Graph], None]
 
 PIPELINE: tuple[tuple[str, Pass], ...] = (
-    ("fold_constants", lambda g, c, x: fold_constants(g)),
-    ("decompose", lambda g, c, x: decompose(g)),
-    ("simplify", lambda g, c, x: simplify(g)),
-    ("fold_scale", lambda g, c, x: fold_scale(g)),
-    ("split_scales", lambda g, c, x: split_scales(g)),
+    ("fold_constants", lambda g, c, x: everywhere(fold_constants, g)),
+    ("decompose", lambda g, c, x: everywhere(decompose, g)),
+    ("simplify", lambda g, c, x: everywhere(simplify, g)),
+    ("fold_scale", lambda g, c, x: everywhere(fold_scale, g)),
+    ("split_scales", lambda g, c, x: everywhere(split_scales, g)),
     ("place_quantizers", place_quantizers),
-    ("merge_quantizers", lambda g, c, x: merge_quantizers(g)),
-    ("make_tables", lambda g, c, x: make_tables(g, c)),
-    ("fold_constants", lambda g, c, x: fold_constants(g)),
+    ("merge_quantizers", lambda g, c, x: everywhere(merge_quantizers, g)),
+    ("make_tables", lambda g, c, x: everywhere(lambda h: make_tables(h, c), g)),
+    ("fold_constants", lambda g, c, x: everywhere(fold_constants, g)),
 )
 """What lowering does, in order."""
 
@@ -74,6 +75,8 @@ def lower(
 def _checked(graph: Graph) -> Graph:
     """Refuse a graph in which a floating-point tensor is left."""
     for node in graph.nodes:
+        for body in bodies(node.op):
+            _checked(body)
         if not node.type.is_integer:
             reason = getattr(node.type.format, "note", "")
             raise UnsupportedError(

@@ -8,7 +8,9 @@ import numpy as np
 from ..graph import Graph, Inputs, NDArray, Node, Quantized, ShapeError, values_of
 from ..graph.arrays import as_array
 from ..graph.evaluate import feed, trace
-from ..graph.ops import Input, Quantize
+from ..graph.evaluate.kernel import Value
+from ..graph.evaluate.scan import steps_of
+from ..graph.ops import Input, Quantize, Scan
 
 CHUNK = 64
 
@@ -36,9 +38,23 @@ def observe(graph: Graph, x: Inputs) -> dict[Node, Seen]:
         part = {name: v[start : start + CHUNK] for name, v in samples.items()}
         values = trace(graph, part)
         for node in values:
-            seen = _seen(graph, node, values, part)
-            table[node] = table[node].join(seen) if node in table else seen
+            _add(table, node, _seen(node, values, part))
+            if isinstance(node.op, Scan):
+                _inside(table, node.op, [Value(i.type, values[i]) for i in node.inputs])
     return table
+
+
+def _add(table: dict[Node, Seen], node: Node, seen: Seen) -> None:
+    table[node] = table[node].join(seen) if node in table else seen
+
+
+def _inside(table: dict[Node, Seen], op: Scan, operands: list[Value]) -> None:
+    """Add what the nodes of a body take in any of its steps."""
+    for _, values in steps_of(op, operands):
+        for node in values:
+            _add(table, node, _seen(node, values))
+            if isinstance(node.op, Scan):
+                _inside(table, node.op, [Value(i.type, values[i]) for i in node.inputs])
 
 
 def _arrays(graph: Graph, x: Inputs) -> dict[str, NDArray]:
@@ -59,12 +75,12 @@ def _by_name(graph: Graph, x: Inputs) -> dict[str, NDArray]:
     return {names[0]: array[0] if array.ndim == len(graph.inputs[0].shape) + 2 else array}
 
 
-def _seen(graph: Graph, node: Node, values: dict[Node, NDArray], samples: dict[str, NDArray]) -> Seen:
+def _seen(node: Node, values: dict[Node, NDArray], samples: Mapping[str, NDArray] | None = None) -> Seen:
     real = values_of(node, values[node])
     low, high = float(real.min()), float(real.max())
     if not node.type.is_integer:
         return Seen(low, high)
-    if isinstance(node.op, Input):
+    if isinstance(node.op, Input) and samples is not None:
         fed = samples[node.op.name]
         before = fed if node.op.axes is None else fed.transpose(0, *(a + 1 for a in node.op.axes))
     elif isinstance(node.op, Quantize):

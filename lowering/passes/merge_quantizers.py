@@ -2,6 +2,7 @@
 
 from ...graph import Fixed, Graph, Node, Quantized
 from ...graph.ops import Quantize, Relu
+from ..inside import STATE
 from ..rewrite import again, is_plain, rebuild
 
 
@@ -16,6 +17,8 @@ def merge_quantizers(graph: Graph) -> Graph:
 
 def _merge(node: Node) -> Node:
     match node:
+        case Node(op=Quantize(inserted=reason)) if reason == STATE:
+            return node
         case Node(op=Quantize(inserted=reason, format=target), inputs=(x,)) if reason and _unchanged(x, target):
             return x
         case Node(op=Relu(), inputs=(x,)) if x.type.is_integer and int(x.type.interval[0].min()) >= 0:

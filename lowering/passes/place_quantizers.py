@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...graph import Fixed, Float, Graph, Inputs, Node, UnsupportedError
+from ...graph import Fixed, Float, Graph, Inputs, Node, Quantized, UnsupportedError
+from ...graph.arrays import as_array
 from ...graph.ops import (
     Activation,
     Add,
@@ -27,6 +28,7 @@ from ...graph.ops import (
     Reduction,
     Relu,
     Reshape,
+    Scan,
     Slice,
     Softmax,
     Step,
@@ -35,7 +37,9 @@ from ...graph.ops import (
     Upsample,
     pad_value,
 )
+from ...graph.tensor import grids
 from ..config import Config, Precision
+from ..inside import STATE, closed, in_format
 from ..ranges import Seen, observe
 from ..rewrite import again, note, plain_width, rebuild
 from ..steps import exact_step
@@ -62,8 +66,13 @@ def place_quantizers(graph: Graph, config: Config, samples: Inputs | None = None
 
 
 class _Placer:
-    def __init__(self, graph: Graph, config: Config, seen: Mapping[Node, Seen]) -> None:
+    """``formats``: those that are given from outside, of a body's inputs and of what becomes its next states."""
+
+    def __init__(
+        self, graph: Graph, config: Config, seen: Mapping[Node, Seen], formats: Mapping[Node, Quantized] | None = None
+    ) -> None:
         self.graph, self.config, self.seen = graph, config, seen
+        self.formats: Mapping[Node, Quantized] = formats or {}
         self.notes: list[str] = []
         self._settled: dict[Node, bool] = {}
 
@@ -72,6 +81,10 @@ class _Placer:
 
     def place(self, old: Node, inputs: tuple[Node, ...]) -> Node:
         match old.op:
+            case Input() as op if old in self.formats:
+                return Node(replace(op, format=self.formats[old]), (), old.where)
+            case Scan() as op:
+                return self.scan(old, op, inputs)
             case Input():
                 return self.input(old)
             case Constant():
@@ -86,6 +99,40 @@ class _Placer:
         if isinstance(old.op, TABLES) or _plain_scale(node):
             return node if self.settled(old) else self.insert(old, node)
         return node if self.passes(old) else self.insert(old, node)
+
+    def scan(self, old: Node, op: Scan, inputs: tuple[Node, ...]) -> Node:
+        """Place quantizers in the body: its inputs have the formats of the operands, its states one of their own."""
+        states = range(op.sequences, op.sequences + op.states)
+        formats: dict[Node, Quantized] = {}
+        for i, entry in enumerate(op.body.inputs):
+            if i in states:
+                producer = op.body.outputs[i - op.sequences].inputs[0]
+                formats[entry] = self.state_format(entry, producer)
+                formats.setdefault(producer, formats[entry])
+            else:
+                inputs = (*inputs[:i], self.flat(old.inputs[i], inputs[i], entry), *inputs[i + 1 :])
+                formats[entry] = inputs[i].type.quantized
+        inner = _Placer(op.body, self.config, self.seen, formats)
+        body = closed(inner.run(), op)
+        self.notes += [text for text in body.notes if text not in self.notes]
+        operands = (in_format(x, entry, old.where) for x, entry in zip(inputs, body.inputs, strict=True))
+        return Node(replace(op, body=body), tuple(operands), old.where)
+
+    def flat(self, old: Node, operand: Node, entry: Node) -> Node:
+        """Give a sequence one format for all steps."""
+        ranks = [as_array(grid).ndim for grid in grids(operand.type.format)]
+        return self.insert(old, operand) if max(ranks, default=0) > len(entry.shape) else operand
+
+    def state_format(self, entry: Node, producer: Node) -> Quantized:
+        """Take the format that the model gives a state, else choose one that holds it before and after every step."""
+        if entry.type.is_integer:
+            return entry.type.quantized
+        if isinstance(producer.op, Quantize):
+            return producer.op.format
+        before, after = self.seen.get(entry), self.seen.get(producer)
+        seen = before.join(after) if before is not None and after is not None else None
+        named = self.config.precision_of(producer.where)[1]
+        return self.chosen(producer if named else entry, seen)[0].format
 
     def input(self, old: Node) -> Node:
         op = old.op
@@ -150,17 +197,24 @@ class _Placer:
 
     def insert(self, old: Node, node: Node) -> Node:
         precision, reason = self.precision(old)
-        format = precision.format if self.config.precision_of(old.where)[1] else _without_sign(node, precision.format)
+        kept = old in self.formats or self.config.precision_of(old.where)[1]
+        format = precision.format if kept else _without_sign(node, precision.format)
         return Node(Quantize(format, precision.rounding, precision.overflow, reason), (node,), old.where)
 
     def precision(self, old: Node) -> tuple[Precision, str]:
         """Choose the format of an inserted quantizer, and say why it is that."""
+        if isinstance(given := self.formats.get(old), Fixed):
+            return replace(self.config.precision, format=given), STATE
+        return self.chosen(old, self.seen.get(old))
+
+    def chosen(self, old: Node, seen: Seen | None) -> tuple[Precision, str]:
+        """Choose a format from the configuration and from what was seen."""
         precision, named = self.config.precision_of(old.where)
         if named:
             return precision, "the configuration names it"
         if isinstance(old.op, Softmax):
             return replace(precision, format=Fixed(precision.width, 1, False)), "softmax lies in 0..1"
-        if (seen := self.seen.get(old)) is None:
+        if seen is None:
             return precision, "default precision"
         integer = integer_bits(seen.low, seen.high, precision)
         return replace(precision, format=Fixed(precision.width, integer, True)), "integer bits from the samples"
@@ -172,7 +226,7 @@ class _Placer:
         return self._settled[old]
 
     def _decide(self, old: Node) -> bool:
-        if isinstance(old.op, (*KEEPS, Quantize, Step)) or old.type.is_integer:
+        if isinstance(old.op, (*KEEPS, Quantize, Step, Scan)) or old.type.is_integer:
             return True
         if isinstance(old.op, Reduce) and old.op.kind in (Reduction.MAX, Reduction.MIN):
             return True
