@@ -42,9 +42,11 @@ POINTWISE = (Add, Sub, Mul, Maximum, Minimum)
 
 
 class Draw:
-    """Everything follows from the seed."""
+    """Everything follows from the seed, or from a generator. ``longest`` axis of an input, ``most`` elements."""
 
-    def __init__(self, seed: int) -> None:
+    longest, most = 4, 64
+
+    def __init__(self, seed: int | np.random.Generator) -> None:
         self.rng = np.random.default_rng(seed)
 
     def pick(self, choices: Any) -> Any:
@@ -54,7 +56,7 @@ class Draw:
         return int(self.rng.integers(low, high + 1))
 
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.upto(1, 4) for _ in range(self.upto(1, 3)))
+        return tuple(self.upto(1, self.longest) for _ in range(self.upto(1, 3)))
 
     def format(self, shape: tuple[int, ...]) -> Fixed | Affine:
         """Fixed, fixed by channel or by element, or with a scale and a zero point."""
@@ -98,7 +100,7 @@ class Draw:
                 node = self.narrowed(self.step(self.pick(nodes[-3:]), nodes))
             except RangeError:  # refused, as it should be; test_wide.py
                 continue
-            if node.type.is_integer and node.type.size <= 64:
+            if node.type.is_integer and node.type.size <= self.most:
                 nodes.append(node)
         used = {i for n in nodes for i in n.inputs}
         ends = [n for n in nodes if n not in used]

@@ -29,10 +29,15 @@ def operands(node: Node) -> tuple[Node, ...]:
 
 
 def zero_of(node: Node, x: Tensor) -> int:
-    """Give the stored integer that means 0. Raises UnsupportedError where it differs by channel."""
+    """Give the stored integer that means 0. Raises UnsupportedError where it differs by channel, or is none that can be
+    stored: the kernels subtract it in the operand's own type.
+    """
     zero = x.quantized.zero
+    low, high = x.quantized.bounds
     if isinstance(zero, Grid):
         raise refuse(node, "arithmetic on zero points that differ by channel", "quantize to one zero point before it")
+    if not (low <= zero).all() or not (zero <= high).all():
+        raise refuse(node, f"arithmetic on {x.quantized}, which cannot store its zero point", "quantize before it")
     return zero
 
 
