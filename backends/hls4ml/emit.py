@@ -60,15 +60,21 @@ def project_name(graph: Graph) -> str:
 
 def _headers(plan: Plan) -> dict[str, bytes]:
     """Collect the headers of the kernels in use, with those that they include, and the one of the test bench."""
-    pending = [layer.kernel.header for layer in plan.layers if layer.kernel] + ["gw_port.h"]
+    kernels = [layer.kernel for layer in plan.layers if layer.kernel]
+    written = {name: text.encode() for kernel in kernels for name, text in kernel.sources.items()}
+    pending = [kernel.header for kernel in kernels] + ["gw_port.h"]
     found: dict[str, bytes] = {}
     while pending:
         name = pending.pop()
-        path = next(p for p in (HERE / folder / name for folder in SOURCES) if p.is_file())
-        found[f"firmware/gatewright/{name}"] = text = path.read_bytes()
+        text = written[name] if name in written else _shipped(name)
+        found[f"firmware/gatewright/{name}"] = text
         included = re.findall(r'#include "(gw_\w+\.h)"', text.decode())
         pending += [n for n in included if f"firmware/gatewright/{n}" not in found]
     return found
+
+
+def _shipped(name: str) -> bytes:
+    return next(p for p in (HERE / folder / name for folder in SOURCES) if p.is_file()).read_bytes()
 
 
 def _normalised(files: Mapping[str, bytes], plan: Plan, options: Options, name: str) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ Registered when first needed; hls4ml itself is imported here and nowhere before.
 from functools import cache
 from typing import Any
 
-from ...graph import Fixed
+from .configuration import config_text
 from .kernel import Kernel
 from .layers import HlsType
 
@@ -18,29 +18,6 @@ def precision(type: HlsType) -> Any:
     from hls4ml.model.types import FixedPrecisionType
 
     return FixedPrecisionType(type.width, type.integer, type.signed, str(type.rounding), str(type.overflow))
-
-
-def config_text(
-    kernel: Kernel, index: int, sizes: tuple[list[int], int], reuse_factor: int, types: dict[str, str]
-) -> str:
-    """Give the C++ configuration structure of a kernel. ``sizes``: elements of the inputs and of the output."""
-    rows = [f"static const unsigned n_in{i} = {n};" for i, n in enumerate(sizes[0])]
-    rows += [f"static const unsigned n_out = {sizes[1]};", f"static const unsigned reuse_factor = {reuse_factor};"]
-    for name, numbers in kernel.constants.items():
-        rows += [f"typedef {types[name]} {name}_t;", f"static const unsigned n_{name} = {numbers.values.data.size};"]
-    rows += [_member(name, value) for name, value in kernel.config.items()]
-    return f"struct config{index} {{\n" + "".join(f"    {row}\n" for row in rows) + "};\n"
-
-
-def _member(name: str, value: "int | bool | str | Fixed") -> str:
-    match value:
-        case bool():
-            return f"static const bool {name} = {str(value).lower()};"
-        case int():
-            return f"static const long long {name} = {value}LL;"
-        case str():
-            return f"typedef {value} {name};"
-    return f"typedef {'ap_fixed' if value.signed else 'ap_ufixed'}<{value.width},{value.integer}> {name};"
 
 
 @cache

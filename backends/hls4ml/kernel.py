@@ -51,7 +51,8 @@ class Kernel:
     ``output``.
 
     ``constants`` are passed after the output, in this order. ``config`` becomes members of the configuration structure.
-    ``products`` counts the multiplications by which one pack of the result (its last axis) is made.
+    ``products`` counts the multiplications by which one pack of the result (its last axis) is made. ``sources`` are
+    headers written for this kernel, by file name. ``is_loop``: it takes its time, so it must be a process of its own.
     """
 
     function: str
@@ -61,6 +62,8 @@ class Kernel:
     config: Mapping[str, "int | bool | Fixed"] = field(default_factory=dict[str, "int | bool | Fixed"])
     constants: Mapping[str, Numbers] = field(default_factory=dict[str, Numbers])
     products: int = 0
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_loop: bool = False
 
 
 KernelRule = Callable[[Node], Kernel]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from ...graph import GatewrightError, Graph, ManyErrors, Node, Op, UnsupportedError, op_name
-from ...graph.ops import OPS, Activation, Constant, Div, Input, Output, Power, Quantize, Scan, Softmax
+from ...graph.ops import OPS, Activation, Constant, Div, Input, Output, Power, Quantize, Softmax
 from . import rules  # noqa: F401 - it registers the rules
 from .kernel import DOUBLE_BITS, KERNEL_RULES, Kernel, is_constant, is_plain, refuse
 from .layers import NATIVE, HlsType, Layer, Request, Wire, type_of
@@ -16,10 +16,7 @@ from .options import Options
 from .reuse import Schedule, kernel_schedule, schedule
 
 _LOWERED = "lowering turns it into tables and arithmetic"
-REASONS: dict[type[Op], str] = {
-    **dict.fromkeys((Activation, Softmax, Div, Power), _LOWERED),
-    Scan: "recurrence has no kernel",
-}
+REASONS: dict[type[Op], str] = dict.fromkeys((Activation, Softmax, Div, Power), _LOWERED)
 """Why an operation has no rule here."""
 STRUCTURE: tuple[type[Op], ...] = (Input, Constant, Output)
 """Operations that are no layer: ports and operands."""
@@ -308,7 +305,7 @@ def _needs_dataflow(layers: list[Layer], schedules: dict[str, Schedule]) -> bool
 
     hls4ml's convolutions loop over places and its strategy resource over products; a reuse factor is an interval.
     """
-    loops = any(y.kind in ("Conv1D", "Conv2D") for y in layers)
+    loops = any(y.kind in ("Conv1D", "Conv2D") or (y.kernel and y.kernel.is_loop) for y in layers)
     return loops or any(s.strategy == "resource" or s.reuse_factor > 1 for s in schedules.values())
 
 

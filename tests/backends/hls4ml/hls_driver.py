@@ -178,7 +178,8 @@ class Program:
         self.cases = list(cases)
         source, library = folder / "kernels.cpp", folder / "kernels.so"
         source.write_text(self._text())
-        for name, data in kernels.headers().items():
+        written = {name: text.encode() for one in cases for name, text in one.kernel.sources.items()}
+        for name, data in (kernels.headers() | written).items():
             (folder / name).write_bytes(data)
         places = [f"-I{folder}", f"-I{include}", "-o", str(library), str(source)]
         command = [*compiler, *flags, "-O1", "-shared", "-fPIC", *places]
@@ -187,7 +188,9 @@ class Program:
         self.library = ctypes.CDLL(str(library))
 
     def _text(self) -> str:
-        text = HEAD + "static long left = 0;\n" + 'extern "C" long left_over() { long n = left; left = 0; return n; }\n'
+        own = sorted({name for one in self.cases for name in one.kernel.sources})
+        text = HEAD + "".join(f'#include "{name}"\n' for name in own) + "static long left = 0;\n"
+        text += 'extern "C" long left_over() { long n = left; left = 0; return n; }\n'
         for i, one in enumerate(self.cases):
             text += "".join(_table(i, name, n) for name, n in one.kernel.constants.items())
             text += _config(i, one.kernel) + _body(i, one.kernel, False) + _body(i, one.kernel, True)
