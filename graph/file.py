@@ -21,13 +21,12 @@ import numpy as np
 
 from .arrays import Array, Grid, NDArray
 from .errors import FileError, GatewrightError, ManyErrors
-from .formats import Affine, Fixed, Float, Overflow, Rounding
+from .formats import Affine, Fixed, Float
 from .node import Graph, Node, Op
-from .ops import OPS, Input, Output, Reduction
+from .ops import OPS, Input, Output
 
 SCHEMA = 1
 JSON, WEIGHTS = "graph.json", "weights.npz"
-ENUMS: dict[str, type[StrEnum]] = {"rounding": Rounding, "overflow": Overflow, "kind": Reduction}
 MAX_BYTES = 4 << 30
 
 
@@ -233,8 +232,8 @@ def narrow(values: NDArray) -> NDArray:
 
 def _op(entry: dict[str, Any], array: Callable[[str], NDArray]) -> Op:
     cls = OPS[entry["op"]]
-    given = {k: _decode(v, k, array) for k, v in entry.items() if k not in ("op", "inputs", "where")}
     hints = get_type_hints(cls)
+    given = {k: _decode(v, hints.get(k), array) for k, v in entry.items() if k not in ("op", "inputs", "where")}
     for key, value in given.items():
         if key not in hints:
             raise FileError(f"{entry['op']} has no {key}")
@@ -256,7 +255,13 @@ def conforms(value: object, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-def _decode(value: Any, name: str, array: Callable[[str], NDArray]) -> Any:
+def _enumeration(hint: Any) -> type[StrEnum] | None:
+    """Give the enumeration that a field's annotation allows, if any."""
+    kinds = (kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, StrEnum))
+    return next(kinds, None)
+
+
+def _decode(value: Any, hint: Any, array: Callable[[str], NDArray]) -> Any:
     match value:
         case {"array": key}:
             data = array(_text(key))
@@ -270,9 +275,9 @@ def _decode(value: Any, name: str, array: Callable[[str], NDArray]) -> Any:
         case {"affine": [int(width), bool(signed), scale, zero]}:
             return Affine(width, signed, Fraction(scale) if isinstance(scale, str) else _grid(scale), _whole(zero))
         case list():
-            return tuple(_decode(v, "", array) for v in value)
-        case str() if name in ENUMS:
-            return ENUMS[name](value)
+            return tuple(_decode(v, None, array) for v in value)
+        case str() if (kind := _enumeration(hint)) is not None:
+            return kind(value)
     return value
 
 

@@ -8,16 +8,14 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from ...graph import GatewrightError, Graph, ManyErrors, Node, Op, UnsupportedError, op_name
-from ...graph.ops import OPS, Activation, Constant, Div, Input, Output, Power, Quantize, Softmax
+from ...graph.ops import OPS, Constant, Input, Output, Quantize
 from . import rules  # noqa: F401 - it registers the rules
 from .kernel import DOUBLE_BITS, KERNEL_RULES, Kernel, is_constant, is_plain, refuse
 from .layers import NATIVE, HlsType, Layer, Request, Wire, type_of
 from .options import Options
+from .reasons import REASONS, unlowered
 from .reuse import Schedule, kernel_schedule, schedule
 
-_LOWERED = "lowering turns it into tables and arithmetic"
-REASONS: dict[type[Op], str] = dict.fromkeys((Activation, Softmax, Div, Power), _LOWERED)
-"""Why an operation has no rule here."""
 STRUCTURE: tuple[type[Op], ...] = (Input, Constant, Output)
 """Operations that are no layer: ports and operands."""
 
@@ -135,8 +133,8 @@ class Plan:
 def missing(graph: Graph, options: Options) -> Iterator[GatewrightError]:
     """Give an error for each node that cannot be emitted."""
     if not graph.is_integer:
-        unlowered = [_unlowered(node) for node in graph.nodes if type(node.op) in REASONS]
-        yield from unlowered or [UnsupportedError("the graph is not all integers", hint="lower it first")]
+        left = [unlowered(node) for node in graph.nodes if type(node.op) in REASONS]
+        yield from left or [UnsupportedError("the graph is not all integers", hint="lower it first")]
         return
     yield from _unread(graph, options)
     builder = _Builder(graph, options)
@@ -154,10 +152,6 @@ def _unread(graph: Graph, options: Options) -> Iterator[GatewrightError]:
         if not graph.users[node]:
             what = f"nothing reads the input {graph.names[node]!r}, and a stream that nothing reads stalls its writer"
             yield UnsupportedError(what, hint="leave the input out of the model, or use --io parallel")
-
-
-def _unlowered(node: Node) -> UnsupportedError:
-    return refuse(node, f"{op_name(node.op)}: {REASONS[type(node.op)]}", "lower the graph first")
 
 
 def make_plan(graph: Graph, options: Options) -> Plan:
@@ -211,7 +205,7 @@ class _Builder:
 
     def _operation(self, node: Node) -> None:
         if type(node.op) in REASONS:
-            raise _unlowered(node)
+            raise unlowered(node)
         if all(is_constant(i) for i in node.inputs):
             raise refuse(node, f"{op_name(node.op)} of constants only", "fold the constants before")
         reader = self._quantizer(node)

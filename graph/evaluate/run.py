@@ -1,18 +1,19 @@
 """Feed a graph, run it in order, give its outputs in the source's layout."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import NDArray, as_array
-from ..errors import GatewrightError, ShapeError
-from ..formats import Float
+from ..arrays import Ints, NDArray, as_array
+from ..errors import GatewrightError, RangeError, ShapeError
+from ..formats import Float, Quantized
 from ..node import Graph, Node
-from ..numerics import dequantize, quantize
+from ..numerics import dequantize, quantize, requantize
 from ..ops import Input, Output, Scan
-from . import linear, rest, scan  # noqa: F401 - they register the rules
+from . import choose, linear, rest, scan  # noqa: F401 - they register the rules
 from .kernel import Value, run
 
 Inputs = npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
@@ -105,19 +106,34 @@ def _to_input(node: Node, op: Input, x: npt.ArrayLike, integers: bool) -> NDArra
         )
     if op.axes is not None:
         array = array.transpose(0, *(a + 1 for a in op.axes))
-    if isinstance(op.format, Float) or not integers:
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which quantize refuses
-            array = array.astype(np.float32)
     if isinstance(op.format, Float):
-        return array
+        with np.errstate(over="ignore"):
+            return array.astype(np.float32)
     if not integers:
-        return quantize(array, op.format, op.rounding, op.overflow, where=f"input {op.name!r}")
+        return _to_integers(op, op.format, array)
     low, high = op.format.bounds
     if array.dtype.kind == "f" or (array < low).any() or (array > high).any():
         raise ShapeError(
             f"input {op.name!r} is not integers of {op.format}", hint="leave integers=True out to pass real values"
         )
     return array.astype(np.int64)
+
+
+def _to_integers(op: Input, format: Quantized, array: NDArray) -> Ints:
+    """Round real numbers, and whole ones exactly, to the format of an input; a strict one takes what it holds only."""
+    where = f"input {op.name!r}"
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which quantize refuses
+            real = array.astype(np.float32)
+        stored = quantize(real, format, op.rounding, op.overflow, where=where)
+    elif array.size and int(array.max()) >= 2**63:
+        raise RangeError("numbers of 64 bits without a sign", where=where, hint="numbers up to 2^63 - 1 can be fed")
+    else:
+        stored = requantize(array.astype(np.int64), Fraction(1), format, op.rounding, op.overflow)
+    if op.strict and not np.array_equal(dequantize(stored, format), array):
+        hint = "the model reads whole numbers; give numbers of that format"
+        raise RangeError(f"numbers that {format} does not hold", where=where, hint=hint)
+    return stored
 
 
 def source_shape(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -1,8 +1,11 @@
 """The operations, each with its type rule beside it. Few on purpose: importers decompose what is not here."""
 
 from ..node import Op
+from .choose import BOOLEAN, ArgMax, Compare, Comparison, Select, TopK, is_boolean
+from .division import Quotient, Remainder
 from .elementwise import Activation, Add, Div, Maximum, Minimum, Mul, Power, Relu, Softmax, Sub
 from .functions import FUNCTIONS, Function
+from .gather import GatherND, ScatterND, Take, TakeAlong
 from .interface import Constant, Input, Lookup, Output, Quantize, Step
 from .linear import Conv, ConvTranspose, Dense, MatMul, window_shape
 from .pool import AvgPool, MaxPool, Reduce, Reduction, pool_counts
@@ -16,6 +19,7 @@ OPS: dict[str, type[Op]] = {
         Dense, MatMul, Conv, ConvTranspose,
         MaxPool, AvgPool, Reduce,
         Add, Sub, Mul, Div, Power, Maximum, Minimum, Relu, Activation, Softmax,
+        Compare, Select, ArgMax, TopK, Quotient, Remainder, Take, TakeAlong, GatherND, ScatterND,
         Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Concat,
         Scan,
     )
@@ -23,8 +27,10 @@ OPS: dict[str, type[Op]] = {
 """Every operation by its class's name: what the file format and the backends' tables count on."""
 
 __all__ = [
-    "FUNCTIONS", "OPS", "Activation", "Add", "AvgPool", "Broadcast", "Concat", "Constant", "Conv", "ConvTranspose",
-    "Dense", "Div", "Function", "Gather", "Input", "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul",
-    "Output", "Pad", "Power", "Quantize", "Reduce", "Reduction", "Relu", "Reshape", "Scan", "Slice", "Softmax",
-    "Step", "Sub", "Transpose", "Upsample", "mover", "pad_value", "pool_counts", "window_shape",
+    "BOOLEAN", "FUNCTIONS", "OPS", "Activation", "Add", "ArgMax", "AvgPool", "Broadcast", "Compare", "Comparison",
+    "Concat", "Constant", "Conv", "ConvTranspose", "Dense", "Div", "Function", "Gather", "GatherND", "Input",
+    "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul", "Output", "Pad", "Power", "Quantize", "Quotient",
+    "Reduce", "Reduction", "Relu", "Remainder", "Reshape", "Scan", "ScatterND", "Select", "Slice", "Softmax", "Step",
+    "Sub", "Take", "TakeAlong", "TopK", "Transpose", "Upsample", "is_boolean", "mover", "pad_value", "pool_counts",
+    "window_shape",
 ]  # fmt: skip

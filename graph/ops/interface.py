@@ -18,7 +18,8 @@ class Input(Op):
 
     ``axes`` says how the source's tensor becomes ours: ``ours = source.transpose(axes)``, counted without the batch;
     None where the layouts agree. Real numbers that are fed in are brought to ``format`` by ``rounding`` and
-    ``overflow``; ``inserted`` says why, where it is not the model that asks for that format.
+    ``overflow``; ``inserted`` says why, where it is not the model that asks for that format. A ``strict`` input, one
+    that the source declares as integers, refuses numbers that the format does not hold.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Input(Op):
     overflow: Overflow = Overflow.SAT
     axes: tuple[int, ...] | None = None
     inserted: str = ""
+    strict: bool = False
 
 
 @infer.register

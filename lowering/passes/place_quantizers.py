@@ -15,6 +15,7 @@ from ...graph.ops import (
     Constant,
     Div,
     Gather,
+    GatherND,
     Input,
     Maximum,
     MaxPool,
@@ -29,10 +30,14 @@ from ...graph.ops import (
     Relu,
     Reshape,
     Scan,
+    Select,
     Slice,
     Softmax,
     Step,
     Sub,
+    Take,
+    TakeAlong,
+    TopK,
     Transpose,
     Upsample,
     pad_value,
@@ -45,7 +50,10 @@ from ..rewrite import again, note, plain_width, rebuild
 from ..steps import exact_step
 from ..weights import coarsened, quantized_constant
 
-KEEPS = (Relu, MaxPool, Maximum, Minimum, Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Concat, Output)
+KEEPS = (
+    Relu, MaxPool, Maximum, Minimum, Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Concat, Output,
+    Select, TopK, Take, TakeAlong, GatherND,
+)  # fmt: skip
 POINTWISE = (Add, Sub, Mul, Maximum, Minimum)
 TABLES = (Activation, Softmax, Div, Power)
 

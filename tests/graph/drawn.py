@@ -1,6 +1,8 @@
 """Graphs of integers drawn at random: every operation that is exact on integers, on formats of every kind."""
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,8 @@ from gatewright.graph.ops import (
     Transpose,
     Upsample,
 )
+
+from . import drawn_choose
 
 SCALES = (Fraction(1, 3), Fraction(3, 8), Fraction(5, 7), Fraction(float(np.float32(0.1))))
 POINTWISE = (Add, Sub, Mul, Maximum, Minimum)
@@ -118,11 +122,20 @@ class Draw:
     def step(self, x: Node, nodes: list[Node]) -> Node:
         make = self.pick((
             self.quantize, self.relu, self.pointwise, self.pointwise, self.dense, self.matmul, self.conv, self.deconv,
-            self.pool, self.reduce, self.move, self.move, self.pad, self.lookup, self.threshold,
+            self.pool, self.reduce, self.move, self.move, self.pad, self.lookup, self.threshold, *self.choices,
         ))  # fmt: skip
         if make == self.pointwise:
             return self.pointwise(x, self.pick(nodes))
         return make(x)
+
+    @property
+    def choices(self) -> list[Callable[[Node], Node]]:
+        """What stands in ``drawn_choose``."""
+        makers = (
+            drawn_choose.compare, drawn_choose.order, drawn_choose.divide, drawn_choose.take, drawn_choose.gather_nd,
+            drawn_choose.scatter_nd,
+        )  # fmt: skip
+        return [partial(maker, self) for maker in makers]
 
     def relu(self, x: Node) -> Node:
         return Node(Relu(), (x,))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewright.graph import Graph, Node
+from gatewright.graph import Graph, Node, Op
 from gatewright.graph.ops import (
     Add,
     AvgPool,
@@ -38,7 +38,7 @@ from gatewright.graph.ops import (
     Upsample,
 )
 
-from . import oracle
+from . import oracle, reference_choose
 
 Cells = np.ndarray[Any, np.dtype[np.object_]]
 ZERO = Fraction(0)
@@ -69,6 +69,8 @@ def values(node: Node, stored: np.ndarray) -> Cells:
 
 def compute(node: Node, xs: list[Cells]) -> Cells:
     op, x = node.op, xs[0]
+    if type(op) in reference_choose.RULES:
+        return reference_choose.RULES[type(op)](op, node.shape, *xs)
     match op:
         case Output():
             return x
@@ -92,13 +94,11 @@ def compute(node: Node, xs: list[Cells]) -> Cells:
             return each(lambda v: max(v, ZERO), x)
         case Add() | Sub() | Mul() | Maximum() | Minimum():
             return pointwise(op, x, xs[1])
-        case Dense() | MatMul() | Conv() | ConvTranspose():
-            return products(op, node.shape, xs)
         case MaxPool() | AvgPool():
             return pool(op, node.shape, x)
         case Reduce():
             return reduced(op, node.shape, x)
-    return moved(op, node.shape, xs)
+    return products(op, node.shape, xs) if type(op) in PRODUCTS else moved(op, node.shape, xs)
 
 
 def each(fn: Any, x: Cells) -> Cells:
@@ -126,9 +126,7 @@ def zeros(shape: tuple[int, ...]) -> Cells:
 
 
 def products(op: Any, shape: tuple[int, ...], xs: list[Cells]) -> Cells:
-    made = {Dense: dense, MatMul: matmul, Conv: convolution, ConvTranspose: transposed}[type(op)](
-        op, shape, xs[0], xs[1]
-    )
+    made = PRODUCTS[type(op)](op, shape, xs[0], xs[1])
     return pointwise(Add(), made, xs[2]) if len(xs) == 3 else made
 
 
@@ -177,6 +175,9 @@ def transposed(op: ConvTranspose, shape: tuple[int, ...], x: Cells, w: Cells) ->
             if within(cell, shape):
                 out[(*cell, c // per * units + f)] += x[(*at, c)] * w[(*tap, f, c)]
     return out
+
+
+PRODUCTS: dict[type[Op], Any] = {Dense: dense, MatMul: matmul, Conv: convolution, ConvTranspose: transposed}
 
 
 def pool(op: MaxPool | AvgPool, shape: tuple[int, ...], x: Cells) -> Cells:

@@ -64,7 +64,9 @@ class WideDraw(Draw):
         return node
 
     def reasoned(self, node: Node) -> bool:
-        return isinstance(node.type.format, Float) and bool(node.type.format.note)
+        if not isinstance(node.type.format, Float):
+            return False
+        return bool(node.type.format.note) or any(map(self.reasoned, node.inputs))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
