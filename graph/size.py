@@ -5,7 +5,7 @@ from functools import singledispatch
 import numpy as np
 
 from .node import Graph, Node, Op
-from .ops import Constant, Conv, ConvTranspose, Dense, Lookup, MatMul, Maximum, Minimum, Scan, Step
+from .ops import Constant, Conv, ConvTranspose, Dense, FixedSoftmax, Lookup, MatMul, Maximum, Minimum, Scan, Step
 
 
 @singledispatch
@@ -43,7 +43,7 @@ def macs(node: Node) -> int:
     return _macs(node.op, node)
 
 
-NO_PARAMETERS = (Lookup, Step, Maximum, Minimum)
+NO_PARAMETERS = (Lookup, Step, Maximum, Minimum, FixedSoftmax)
 """Operations whose constants were not trained: tables, thresholds, bounds."""
 
 

@@ -6,6 +6,7 @@ from ...graph.ops import (
     ArgMax,
     Compare,
     Div,
+    FixedSoftmax,
     GatherND,
     Power,
     Quotient,
@@ -31,6 +32,7 @@ REASONS: dict[type[Op], str] = (
     | dict.fromkeys((Compare, Select, ArgMax, TopK), _CHOICE)
     | dict.fromkeys((Take, TakeAlong, GatherND, ScatterND), _PLACES)
     | dict.fromkeys((Quotient, Remainder), _DIVISION)
+    | {FixedSoftmax: "softmax in 32-bit fixed point has no HLS kernel yet"}
 )
 """Why an operation has no rule here."""
 

@@ -13,7 +13,7 @@ from ..formats import Float, Quantized
 from ..node import Graph, Node
 from ..numerics import dequantize, quantize, requantize
 from ..ops import Input, Output, Scan
-from . import choose, linear, rest, scan  # noqa: F401 - they register the rules
+from . import choose, linear, rest, scan, softmax  # noqa: F401 - they register the rules
 from .kernel import Value, run
 
 Inputs = npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]

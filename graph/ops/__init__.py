@@ -11,6 +11,7 @@ from .linear import Conv, ConvTranspose, Dense, MatMul, window_shape
 from .pool import AvgPool, MaxPool, Reduce, Reduction, pool_counts
 from .scan import Scan
 from .shape import Broadcast, Concat, Gather, Pad, Reshape, Slice, Transpose, Upsample, mover, pad_value
+from .softmax import FixedSoftmax
 
 OPS: dict[str, type[Op]] = {
     op.__name__: op
@@ -18,7 +19,7 @@ OPS: dict[str, type[Op]] = {
         Input, Constant, Output, Quantize, Lookup, Step,
         Dense, MatMul, Conv, ConvTranspose,
         MaxPool, AvgPool, Reduce,
-        Add, Sub, Mul, Div, Power, Maximum, Minimum, Relu, Activation, Softmax,
+        Add, Sub, Mul, Div, Power, Maximum, Minimum, Relu, Activation, Softmax, FixedSoftmax,
         Compare, Select, ArgMax, TopK, Quotient, Remainder, Take, TakeAlong, GatherND, ScatterND,
         Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Concat,
         Scan,
@@ -28,8 +29,8 @@ OPS: dict[str, type[Op]] = {
 
 __all__ = [
     "BOOLEAN", "FUNCTIONS", "OPS", "Activation", "Add", "ArgMax", "AvgPool", "Broadcast", "Compare", "Comparison",
-    "Concat", "Constant", "Conv", "ConvTranspose", "Dense", "Div", "Function", "Gather", "GatherND", "Input",
-    "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul", "Output", "Pad", "Power", "Quantize", "Quotient",
+    "Concat", "Constant", "Conv", "ConvTranspose", "Dense", "Div", "FixedSoftmax", "Function", "Gather", "GatherND",
+    "Input", "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul", "Output", "Pad", "Power", "Quantize", "Quotient",
     "Reduce", "Reduction", "Relu", "Remainder", "Reshape", "Scan", "ScatterND", "Select", "Slice", "Softmax", "Step",
     "Sub", "Take", "TakeAlong", "TopK", "Transpose", "Upsample", "is_boolean", "mover", "pad_value", "pool_counts",
     "window_shape",

@@ -139,20 +139,27 @@ class Lookup(Op):
 
 @infer.register
 def _(op: Lookup, x: Tensor, table: Tensor) -> Tensor:
-    if (
-        not isinstance(x.format, Fixed)
-        or not isinstance(x.format.width, int)
-        or not table.is_integer
-        or table.value is None
-    ):
-        raise UnsupportedError("a table needs an index of one fixed-point format, and constant entries of integers")
+    if isinstance(x.format, Float) or not flat_index(x.format) or not table.is_integer or table.value is None:
+        raise UnsupportedError("a table needs an index of one integer format, and constant entries of integers")
     if len(table.shape) != 1 or grids(table.format):
         raise ShapeError(f"a table of shape {table.shape} in {table.format}", hint="one row of entries in one format")
-    low, high = (v >> (x.format.common_fraction - as_array(x.format.fraction)) for v in x.interval)  # as stored
+    low, high = (_as_stored(v, x.format) for v in x.interval)
     if int(low.min()) < op.offset or int(high.max()) - op.offset >= table.size:
         raise ShapeError(f"a table of {table.size} entries from {op.offset} does not cover {low.min()}..{high.max()}")
     entries = table.interval[0][int(low.min()) - op.offset : int(high.max()) - op.offset + 1]
     return Tensor(x.shape, table.format, np.asarray(entries.min()), np.asarray(entries.max()))
+
+
+def flat_index(format: Quantized) -> bool:
+    """Whether stored integers mean the same for each element, but for the place of the point."""
+    return isinstance(format.width, int) if isinstance(format, Fixed) else not grids(format)
+
+
+def _as_stored(v: NDArray, format: Quantized) -> NDArray:
+    """Centred integers -> stored ones."""
+    if isinstance(format, Fixed):
+        return np.asarray(v >> (format.common_fraction - as_array(format.fraction)))
+    return np.asarray(v + as_array(format.zero_point))
 
 
 def _span(x: Tensor) -> Bounded:

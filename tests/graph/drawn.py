@@ -247,7 +247,10 @@ class Draw:
         return Node(Pad(pads, value), (x,))
 
     def lookup(self, x: Node) -> Node:
-        x = Node(Quantize(Fixed(self.upto(1, 5), self.upto(-1, 3), bool(self.upto(0, 1)))), (x,))
+        index = Fixed(self.upto(1, 5), self.upto(-1, 3), bool(self.upto(0, 1)))
+        if self.upto(0, 1):
+            index = Affine(self.upto(1, 5), bool(self.upto(0, 1)), self.pick(SCALES), self.upto(-2, 3))
+        x = Node(Quantize(index), (x,))
         low, high = (int(b) for b in x.type.quantized.bounds)
         return Node(Lookup(low), (x, self.constant((high - low + 1,), self.flat_format())))
 

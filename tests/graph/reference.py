@@ -84,7 +84,8 @@ def compute(node: Node, xs: list[Cells]) -> Cells:
             format = node.inputs[0].type.quantized
             out = np.empty(x.shape, object)
             for index in np.ndindex(*x.shape):
-                stored = x[index] / oracle.parts(format, index, x.shape)[2]
+                _, _, scale, zero = oracle.parts(format, index, x.shape)
+                stored = x[index] / scale + zero
                 assert stored.denominator == 1
                 out[index] = xs[1][int(stored) - op.offset]
             return out

@@ -194,10 +194,9 @@ def lookup(node: Node) -> Kernel:
     op, (x, table) = node.op, node.inputs
     assert isinstance(op, Lookup)
     format = x.type.quantized
-    assert isinstance(format, Fixed)
     config: Config = {"c_out": channels(node.shape), "offset": op.offset, "period": 1}
     constants: Constants = {"table": numbers(table)}
-    if isinstance(format.fraction, Grid):
+    if isinstance(format, Fixed) and isinstance(format.fraction, Grid):
         down = periodic(format.common_fraction - as_array(format.fraction), node.shape)
         config["period"] = len(down)
         constants["down"] = integers(node, down)

@@ -79,6 +79,8 @@ def tables(rng: np.random.Generator) -> list[Case]:
             constant(rng.integers(0, 200, 40), Affine(8, False, Fraction(1, 3), 9)),
         )
     )
+    index = Affine(5, True, Fraction(1, 10), -3)
+    cases.append(case("lookup_of_affine", Lookup(-20), ((3, 2), index), constant(rng.integers(-9, 9, 40), Fixed(5, 2))))
     cases.append(
         case(
             "lookup_channels",
