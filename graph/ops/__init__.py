@@ -31,7 +31,7 @@ __all__ = [
     "BOOLEAN", "FUNCTIONS", "OPS", "Activation", "Add", "ArgMax", "AvgPool", "Broadcast", "Compare", "Comparison",
     "Concat", "Constant", "Conv", "ConvTranspose", "Dense", "Div", "FixedSoftmax", "Function", "Gather", "GatherND",
     "Input", "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul", "Output", "Pad", "Power", "Quantize",
-    "Quotient", "Reduce", "Reduction", "Relu", "Remainder", "Reshape", "Scan", "ScatterND", "Select", "Slice", "Softmax",
-    "Step", "Sub", "Take", "TakeAlong", "TopK", "Transpose", "Upsample", "is_boolean", "mover", "pad_value", "pool_counts",
-    "window_shape",
+    "Quotient", "Reduce", "Reduction", "Relu", "Remainder", "Reshape", "Scan", "ScatterND", "Select", "Slice",
+    "Softmax", "Step", "Sub", "Take", "TakeAlong", "TopK", "Transpose", "Upsample", "is_boolean", "mover", "pad_value",
+    "pool_counts", "window_shape",
 ]  # fmt: skip
