@@ -4,7 +4,7 @@ import numpy as np
 
 from ..graph import Graph, Inputs, NDArray, Node
 from ..graph.evaluate import feed
-from ..graph.ops import Input
+from ..graph.ops import GatherND, Input, ScatterND, Take, TakeAlong
 
 SHARE_OF_SAMPLES = 2
 """One vector in so many may be a sample of the user's; the rest probe the whole input format."""
@@ -18,17 +18,52 @@ def make_vectors(graph: Graph, count: int = 512, *, samples: Inputs | None = Non
     values, batch first), and random integers over the whole input format. The same arguments give the same vectors.
     """
     given = feed(graph, samples) if samples is not None else None
+    limits = index_limits(graph)
     return [
-        _vectors(node, count, None if given is None else given[k], np.random.default_rng([seed, k]))
+        _vectors(node, limits[node], count, None if given is None else given[k], np.random.default_rng([seed, k]))
         for k, node in enumerate(graph.inputs)
     ]
 
 
-def _vectors(node: Node, count: int, samples: NDArray | None, rng: np.random.Generator) -> NDArray:
+def index_limits(graph: Graph) -> dict[Node, int | None]:
+    """Give for each input the length of the shortest axis that it is an index of, None where it is no index.
+
+    Whatever is between the input and the axis counts, unless it proves that its result is a place of the axis.
+    """
+    limits: dict[Node, int | None] = dict.fromkeys(graph.nodes)
+    for node in reversed(graph.nodes):
+        own = limits[node]
+        for i, operand in enumerate(node.inputs):
+            limit = _length(node) if i == 1 and isinstance(node.op, INDEXED) else own
+            if limit is not None and not _proved(operand, limit):
+                limits[operand] = min(limit, limits[operand] or limit)
+    return {node: limits[node] for node in graph.inputs}
+
+
+INDEXED = (Take, TakeAlong, GatherND, ScatterND)
+"""Operations whose second operand holds places of the first."""
+
+
+def _length(node: Node) -> int:
+    axis = getattr(node.op, "axis", None)
+    shape = node.inputs[0].shape
+    return min(shape) if axis is None else shape[axis]
+
+
+def _proved(node: Node, length: int) -> bool:
+    if not node.type.is_integer:
+        return False
+    low, high = node.type.real_range or (0.0, 0.0)
+    return low >= 0 and high < length
+
+
+def _vectors(node: Node, limit: int | None, count: int, samples: NDArray | None, rng: np.random.Generator) -> NDArray:
     assert isinstance(node.op, Input)
     shape = node.shape
     low, high = (np.broadcast_to(b, shape).astype(np.int64) for b in node.type.quantized.bounds)
-    zero = np.zeros(shape, np.int64)
+    if limit is not None:
+        low, high = np.clip(low, 0, limit - 1), np.clip(high, 0, limit - 1)
+    zero = np.clip(np.zeros(shape, np.int64), low, high)
     parts = [np.stack([low, high, zero]), _constants(low, high), _one_hot(low, high, count // 8, rng)]
     if samples is not None:
         parts.append(samples[: max(1, count // SHARE_OF_SAMPLES)])

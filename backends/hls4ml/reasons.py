@@ -3,8 +3,6 @@
 from ...graph import Node, Op, UnsupportedError, op_name
 from ...graph.ops import (
     Activation,
-    ArgMax,
-    Compare,
     Div,
     FixedSoftmax,
     GatherND,
@@ -12,9 +10,7 @@ from ...graph.ops import (
     Quotient,
     Remainder,
     ScatterND,
-    Select,
     Softmax,
-    Take,
     TakeAlong,
     TopK,
 )
@@ -23,14 +19,13 @@ from .kernel import refuse
 LOWERED: tuple[type[Op], ...] = (Activation, Softmax, Div, Power)
 """What lowering turns into tables and arithmetic."""
 
-_CHOICE = "comparisons and choices have no HLS kernel yet"
-_PLACES = "reads and writes at computed places have no HLS kernel yet"
-_DIVISION = "whole division at run time has no HLS kernel yet"
+_PLACES = "reads and writes at computed places have no HLS kernel"
+_DIVISION = "whole division at run time has no HLS kernel"
 
 REASONS: dict[type[Op], str] = (
     dict.fromkeys(LOWERED, "lowering turns it into tables and arithmetic")
-    | dict.fromkeys((Compare, Select, ArgMax, TopK), _CHOICE)
-    | dict.fromkeys((Take, TakeAlong, GatherND, ScatterND), _PLACES)
+    | {TopK: "sorting has no HLS kernel"}
+    | dict.fromkeys((TakeAlong, GatherND, ScatterND), _PLACES)
     | dict.fromkeys((Quotient, Remainder), _DIVISION)
     | {FixedSoftmax: "softmax in 32-bit fixed point has no HLS kernel yet"}
 )

@@ -306,9 +306,10 @@ template <class x_T, class y_T, class C> void relu(x_T x[C::n_in0], y_T y[C::n_o
 template <class x_T, class y_T, class C>
 void relu(hls::stream<x_T> &x, hls::stream<y_T> &y) { each_pack<relu_body, C>(x, y); }
 
-// ---- add, sub, mul, maximum, minimum of two operands, each (stored - zero) * factor in the unit of the result
+// ---- add, sub, mul, maximum, minimum of two operands, each (stored - zero) * factor in the unit of the result; also
+// comparisons, which give one bit, of operands in a unit that they share
 //
-// C: operation 0 add, 1 sub, 2 mul, 3 maximum, 4 minimum; x_zero, x_factor, y_zero, y_factor; work_width holds both
+// C: operation 0 add, 1 sub, 2 mul, 3 maximum, 4 minimum, 5 equal, 6 less, 7 less or equal; x_zero, x_factor, y_zero, y_factor; work_width holds both
 // scaled operands and the result, factor_width each factor. The factors are powers of two (wires) unless scales differ
 // by other ratios.
 
@@ -325,6 +326,8 @@ template <class C, bool multiply> struct arithmetic {
             return stored<z_T>(a - b);
         if (C::operation == 3)
             return stored<z_T>(a > b ? a : b);
+        if (C::operation >= 5)
+            return stored<z_T>(ap_uint<1>(C::operation == 5 ? a == b : C::operation == 6 ? a < b : a <= b));
         return stored<z_T>(a < b ? a : b);
     }
 };

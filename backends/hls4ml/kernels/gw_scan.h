@@ -8,6 +8,7 @@
 #ifndef GATEWRIGHT_SCAN_H_
 #define GATEWRIGHT_SCAN_H_
 
+#include "gw_choose.h"
 #include "gw_common.h"
 #include "gw_concat.h"
 #include "gw_linear.h"

@@ -5,11 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from ....graph import Fixed, Float, Grid, Node, Overflow, Rounding, Tensor
+from ....graph import Fixed, Float, Grid, Node, Op, Overflow, Rounding, Tensor
 from ....graph.arrays import Ints, NDArray, as_array
 from ....graph.formats import Quantized, bits_for
-from ....graph.numerics import divide
-from ....graph.ops import Add, Lookup, Maximum, Minimum, Mul, Quantize, Relu, Step, Sub
+from ....graph.numerics import common_scale, divide
+from ....graph.ops import Add, Compare, Comparison, Lookup, Maximum, Minimum, Mul, Quantize, Relu, Step, Sub
 from ..kernel import Kernel, is_constant, is_plain, kernel_rule, numbers, refuse
 from .common import (
     Config,
@@ -246,10 +246,11 @@ def relu(node: Node) -> Kernel:
 
 
 OPERATIONS = (Add, Sub, Mul, Maximum, Minimum)
-"""Numbered as in the templates."""
+COMPARISONS = (Comparison.EQUAL, Comparison.LESS, Comparison.LESS_EQUAL)
+"""Numbered as in the templates, comparisons after the others."""
 
 
-@kernel_rule(*OPERATIONS)
+@kernel_rule(*OPERATIONS, Compare)
 def arithmetic(node: Node) -> Kernel:
     """Two operands in the unit of the result; shapes broadcast as numpy's do."""
     constant = [is_constant(i) for i in node.inputs]
@@ -258,14 +259,25 @@ def arithmetic(node: Node) -> Kernel:
     factors = [_factors(node, i.type) for i in node.inputs]
     config: Config = {
         "c_out": channels(node.shape),
-        "operation": OPERATIONS.index(type(node.op)),
+        "operation": _operation(node.op),
         **_work(node, factors),
     }
     return _with_constant(node, config, factors) if any(constant) else _of_two(node, config, factors)
 
 
+def _operation(op: Op) -> int:
+    if isinstance(op, Compare):
+        return len(OPERATIONS) + COMPARISONS.index(op.kind)
+    return OPERATIONS.index(type(op))
+
+
 def _factors(node: Node, x: Tensor) -> Ints:
-    return np.array(1) if isinstance(node.op, Mul) else factors_of(node, x, node.type.quantized.scale)
+    if isinstance(node.op, Mul):
+        return np.array(1)
+    scale = node.type.quantized.scale
+    if isinstance(node.op, Compare):
+        scale = common_scale(*(i.type.quantized.scale for i in node.inputs))
+    return factors_of(node, x, scale)
 
 
 def _work(node: Node, factors: list[Ints]) -> Config:

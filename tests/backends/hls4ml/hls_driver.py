@@ -41,6 +41,7 @@ template <class T, unsigned N> struct array {
     const T &operator[](unsigned i) const { return data[i]; }
 };
 } // namespace nnet
+#include "gw_choose.h"
 #include "gw_concat.h"
 #include "gw_linear.h"
 #include "gw_pointwise.h"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gatewright.graph import Affine, Fixed, Grid, Overflow, Rounding
-from gatewright.graph.ops import Add, Lookup, Maximum, Minimum, Mul, Quantize, Relu, Step, Sub
+from gatewright.graph.ops import Add, Compare, Comparison, Lookup, Maximum, Minimum, Mul, Quantize, Relu, Step, Sub
 
 from .hls_driver import Case, Program, case, check, constant, needs_gxx
 
@@ -126,7 +126,8 @@ FORMATS = [
 def pairs(rng: np.random.Generator) -> list[Case]:
     cases = []
     shapes = [((2, 3), (2, 3)), ((4, 1, 3), (2, 3)), ((3,), (2, 2, 3)), ((2, 1), (1, 3)), ((1,), (4,))]
-    for i, (op, (a, b)) in enumerate(product((Add(), Sub(), Mul(), Maximum(), Minimum()), FORMATS)):
+    ops = (Add(), Sub(), Mul(), Maximum(), Minimum(), *map(Compare, Comparison))
+    for i, (op, (a, b)) in enumerate(product(ops, FORMATS)):
         x, y = shapes[i % len(shapes)]
         cases.append(case(f"pair_{i}", op, (x, a), (y, b)))
         same = case(f"same_{i}", op, ((2, 3), b), ((2, 3), a))
