@@ -15,7 +15,7 @@ KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 def load(model: Any, *, weights: str | Path | None = None) -> Graph:
     """Import a model: the name of a file, or a live Keras, tf-keras, QKeras or ONNX object.
 
-    Files: ``.keras``, ``.h5``, ``.json`` with ``weights=`` (a ``.h5`` file), ``.onnx``, and what ``Graph.save`` wrote.
+    Files: ``.keras``, ``.h5``, ``.json`` with ``weights=`` (a ``.h5`` file), ``.onnx``, ``.tflite``, and what ``Graph.save`` wrote.
     Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for
     several) for what cannot be imported exactly.
     """
@@ -33,7 +33,7 @@ def _in_file(error: GatewrightError, file: str) -> GatewrightError:
     """Say which file an error is about, where only a layer or a weight was named."""
     if isinstance(error, ManyErrors):
         return ManyErrors(_in_file(one, file) for one in error.errors)
-    names_a_file = any(suffix in error.where.lower() for suffix in (*KERAS_SUFFIXES, ".onnx", ".gw"))
+    names_a_file = any(suffix in error.where.lower() for suffix in (*KERAS_SUFFIXES, ".onnx", ".tflite", ".gw"))
     if Path(file).name in error.where or names_a_file:
         return error
     return type(error)(error.what, where=f"{file}: {error.where}".rstrip(": "), hint=error.hint)
@@ -51,6 +51,10 @@ def _load_file(path: Path, weights: Path | None) -> Graph:
         from . import onnx
 
         return replace(onnx.load_file(path), source="onnx")
+    if suffix == ".tflite":
+        from . import tflite
+
+        return replace(tflite.load_file(path), source="tflite")
     if path.is_dir() and not (path / "graph.json").is_file():
         hint = "give the model's file; a TensorFlow SavedModel has to be saved as .keras or .h5"
         raise FileError("a directory that Gatewright did not write", where=str(path), hint=hint)
@@ -59,11 +63,11 @@ def _load_file(path: Path, weights: Path | None) -> Graph:
 
         return load_graph(path)
     if not path.exists():
-        raise FileError("no such file", where=str(path), hint="check the name; a model is .keras, .h5, .json or .onnx")
+        raise FileError("no such file", where=str(path), hint="check the name; a model is .keras, .h5, .json, .onnx or .tflite")
     raise FileError(
         f"{path.suffix or 'no suffix'} is not a kind of model file",
         where=str(path),
-        hint="use .keras, .h5, .json or .onnx",
+        hint="use .keras, .h5, .json, .onnx or .tflite",
     )
 
 

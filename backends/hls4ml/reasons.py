@@ -6,6 +6,7 @@ from ...graph.ops import (
     Div,
     FixedSoftmax,
     GatherND,
+    MultiplyShift,
     Power,
     Quotient,
     Remainder,
@@ -27,7 +28,10 @@ REASONS: dict[type[Op], str] = (
     | {TopK: "sorting has no HLS kernel"}
     | dict.fromkeys((TakeAlong, GatherND, ScatterND), _PLACES)
     | dict.fromkeys((Quotient, Remainder), _DIVISION)
-    | {FixedSoftmax: "softmax in 32-bit fixed point has no HLS kernel yet"}
+    | {
+        FixedSoftmax: "softmax in 32-bit fixed point has no HLS kernel yet",
+        MultiplyShift: "the rescaling of fixed-point runtimes has no HLS kernel yet",
+    }
 )
 """Why an operation has no rule here."""
 

@@ -23,6 +23,7 @@ from ..ops import (
     MaxPool,
     Minimum,
     Mul,
+    MultiplyShift,
     Output,
     Pad,
     Power,
@@ -38,6 +39,7 @@ from ..ops import (
     Transpose,
     Upsample,
     mover,
+    multiply_shift,
     pad_value,
     pool_counts,
 )
@@ -62,6 +64,11 @@ def _(op: Quantize, out: Tensor, x: Value) -> NDArray:
     if not x.type.is_integer:
         return quantize(x.data, op.format, op.rounding, op.overflow)
     return requantize(x.centred, x.type.quantized.scale, op.format, op.rounding, op.overflow)
+
+
+@run.register
+def _(op: MultiplyShift, out: Tensor, x: Value) -> NDArray:
+    return multiply_shift(x.centred, op)
 
 
 @run.register

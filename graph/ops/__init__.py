@@ -9,6 +9,7 @@ from .gather import GatherND, ScatterND, Take, TakeAlong
 from .interface import Constant, Input, Lookup, Output, Quantize, Step
 from .linear import Conv, ConvTranspose, Dense, MatMul, window_shape
 from .pool import AvgPool, MaxPool, Reduce, Reduction, pool_counts
+from .rescale import MultiplyShift, Scaling, multiply_shift
 from .scan import Scan
 from .shape import Broadcast, Concat, Gather, Pad, Reshape, Slice, Transpose, Upsample, mover, pad_value
 from .softmax import FixedSoftmax
@@ -16,7 +17,7 @@ from .softmax import FixedSoftmax
 OPS: dict[str, type[Op]] = {
     op.__name__: op
     for op in (
-        Input, Constant, Output, Quantize, Lookup, Step,
+        Input, Constant, Output, Quantize, MultiplyShift, Lookup, Step,
         Dense, MatMul, Conv, ConvTranspose,
         MaxPool, AvgPool, Reduce,
         Add, Sub, Mul, Div, Power, Maximum, Minimum, Relu, Activation, Softmax, FixedSoftmax,
@@ -30,8 +31,8 @@ OPS: dict[str, type[Op]] = {
 __all__ = [
     "BOOLEAN", "FUNCTIONS", "OPS", "Activation", "Add", "ArgMax", "AvgPool", "Broadcast", "Compare", "Comparison",
     "Concat", "Constant", "Conv", "ConvTranspose", "Dense", "Div", "FixedSoftmax", "Function", "Gather", "GatherND",
-    "Input", "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul", "Output", "Pad", "Power", "Quantize",
-    "Quotient", "Reduce", "Reduction", "Relu", "Remainder", "Reshape", "Scan", "ScatterND", "Select", "Slice",
-    "Softmax", "Step", "Sub", "Take", "TakeAlong", "TopK", "Transpose", "Upsample", "is_boolean", "mover", "pad_value",
-    "pool_counts", "window_shape",
+    "Input", "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul", "MultiplyShift", "Output", "Pad", "Power",
+    "Quantize", "Quotient", "Reduce", "Reduction", "Relu", "Remainder", "Reshape", "Scaling", "Scan", "ScatterND",
+    "Select", "Slice", "Softmax", "Step", "Sub", "Take", "TakeAlong", "TopK", "Transpose", "Upsample", "is_boolean",
+    "mover", "multiply_shift", "pad_value", "pool_counts", "window_shape",
 ]  # fmt: skip

@@ -1,0 +1,105 @@
+"""Change of scale by an integer multiplier and a shift: the arithmetic of fixed-point runtimes, each step of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from ..arrays import Ints
+from ..errors import OptionError, RangeError, ShapeError
+from ..formats import Quantized
+from ..node import Op, infer
+from ..tensor import Tensor, grids
+
+INT32 = 1 << 31
+REDUCED_LIMIT = 1 << 47
+
+
+class Scaling(StrEnum):
+    """How ``x * multiplier * 2^(shift - 31)`` is rounded: to nearest, halves up."""
+
+    SINGLE = "single"
+    """x of 32 bits: ``(x * multiplier + 2^(30 - shift)) >> (31 - shift)`` (TensorFlow Lite built with
+    TFLITE_SINGLE_ROUNDING, as the packages of TensorFlow 2.21 are)."""
+    REDUCED = "reduced"
+    """x of 48 bits, by the upper 16 bits r of the multiplier (rounded, at most 32767):
+    ``(x * r + 2^(14 - shift)) >> (15 - shift)`` (TensorFlow Lite's for accumulators of 64 bits)."""
+
+
+@dataclass(frozen=True)
+class MultiplyShift(Op):
+    """Bring centred integers to ``format``: multiply, shift, round as ``scaling`` says, add the zero point, clamp.
+
+    ``multiplier`` (0 to 2^31 - 1) and ``shift`` (-31 to 30) are one number or one a channel (the last axis).
+    ``low`` and ``high`` are the least and the greatest stored integer of the result. Raises RangeError where an
+    intermediate value could leave the bits that the definition has: it would wrap.
+    """
+
+    format: Quantized
+    multiplier: tuple[int, ...]
+    shift: tuple[int, ...]
+    low: int
+    high: int
+    scaling: Scaling = Scaling.SINGLE
+
+
+@infer.register
+def _(op: MultiplyShift, x: Tensor) -> Tensor:
+    _check(op, x)
+    ends = [multiply_shift(v, op) for v in x.interval]
+    low, high = np.broadcast_arrays(*(np.asarray(op.format.centre(e)) for e in ends))
+    return Tensor(x.shape, op.format, low, high)
+
+
+def _check(op: MultiplyShift, x: Tensor) -> None:
+    channels = x.shape[-1] if x.shape else 1
+    if not x.is_integer:
+        raise ShapeError("a change of scale by multiplier and shift reads integers")
+    if len(op.multiplier) != len(op.shift) or len(op.multiplier) not in (1, channels):
+        raise ShapeError(f"{len(op.multiplier)} multipliers and {len(op.shift)} shifts for {channels} channels")
+    if grids(op.format):
+        raise ShapeError("the result of a change of scale by multiplier and shift has one scale")
+    if not all(0 <= m < INT32 for m in op.multiplier) or not all(-31 <= s <= 30 for s in op.shift):
+        raise OptionError("a multiplier is not of 0 to 2^31 - 1, or a shift not of -31 to 30")
+    least, greatest = (int(b) for b in op.format.bounds)
+    if not least <= op.low <= op.high <= greatest:
+        raise OptionError(f"{op.low} to {op.high} is no range of {op.format}")
+
+
+def multiply_shift(x: Ints, op: MultiplyShift) -> Ints:
+    """Centred integers [..., channels] -> stored integers of ``op.format``. Raises RangeError for what would wrap."""
+    multiplier, shift = np.array(op.multiplier, np.int64), np.array(op.shift, np.int64)
+    if len(multiplier) == 1:
+        multiplier, shift = multiplier[0], shift[0]
+    scaled = _singly(x, multiplier, shift) if op.scaling is Scaling.SINGLE else _reduced(x, multiplier, shift)
+    _inside(scaled, INT32, "after")
+    zero = op.format.zero
+    assert isinstance(zero, int)
+    result = scaled + zero
+    _inside(result, INT32, "with the zero point")
+    return np.clip(result, op.low, op.high)
+
+
+def _singly(x: Ints, multiplier: Ints, shift: Ints) -> Ints:
+    _inside(x, INT32, "before")
+    right = 31 - shift
+    return np.asarray((x * multiplier + (np.int64(1) << (right - 1))) >> right)
+
+
+def _reduced(x: Ints, multiplier: Ints, shift: Ints) -> Ints:
+    _inside(x, REDUCED_LIMIT, "before")
+    if (shift > 14).any():
+        raise RangeError(f"a shift of {int(shift.max())} to the left of a reduced multiplier", hint="at most 14")
+    reduced = np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF)
+    right = 15 - shift
+    return np.asarray((x * reduced + (np.int64(1) << (right - 1))) >> right)
+
+
+def _inside(x: Ints, limit: int, when: str) -> None:
+    if x.size and (int(x.max()) >= limit or int(x.min()) < -limit):
+        bits = limit.bit_length()
+        what = f"a value of {max(abs(int(x.min())), int(x.max()))} does not fit {bits} bits {when} a change of scale"
+        raise RangeError(what, hint="the source would wrap around there; choose scales that are nearer to each other")
+
+
+__all__ = ["MultiplyShift", "Scaling", "multiply_shift"]
