@@ -15,9 +15,9 @@ KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 def load(model: Any, *, weights: str | Path | None = None) -> Graph:
     """Import a model: the name of a file, or a live Keras, tf-keras, QKeras or ONNX object.
 
-    Files: ``.keras``, ``.h5``, ``.json`` with ``weights=`` (a ``.h5`` file), ``.onnx``, ``.tflite``, and what ``Graph.save`` wrote.
-    Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for
-    several) for what cannot be imported exactly.
+    Files: ``.keras``, ``.h5``, ``.json`` with ``weights=`` (a ``.h5`` file), ``.onnx``, ``.tflite``, and what
+    ``Graph.save`` wrote. Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and
+    ShapeError (ManyErrors for several) for what cannot be imported exactly.
     """
     if isinstance(model, (str, Path)):
         try:
@@ -63,7 +63,8 @@ def _load_file(path: Path, weights: Path | None) -> Graph:
 
         return load_graph(path)
     if not path.exists():
-        raise FileError("no such file", where=str(path), hint="check the name; a model is .keras, .h5, .json, .onnx or .tflite")
+        hint = "check the name; a model is .keras, .h5, .json, .onnx or .tflite"
+        raise FileError("no such file", where=str(path), hint=hint)
     raise FileError(
         f"{path.suffix or 'no suffix'} is not a kind of model file",
         where=str(path),

@@ -25,6 +25,7 @@ from gatewright.graph.ops import (
     MaxPool,
     Minimum,
     Mul,
+    MultiplyShift,
     Output,
     Pad,
     Quantize,
@@ -32,6 +33,7 @@ from gatewright.graph.ops import (
     Reduction,
     Relu,
     Reshape,
+    Scaling,
     Slice,
     Step,
     Sub,
@@ -122,7 +124,8 @@ class Draw:
     def step(self, x: Node, nodes: list[Node]) -> Node:
         make = self.pick((
             self.quantize, self.relu, self.pointwise, self.pointwise, self.dense, self.matmul, self.conv, self.deconv,
-            self.pool, self.reduce, self.move, self.move, self.pad, self.lookup, self.threshold, *self.choices,
+            self.pool, self.reduce, self.move, self.move, self.pad, self.lookup, self.threshold,
+            self.rescale, *self.choices,
         ))  # fmt: skip
         if make == self.pointwise:
             return self.pointwise(x, self.pick(nodes))
@@ -253,6 +256,15 @@ class Draw:
         x = Node(Quantize(index), (x,))
         low, high = (int(b) for b in x.type.quantized.bounds)
         return Node(Lookup(low), (x, self.constant((high - low + 1,), self.flat_format())))
+
+    def rescale(self, x: Node) -> Node:
+        """Multiplier and shift, for all channels or each; where the result could leave 32 bits the draw is dropped."""
+        format = Affine(self.upto(2, 9), bool(self.upto(0, 1)), self.pick(SCALES), self.upto(-3, 3))
+        count = x.shape[-1] if x.shape and self.upto(0, 1) else 1
+        multiplier = tuple(self.pick((0, 1, 2**30, 2**31 - 1, self.upto(0, 2**31 - 1))) for _ in range(count))
+        shift = tuple(self.upto(*self.pick(((-31, 0), (-8, 4)))) for _ in range(count))
+        low, high = sorted(self.upto(*(int(b) for b in format.bounds)) for _ in range(2))
+        return Node(MultiplyShift(format, multiplier, shift, low, high, self.pick(list(Scaling))), (x,))
 
     def threshold(self, x: Node) -> Node:
         format = self.flat_format()

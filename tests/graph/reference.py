@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
+from math import floor
 from typing import Any
 
 import numpy as np
 
-from gatewright.graph import Graph, Node, Op
+from gatewright.graph import Affine, Fixed, Graph, Node, Op
 from gatewright.graph.ops import (
     Add,
     AvgPool,
@@ -24,6 +25,7 @@ from gatewright.graph.ops import (
     MaxPool,
     Minimum,
     Mul,
+    MultiplyShift,
     Output,
     Pad,
     Quantize,
@@ -31,6 +33,7 @@ from gatewright.graph.ops import (
     Reduction,
     Relu,
     Reshape,
+    Scaling,
     Slice,
     Step,
     Sub,
@@ -67,8 +70,25 @@ def values(node: Node, stored: np.ndarray) -> Cells:
     return out
 
 
+def rescaled(op: MultiplyShift, format: Fixed | Affine, x: Cells) -> Cells:
+    """To nearest, halves up, of the whole multiplier or of its upper 16 bits."""
+    out = np.empty(x.shape, object)
+    for index in np.ndindex(*x.shape):
+        channel = index[-1] if index and len(op.multiplier) > 1 else 0
+        multiplier, bits = op.multiplier[channel], 31
+        if op.scaling is Scaling.REDUCED:
+            multiplier, bits = min((multiplier + 2**15) // 2**16, 2**15 - 1), 15
+        units = x[index] / Fraction(oracle.at(format.scale, index, x.shape))
+        stored = floor(units * multiplier * Fraction(2) ** (op.shift[channel] - bits) + Fraction(1, 2)) + op.format.zero
+        stored = min(max(stored, op.low), op.high)
+        out[index] = oracle.value(stored, op.format, index, x.shape)
+    return out
+
+
 def compute(node: Node, xs: list[Cells]) -> Cells:
     op, x = node.op, xs[0]
+    if isinstance(op, MultiplyShift):
+        return rescaled(op, node.inputs[0].type.quantized, x)
     if type(op) in reference_choose.RULES:
         return reference_choose.RULES[type(op)](op, node.shape, *xs)
     match op:
