@@ -85,10 +85,22 @@ def rescaled(op: MultiplyShift, format: Fixed | Affine, x: Cells) -> Cells:
     return out
 
 
+def of_stored(node: Node, xs: list[Cells]) -> Cells:
+    """Operations that read integers and not what they mean."""
+    op, x, format = node.op, xs[0], node.inputs[0].type.quantized
+    if isinstance(op, MultiplyShift):
+        return rescaled(op, format, x)
+    out = np.empty(x.shape, object)
+    for index in np.ndindex(*x.shape):
+        _, _, scale, zero = oracle.parts(format, index, x.shape)
+        stored = x[index] / scale + zero
+        assert stored.denominator == 1
+        out[index] = xs[1][int(stored) - op.offset]
+    return out
+
+
 def compute(node: Node, xs: list[Cells]) -> Cells:
     op, x = node.op, xs[0]
-    if isinstance(op, MultiplyShift):
-        return rescaled(op, node.inputs[0].type.quantized, x)
     if type(op) in reference_choose.RULES:
         return reference_choose.RULES[type(op)](op, node.shape, *xs)
     match op:
@@ -100,15 +112,8 @@ def compute(node: Node, xs: list[Cells]) -> Cells:
                 q = oracle.quantized(x[index], op.format, op.rounding, op.overflow, index, x.shape)
                 out[index] = oracle.value(q, op.format, index, x.shape)
             return out
-        case Lookup():
-            format = node.inputs[0].type.quantized
-            out = np.empty(x.shape, object)
-            for index in np.ndindex(*x.shape):
-                _, _, scale, zero = oracle.parts(format, index, x.shape)
-                stored = x[index] / scale + zero
-                assert stored.denominator == 1
-                out[index] = xs[1][int(stored) - op.offset]
-            return out
+        case Lookup() | MultiplyShift():
+            return of_stored(node, xs)
         case Step():
             return each(lambda v: xs[2][sum(bool(v >= t) for t in xs[1])], x)
         case Relu():
