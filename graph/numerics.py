@@ -62,17 +62,47 @@ def _carry(v: Ints, floor: Ints, rest: Ints, half: NDArray | np.int64, rounding:
 def multiply_divide(v: Ints, ratio: Ratio, rounding: Rounding) -> Ints:
     """``v * ratio`` rounded, exactly, for one positive ratio or a grid of them.
 
-    Raises RangeError where a product needs over 63 bits.
+    Raises RangeError where a result needs over 62 bits.
     """
-    if isinstance(ratio, Fraction) and ratio.denominator & (ratio.denominator - 1) == 0:
+    shifts = isinstance(ratio, Fraction) and ratio.denominator & (ratio.denominator - 1) == 0
+    if isinstance(ratio, Fraction) and shifts and _reach(v) * ratio.numerator < LIMIT:
         product = v if ratio.numerator == 1 else _product(v, np.array(ratio.numerator, dtype=object))
         return shift_right(product, ratio.denominator.bit_length() - 1, rounding)
     cells = as_array(ratio)
-    numerator = np.vectorize(lambda r: r.numerator, otypes=[object])(cells)
-    divisor = _int64(np.vectorize(lambda r: 2 * r.denominator, otypes=[object])(cells))
-    product = _product(v, np.asarray(2 * numerator, dtype=object))  # doubled, so that half of the divisor is an integer
+    numerator = np.asarray(np.vectorize(lambda r: 2 * r.numerator, otypes=[object])(cells), dtype=object)
+    denominator = np.asarray(np.vectorize(lambda r: 2 * r.denominator, otypes=[object])(cells), dtype=object)
+    if _reach(v) * float(max(numerator.ravel())) >= LIMIT or max(denominator.ravel()) >= 2**63:
+        return _by_estimate(v, cells, rounding)
+    divisor, product = _int64(denominator), _product(v, numerator)  # doubled: half of the divisor is an integer
     floor: Ints = np.floor_divide(product, divisor)
     return np.add(floor, _carry(v, floor, np.subtract(product, floor * divisor), divisor >> 1, rounding))
+
+
+def _by_estimate(v: Ints, cells: NDArray, rounding: Rounding) -> Ints:
+    """``v * ratio`` rounded where the product needs over 63 bits: in float64, whose error is bounded, and in Python's
+    integers for the few elements that lie within that error of a place where the rounding changes.
+    """
+    estimate = v.astype(np.float64) * np.vectorize(float, otypes=[np.float64])(cells)
+    if estimate.size and np.abs(estimate).max() >= 2.0**62:
+        raise RangeError("a change of scale needs over 64 bits", hint="quantize to fewer bits before it")
+    result = np.asarray(_round_real(estimate, rounding).astype(np.int64))
+    edge = estimate - np.floor(estimate)
+    to_nearest = rounding not in (Rounding.TRN, Rounding.TRN_ZERO)
+    away = np.abs(edge - 0.5) if to_nearest else np.minimum(edge, 1.0 - edge)
+    whole_v, all_cells = np.broadcast_to(v, result.shape), np.broadcast_to(cells, result.shape)
+    for place in np.argwhere((away <= np.abs(estimate) * 2.0**-50) & (estimate != 0)):
+        at = tuple(place)
+        result[at] = _round_exact(int(whole_v[at]), all_cells[at], rounding)
+    return result
+
+
+def _round_exact(v: int, ratio: Fraction, rounding: Rounding) -> int:
+    exact = v * ratio
+    floor = exact.numerator // exact.denominator
+    twice = 2 * (exact - floor)
+    rest = 0 if not twice else 1 if twice < 1 else 2 if twice == 1 else 3  # in an order that fits int64; 2 is a half
+    sign, below, dropped = (np.array(k, np.int64) for k in ((v > 0) - (v < 0), floor, rest))
+    return floor + int(_carry(sign, below, dropped, np.int64(2), rounding))
 
 
 def _int64(values: NDArray) -> Ints:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import NDArray, UnsupportedError
-from .registry import MAX_ELEMENTS, Call, Known, Value
+from .registry import MAX_ELEMENTS, Call, Known, Scaled, Value
 
 NEVER = {
     "RandomNormal",
@@ -33,6 +33,11 @@ NEVER = {
 }
 """Not folded although nothing is unknown: random, quantized, or with graphs inside."""
 
+MOVES = {
+    "Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Expand", "Tile", "Split",
+}  # fmt: skip
+"""Folded on constant integers that have a scale: the integers, the scales and the zero points move alike."""
+
 SHAPE_INPUT = {"ConstantOfShape": 0, "Expand": 1, "Reshape": 1}
 """Operators whose result is as large as an input says: which one."""
 
@@ -44,6 +49,8 @@ def fold(node: Any, call: Call) -> list[Value]:
     """
     _check_attributes(node, call)
     knowns = [call.optional(i) for i in range(len(node.input))]
+    if node.op_type in MOVES and isinstance(first := knowns[0], Scaled):
+        return _moved(node, call, first, [k for k in knowns if isinstance(k, Known)])
     count = max((len(k.variants) for k in knowns if isinstance(k, Known)), default=1)
     runs = []
     for variant in range(count):
@@ -56,6 +63,32 @@ def fold(node: Any, call: Call) -> list[Value]:
         _check_size(node, [arrays.get(name) for name in node.input], call)
         runs.append(_run(node, arrays, call))
     return [Known.of(*(run[i] for run in runs)) for i in range(len(runs[0]))]
+
+
+def _moved(node: Any, call: Call, first: Scaled, knowns: list[Known]) -> list[Value]:
+    """Move constant integers together with their scales and zero points."""
+    if any(len(k.variants) > 1 for k in knowns):
+        raise call.refuse("it moves constants by the length of the batch", "export the model with a fixed batch of 1")
+    rest = {name: k.variants[0] for name, k in zip(list(node.input)[1:], knowns[1:], strict=False)}
+    shape = first.stored.shape
+    parts = (first.variants[0], first.stored, np.broadcast_to(first.scale, shape), np.broadcast_to(first.zero, shape))
+    runs = []
+    for part in parts:
+        arrays = {node.input[0]: np.ascontiguousarray(part), **rest}
+        _check_size(node, [arrays.get(name) for name in node.input], call)
+        runs.append(_run(node, arrays, call))
+    return [
+        Scaled((real,), stored, compress_all(scale), compress_all(zero))
+        for real, stored, scale, zero in zip(*runs, strict=True)
+    ]
+
+
+def compress_all(values: NDArray) -> NDArray:
+    """Shrink axes along which nothing changes to length 1; the rank stays."""
+    for axis in range(values.ndim):
+        one = values.take([0], axis) if values.shape[axis] > 1 else values
+        values = one if bool((values == one).all()) else values
+    return values
 
 
 def _check_attributes(node: Any, call: Call) -> None:

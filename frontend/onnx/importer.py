@@ -11,9 +11,12 @@ from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
 from . import operators  # noqa: F401 - fills the table
+from .codes import INPUTS, coded_input, move_codes, moves_codes
+from .coding import stored_as
 from .fold import NEVER, fold
 from .reader import DAMAGED, opset_of
 from .registry import (
+    DOMAINS,
     MAX_ELEMENTS,
     OPEN_BATCH,
     OPERATORS,
@@ -21,6 +24,7 @@ from .registry import (
     Absent,
     Batch,
     Call,
+    Coded,
     Flipped,
     Flow,
     Known,
@@ -30,6 +34,7 @@ from .registry import (
 )
 from .tensors import read_sparse, read_tensor
 
+OWN = ("", "ai.onnx")
 QUANTIZED_DOMAINS = ("qonnx", "finn", "onnx.brevitas")
 
 
@@ -90,8 +95,9 @@ class _Walk:
 
     def _input(self, info: Any) -> Node:
         shape = _sample_shape(info, f"{self.source}: input {info.name!r}")
-        node = Node(Input(info.name, shape), (), info.name)
-        self._define(info.name, Flow(node))
+        value = coded_input(self.proto, info, shape, self.values)
+        node = Node(Input(info.name, shape), (), info.name) if value is None else value.node
+        self._define(info.name, Flow(node) if value is None else value)
         return node
 
     def _node(self, proto: Any) -> None:
@@ -136,13 +142,15 @@ class _Walk:
             self.batch,
             self.notes,
         )
-        if proto.input and proto.op_type not in NEVER and all(v is None or isinstance(v, Known) for v in inputs):
+        own = proto.domain in OWN
+        folds = own and proto.input and proto.op_type not in NEVER
+        if folds and all(v is None or isinstance(v, Known) for v in inputs):
             return fold(proto, call)
-        build = OPERATORS.get(proto.op_type)
+        build = OPERATORS.get(proto.op_type) if own else DOMAINS.get((proto.domain, proto.op_type))
         if build is None:
             hint = REFUSED.get(proto.op_type, "use operators of the list in docs/onnx.md")
             raise UnsupportedError(f"the operator {proto.op_type} is not supported", where=place, hint=hint)
-        results = _values(build(call))
+        results = _values(build(call)) if not moves_codes(call, proto.op_type) else move_codes(call, build)
         call.done()
         return results
 
@@ -179,6 +187,8 @@ class _Walk:
         if isinstance(value, Known):
             call = Call("Output", info.name, place, self.opset, [value], Attributes({}), 1, self.batch)
             node = call.constant(call.sample(value, value.variants[0].ndim, "a constant output"))
+        elif isinstance(value, Coded):
+            node = stored_as(info.name, value)
         else:
             node = value.node
         shape = (0, *node.shape)
@@ -201,10 +211,12 @@ def _check_known(proto: Any, opset: int, place: str) -> None:
     """Refuse operators that are not ONNX's own in this opset, and numbers of inputs that they cannot have."""
     import onnx
 
-    if proto.domain not in ("", "ai.onnx"):
+    if (proto.domain, proto.op_type) in DOMAINS:
+        return
+    if proto.domain not in OWN:
         hint = "only the operators of ONNX itself are supported; export without custom ones"
         if proto.domain.startswith(QUANTIZED_DOMAINS):
-            hint = "QONNX models are not supported yet; import the QKeras or float model"
+            hint = "of QONNX: Quant, IntQuant, BipolarQuant, Trunc, MultiThreshold, channels-last Conv and pools"
         raise UnsupportedError(
             f"the operator {proto.op_type} of domain {proto.domain!r} is not supported", where=place, hint=hint
         )
@@ -266,11 +278,14 @@ def _sample_shape(info: Any, place: str) -> tuple[int, ...]:
 
     kind = info.type.WhichOneof("value")
     tensor = info.type.tensor_type
-    if kind != "tensor_type" or tensor.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE):
+    allowed = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, *(getattr(onnx.TensorProto, n.upper()) for n in INPUTS))
+    if kind != "tensor_type" or tensor.elem_type not in allowed:
         names = {number: name for name, number in onnx.TensorProto.DataType.items()}
         got = names.get(tensor.elem_type, str(tensor.elem_type)).lower() if kind == "tensor_type" else str(kind)
         raise UnsupportedError(
-            f"its type is {got}", where=place, hint="inputs have to be float tensors; move casts out of the model"
+            f"its type is {got}",
+            where=place,
+            hint="inputs have to be float tensors or 8- or 16-bit integers; move casts out of the model",
         )
     if not tensor.HasField("shape") or not tensor.shape.dim:
         raise UnsupportedError(

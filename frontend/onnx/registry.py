@@ -6,13 +6,20 @@ function does not read (an attribute, an input) is an error, found by constructi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...graph import Array, GatewrightError, ManyErrors, NDArray, Node, Op, ShapeError, UnsupportedError
+from ...graph.arrays import Grid
+from ...graph.numerics import Ratio
 from ...graph.ops import Constant
 from ..attributes import Attributes, raise_all
+from .formats import integer_constant
+
+Move = Callable[[NDArray], NDArray]
 
 MAX_ELEMENTS = 1 << 28
 """No tensor may be larger (per sample): 1 GiB of float32."""
@@ -50,6 +57,36 @@ class Known:
         return Known((first,) if same else variants)
 
 
+@dataclass(frozen=True, eq=False)
+class Scaled(Known):
+    """Constant integers with a scale and a zero point: ``scale * (stored - zero)``, of which ``variants`` has float32.
+
+    ``scale`` (float64, exact) and ``zero`` broadcast to ``stored``. What does not care for them reads the variant.
+    """
+
+    stored: NDArray
+    scale: NDArray
+    zero: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A tensor of small integers that depends on an input: its numbers are ``node / scale + zero``.
+
+    ``dtype`` is ONNX's name of the type (int8). Operators on numbers do not see it: see ``Call.coded``.
+    """
+
+    node: Node
+    dtype: str
+    scale: Ratio
+    zero: int | Grid
+
+    @property
+    def rank(self) -> int:
+        """The rank in the source, the batch included."""
+        return len(self.node.shape) + 1
+
+
 @dataclass(frozen=True)
 class Absent:
     """An output of an operator that is not computed; reading it is an error that says ``why``."""
@@ -64,7 +101,7 @@ class Flipped:
     node: Node
 
 
-Value = Flow | Known | Absent | Flipped
+Value = Flow | Known | Coded | Absent | Flipped
 Results = Node | list[Node] | Value | list[Value]
 
 
@@ -123,6 +160,18 @@ class Call:
             raise self.refuse(
                 f"axis 0 of input {i} is not the batch: a Transpose has moved it", "keep axis 0 where it is"
             )
+        if isinstance(value, Coded):
+            raise self.refuse(
+                f"input {i} is a computed tensor of {value.dtype}", "put a DequantizeLinear before it, or a Cast"
+            )
+        return value
+
+    def coded(self, i: int) -> Coded | None:
+        """Give input ``i`` where it is a computed tensor of integers, None for any other."""
+        value = self.inputs[i] if i < len(self.inputs) else None
+        if not isinstance(value, Coded):
+            return None
+        self._read.add(i)
         return value
 
     def flipped(self, i: int) -> Node | None:
@@ -199,6 +248,24 @@ class Call:
         with np.errstate(all="ignore"):
             return value.astype(np.float32)
 
+    def weights(self, i: int, move: Move = np.asarray, factor: float = 1.0) -> Node:
+        """Give constant weights, times ``factor``, their axes rearranged by ``move``.
+
+        Integers of their format where the source dequantizes them, else float32.
+        """
+        value = self.value(i)
+        if isinstance(value, Scaled) and factor:
+            sign = -1 if factor < 0 else 1
+            stored, zero = (np.asarray(v, np.int64) * sign for v in (value.stored, value.zero))
+            return self.scaled(Scaled(value.variants, stored, value.scale * abs(factor), zero), move, "weight")
+        w = move(self.array(i))
+        return self.constant(w if factor == 1.0 else (w.astype(np.float64) * factor).astype(np.float32), "weight")
+
+    def scaled(self, value: Scaled, move: Move = np.asarray, key: str = "") -> Node:
+        """Give constant integers with their format as a node."""
+        where = f"{self.name}/{key}" if key else self.name
+        return integer_constant(value.stored, value.scale, value.zero, move, where)
+
     def operand(self, i: int, rank: int) -> Node:
         """Give input ``i`` of an operator that broadcasts to ``rank`` axes (the batch included), without its batch
         axis.
@@ -206,6 +273,8 @@ class Call:
         Raises UnsupportedError where something else than the batch would meet the batch.
         """
         value = self.value(i)
+        if isinstance(value, Scaled) and len(value.variants) == 1:
+            return self.scaled(value, lambda v: self._one_sample(v, rank, f"input {i}"))
         if isinstance(value, Known):
             return self.constant(self.sample(value, rank, f"input {i}"))
         if value.rank != rank:
@@ -280,17 +349,22 @@ Build = Callable[[Call], Results]
 OPERATORS: dict[str, Build] = {}
 """By operator type, of the default domain."""
 
+DOMAINS: dict[tuple[str, str], Build] = {}
+"""By domain and operator type, of other domains."""
+
 REFUSED: dict[str, str] = {}
 """Operators that are known and refused, with what to try."""
 
 
-def operator(*names: str) -> Callable[[Build], Build]:
-    """Register how operators of these types become nodes."""
+def operator(*names: str, domains: Sequence[str] = ("",)) -> Callable[[Build], Build]:
+    """Register how operators of these types become nodes, in ONNX's own domain or others."""
 
     def register(build: Build) -> Build:
-        for name in names:
-            assert name not in OPERATORS, name
-            OPERATORS[name] = build
+        for name, domain in product(names, domains):
+            table: dict[Any, Build] = DOMAINS if domain else OPERATORS
+            key = (domain, name) if domain else name
+            assert key not in table, key
+            table[key] = build
         return build
 
     return register

@@ -112,8 +112,22 @@ def test_ratios_by_channel(rounding: Rounding) -> None:
 def test_the_least_integer_is_not_taken_for_a_small_one() -> None:
     with pytest.raises(RangeError):
         multiply_divide(np.array([-(2**63)]), Fraction(3), Rounding.TRN)
-    with pytest.raises(RangeError):
-        multiply_divide(np.array([-(2**63)]), Fraction(1, 3), Rounding.TRN)
+    assert multiply_divide(np.array([-(2**63)]), Fraction(1, 3), Rounding.TRN)[0] == -(2**63) // 3
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_ratios_whose_products_need_over_63_bits(rounding: Rounding) -> None:
+    """As of a convolution of three float32 scales; ties and neighbours of ties are among the values."""
+    rng = np.random.default_rng(1)
+    ratios = [Fraction(0xFFFFFD * 0xABCDEF, 0x900001 << 33), Fraction(3**30, 2**70), Fraction(5, 6 << 60)]
+    half = 2**57
+    v = np.concatenate([rng.integers(-(2**40), 2**40, 300), [0, 1, -1, half, -half, half + 1, 3 * half, -5 * half]])
+    for ratio in ratios:
+        expected = [oracle.round_to_integer(int(x) * ratio, rounding) for x in v]
+        np.testing.assert_array_equal(multiply_divide(v, ratio, rounding), expected)
+    cells = Grid(np.array(ratios, dtype=object))
+    rows = [[oracle.round_to_integer(int(x) * r, rounding) for r in ratios] for x in v]
+    np.testing.assert_array_equal(multiply_divide(v[:, None] * np.ones(3, np.int64), cells, rounding), rows)
 
 
 @pytest.mark.parametrize("mode", OVERFLOWS)

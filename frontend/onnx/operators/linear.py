@@ -1,10 +1,15 @@
 """Matrix products and convolutions with constant weights; products of two computed tensors."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ....graph import NDArray, Node
-from ....graph.ops import Add, Conv, ConvTranspose, Dense, MatMul, Reshape
-from ..registry import Call, Flow, Known, operator
+from ....graph import Array, NDArray, Node
+from ....graph.arrays import as_array
+from ....graph.numerics import multiply
+from ....graph.ops import Add, Constant, Conv, ConvTranspose, Dense, MatMul, Reshape
+from ..formats import in_units_of, one_scale_per_output
+from ..registry import Call, Flow, Known, Scaled, operator
 from .pointwise import scaled
 from .windows import Pairs, auto_pad, channels_first, channels_last, kernel_shape, read_window, spatial
 
@@ -14,28 +19,46 @@ def gemm(call: Call) -> Node:
     """``alpha * x @ w + beta * c`` with constant weights; both factors are folded into the constants."""
     alpha, beta = call.attributes.real("alpha", 1.0), call.attributes.real("beta", 1.0)
     trans_a, trans_b = call.attributes.boolean("transA", 0), call.attributes.boolean("transB", 0)
-    x, w = call.flow(0), call.array(1)
+    x, w = call.flow(0), call.weights(1, lambda v: v.T if trans_b else v, alpha)
     if trans_a:
         raise call.attributes.refusal(
             "transA", 1, "axis 0 of the first operand is the batch; transpose the weights instead"
         )
-    if len(x.shape) != 1 or w.ndim != 2:
-        raise call.misfit(f"multiplies matrices, got {('batch', *x.shape)} and {w.shape}")
-    w = w.T if trans_b else w
-    w = w if alpha == 1.0 else (w.astype(np.float64) * alpha).astype(np.float32)
-    weights, c = call.constant(w, "weight"), call.optional(2)
+    if len(x.shape) != 1 or len(w.shape) != 2:
+        raise call.misfit(f"multiplies matrices, got {('batch', *x.shape)} and {w.shape[:: -1 if trans_b else 1]}")
+    weights, c = one_scale_per_output(w), call.optional(2)
     if isinstance(c, Flow):
         product = call.node(Dense(), x, weights)
         return call.node(Add(), product, scaled(call, call.operand(2, 2), beta))
-    bias = () if c is None else (call.constant(_bias(call, c, w.shape[1], beta), "bias"),)
+    bias = () if c is None else (_bias(call, c, x, weights, beta),)
     return call.node(Dense(), x, weights, *bias)
 
 
-def _bias(call: Call, c: Known, units: int, beta: float) -> NDArray:
-    value = call.real(call.sample(c, 2, "input 2"))
+def _bias(call: Call, c: Known, x: Node, weights: Node, beta: float) -> Node:
+    units = weights.shape[-1]
+    value = call.sample(c, 2, "input 2")
     if value.ndim > 1 or value.size not in (1, units):
         raise call.misfit(f"a bias of shape {value.shape} for {units} outputs")
-    return (np.broadcast_to(value, (units,)).astype(np.float64) * beta).astype(np.float32)
+    real = np.broadcast_to(call.real(value), (units,))
+    if isinstance(c, Scaled) and beta == 1.0:
+        stored, scale, zero = (np.broadcast_to(v, c.stored.shape).reshape(-1) for v in (c.stored, c.scale, c.zero))
+        return bias_of(call, Scaled((real,), stored, scale, zero), x, weights)
+    return call.constant((real.astype(np.float64) * beta).astype(np.float32), "bias")
+
+
+def bias_of(call: Call, bias: Scaled, x: Node, weights: Node) -> Node:
+    """Give a bias of integers in the unit of the product where that is its scale (up to the rounding of the float32
+    that stands in the file, 2^-22), else as float32.
+    """
+    units = (weights.shape[-1],)
+    stored, scale, zero = (np.broadcast_to(v, units) for v in (bias.stored, bias.scale, bias.zero))
+    if x.type.is_integer and weights.type.is_integer and not zero.any():
+        unit = multiply(x.type.quantized.scale, weights.type.quantized.scale)
+        cells = as_array(unit)
+        wanted = np.vectorize(float, otypes=[np.float64])(cells)
+        if cells.ndim < 2 and bool((np.abs(scale - wanted) <= wanted * 2.0**-22).all()):
+            return Node(Constant(Array(stored), in_units_of(unit, 32)), (), f"{call.name}/bias")
+    return call.constant(np.broadcast_to(bias.variants[0].reshape(-1), units), "bias")
 
 
 @operator("MatMul")
@@ -58,71 +81,91 @@ def matmul(call: Call) -> Node:
 def _by_weights(call: Call, x: Node, y: Known) -> Node:
     if not x.shape:
         raise call.refuse("a vector along the batch is multiplied", "give the input an axis for the batch")
-    w = call.real(call.sample(y, len(x.shape) + 1, "input 1") if y.variants[0].ndim > 2 else _plain(call, y))
-    if w.ndim == 1:
-        product = call.node(Dense(), x, call.constant(w[:, None], "weight"))
+    w = _operand(call, y, 1, len(x.shape) + 1)
+    if len(w.shape) == 1:
+        product = call.node(Dense(), x, one_scale_per_output(_reshaped(w, (*w.shape, 1))))
         return call.node(Reshape(x.shape[:-1]), product)
-    if w.ndim == 2:
-        return call.node(Dense(), x, call.constant(w, "weight"))
-    return call.node(MatMul(), x, call.constant(w, "weight"))
+    return call.node(Dense() if len(w.shape) == 2 else MatMul(), x, one_scale_per_output(w))
 
 
 def _weights_by(call: Call, x: Known, y: Node) -> Node:
     if len(y.shape) < 2:
         raise call.refuse(f"weights times {('batch', *y.shape)} sum over the batch", "transpose the product")
-    w = call.real(call.sample(x, len(y.shape) + 1, "input 0") if x.variants[0].ndim > 2 else _plain(call, x))
-    if w.ndim == 1:
-        product = call.node(MatMul(), call.constant(w[None], "weight"), y)
+    w = _operand(call, x, 0, len(y.shape) + 1)
+    if len(w.shape) == 1:
+        product = call.node(MatMul(), _reshaped(w, (1, *w.shape)), y)
         return call.node(Reshape((*y.shape[:-2], y.shape[-1])), product)
-    return call.node(MatMul(), call.constant(w, "weight"), y)
+    return call.node(MatMul(), w, y)
 
 
-def _plain(call: Call, value: Known) -> NDArray:
+def _operand(call: Call, value: Known, i: int, rank: int) -> Node:
+    """Give constant weights of a matrix product; those with more than two axes meet the batch."""
+    if value.variants[0].ndim > 2:
+        return call.operand(i, rank)
     if len(value.variants) > 1:
         raise call.refuse("its weights depend on the length of the batch", "export the model with a fixed batch of 1")
     if not value.variants[0].ndim:
         raise call.misfit("multiplies matrices, got a single number")
-    return value.variants[0]
+    return call.weights(i)
+
+
+def _reshaped(w: Node, shape: tuple[int, ...]) -> Node:
+    assert isinstance(w.op, Constant)
+    data = w.op.value.data
+    format = w.type.format.map(data.shape, lambda v: v.reshape(shape))
+    return Node(Constant(Array(data.reshape(shape)), format), (), w.where)
 
 
 @operator("Conv")
 def conv(call: Call) -> Node:
     """Convolve over any number of spatial axes; weights [filters, channels / group, *kernel]."""
-    x, w = call.flow(0), call.array(1)
+    x, w = call.flow(0), call.weights(1, _filters_last)
+    return convolve(call, x, w, lambda weights: _biases(call, x, weights))
+
+
+def convolve(call: Call, x: Node, w: Node, biases: Callable[[Node], tuple[Node, ...]]) -> Node:
+    """Convolve by weights [*kernel, channels / group, filters] with the attributes of Conv."""
     space, groups = spatial(call, x), call.attributes.integer("group", 1, low=1)
-    _check_weights(call, w, len(space))
-    window = read_window(call, space, w.shape[2:])
-    if w.shape[1] * groups != x.shape[0] or w.shape[0] % groups:
-        raise call.misfit(f"weights of shape {w.shape} in {groups} groups for {x.shape[0]} channels")
+    _check_weights(call, w.shape, len(space))
+    window = read_window(call, space, w.shape[:-2])
+    if w.shape[-2] * groups != x.shape[0] or w.shape[-1] % groups:
+        raise call.misfit(f"{w.shape[-1]} filters of {w.shape[-2]} channels, {groups} groups, {x.shape[0]} channels")
     op = Conv(window.strides, window.padding, window.dilation, groups)
-    weights = call.constant(np.moveaxis(w, (0, 1), (-1, -2)), "weight")
-    return channels_first(call, call.node(op, channels_last(call, x), weights, *_biases(call, w.shape[0])))
+    weights = one_scale_per_output(w)
+    return channels_first(call, call.node(op, channels_last(call, x), weights, *biases(weights)))
 
 
-def _biases(call: Call, filters: int) -> tuple[Node, ...]:
-    if call.optional(2) is None:
+def _filters_last(w: NDArray) -> NDArray:
+    return np.moveaxis(w, (0, 1), (-1, -2)) if w.ndim > 1 else w
+
+
+def _biases(call: Call, x: Node, weights: Node, filters: int | None = None) -> tuple[Node, ...]:
+    bias, filters = call.optional(2), weights.shape[-1] if filters is None else filters
+    if bias is None:
         return ()
-    bias = call.array(2)
-    if bias.shape != (filters,):
-        raise call.misfit(f"a bias of shape {bias.shape} for {filters} filters")
-    return (call.constant(bias, "bias"),)
+    real = call.array(2)
+    if real.shape != (filters,):
+        raise call.misfit(f"a bias of shape {real.shape} for {filters} filters")
+    if isinstance(bias, Scaled) and filters == weights.shape[-1]:
+        return (bias_of(call, bias, x, weights),)
+    return (call.constant(real, "bias"),)
 
 
-def _check_weights(call: Call, w: NDArray, rank: int) -> None:
-    if w.ndim != rank + 2 or not w.size:
-        raise call.misfit(f"weights of shape {w.shape} for {rank} spatial axes")
+def _check_weights(call: Call, shape: tuple[int, ...], rank: int) -> None:
+    if len(shape) != rank + 2 or 0 in shape:
+        raise call.misfit(f"weights of shape {shape} (filters last) for {rank} spatial axes")
 
 
 @operator("ConvTranspose")
 def conv_transpose(call: Call) -> Node:
     """Convolve transposed; weights [channels, filters / group, *kernel]."""
-    x, w = call.flow(0), call.array(1)
+    x, w = call.flow(0), one_scale_per_output(call.weights(1, _filters_last), 0)
     space, groups = spatial(call, x), call.attributes.integer("group", 1, low=1)
     rank = len(space)
-    _check_weights(call, w, rank)
-    if w.shape[0] != x.shape[0] or x.shape[0] % groups:
-        raise call.misfit(f"weights of shape {w.shape} in {groups} groups for {x.shape[0]} channels")
-    kernel = kernel_shape(call, rank, w.shape[2:])
+    _check_weights(call, w.shape, rank)
+    if w.shape[-1] != x.shape[0] or x.shape[0] % groups:
+        raise call.misfit(f"{w.shape[-1]} channels of weights, {groups} groups, {x.shape[0]} channels")
+    kernel = kernel_shape(call, rank, w.shape[:rank])
     strides = call.attributes.integers("strides", rank, [1] * rank, low=1)
     dilation = call.attributes.integers("dilations", rank, [1] * rank, low=1)
     extra = call.attributes.integers("output_padding", rank, [0] * rank, low=0)
@@ -132,8 +175,8 @@ def conv_transpose(call: Call) -> Node:
     crop = _crop(call, space, strides, full)
     extra = tuple(e + max(0, -after) for e, (_, after) in zip(extra, crop, strict=True))
     op = ConvTranspose(strides, tuple((before, max(after, 0)) for before, after in crop), extra, dilation, groups)
-    weights = call.constant(np.moveaxis(w, (0, 1), (-1, -2)), "weight")
-    return channels_first(call, call.node(op, channels_last(call, x), weights, *_biases(call, w.shape[1] * groups)))
+    biases = _biases(call, x, w, w.shape[-2] * groups)
+    return channels_first(call, call.node(op, channels_last(call, x), w, *biases))
 
 
 def _crop(call: Call, space: tuple[int, ...], strides: tuple[int, ...], full: tuple[int, ...]) -> Pairs:
@@ -156,4 +199,4 @@ def _crop(call: Call, space: tuple[int, ...], strides: tuple[int, ...], full: tu
     return tuple((a, b) if auto == "SAME_UPPER" and a >= 0 else (b, a) for a, b in halves)
 
 
-__all__ = ["conv", "conv_transpose", "gemm", "matmul"]
+__all__ = ["bias_of", "conv", "conv_transpose", "convolve", "gemm", "matmul"]

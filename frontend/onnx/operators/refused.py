@@ -2,15 +2,13 @@
 
 from ..registry import REFUSED
 
-_QUANTIZED = "quantized ONNX models are not supported yet; import the QKeras or float model"
+_QUANTIZED = "use QuantizeLinear and DequantizeLinear around float operators (QDQ)"
 _CHOICE = "only arithmetic on numbers is supported; leave decisions to the host"
 _LOOP = "unroll loops and take one branch where the model is exported"
 
 REFUSED.update(
     dict.fromkeys(
         (
-            "QuantizeLinear",
-            "DequantizeLinear",
             "DynamicQuantizeLinear",
             "QLinearConv",
             "QLinearMatMul",
