@@ -11,6 +11,9 @@ from onnx.reference import ReferenceEvaluator
 from gatewright.frontend.onnx import from_object
 from gatewright.graph import Graph, NDArray, evaluate
 
+OPERATORS = {"QuantizeLinear", "DequantizeLinear"}
+"""Those of ONNX's own domain that the tests of quantized models cover."""
+
 NEWEST = onnx.defs.onnx_opset_version()
 RANGES = {
     "int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "uint16": (0, 65535),
