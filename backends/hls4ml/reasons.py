@@ -4,9 +4,7 @@ from ...graph import Node, Op, UnsupportedError, op_name
 from ...graph.ops import (
     Activation,
     Div,
-    FixedSoftmax,
     GatherND,
-    MultiplyShift,
     Power,
     Quotient,
     Remainder,
@@ -28,10 +26,6 @@ REASONS: dict[type[Op], str] = (
     | {TopK: "sorting has no HLS kernel"}
     | dict.fromkeys((TakeAlong, GatherND, ScatterND), _PLACES)
     | dict.fromkeys((Quotient, Remainder), _DIVISION)
-    | {
-        FixedSoftmax: "softmax in 32-bit fixed point has no HLS kernel yet",
-        MultiplyShift: "the rescaling of fixed-point runtimes has no HLS kernel yet",
-    }
 )
 """Why an operation has no rule here."""
 

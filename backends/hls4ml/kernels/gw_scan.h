@@ -15,6 +15,7 @@
 #include "gw_pointwise.h"
 #include "gw_pool.h"
 #include "gw_shape.h"
+#include "gw_softmax.h"
 
 namespace gw {
 

@@ -47,6 +47,7 @@ template <class T, unsigned N> struct array {
 #include "gw_pointwise.h"
 #include "gw_pool.h"
 #include "gw_shape.h"
+#include "gw_softmax.h"
 template <class T> void get(const long long *from, T *to, unsigned n) {
     for (unsigned i = 0; i < n; i++) { ap_int<64> v = from[i]; to[i] = gw::stored<T>(v); }
 }
