@@ -68,31 +68,26 @@ def _check(op: MultiplyShift, x: Tensor) -> None:
 
 def multiply_shift(x: Ints, op: MultiplyShift) -> Ints:
     """Centred integers [..., channels] -> stored integers of ``op.format``. Raises RangeError for what would wrap."""
-    multiplier, shift = np.array(op.multiplier, np.int64), np.array(op.shift, np.int64)
-    if len(multiplier) == 1:
-        multiplier, shift = multiplier[0], shift[0]
-    scaled = _singly(x, multiplier, shift) if op.scaling is Scaling.SINGLE else _reduced(x, multiplier, shift)
+    _inside(x, INT32 if op.scaling is Scaling.SINGLE else REDUCED_LIMIT, "before")
+    factor, right = factors_and_shifts(op)
+    scaled = np.asarray((x * factor + (np.int64(1) << (right - 1))) >> right)
     _inside(scaled, INT32, "after")
     zero = op.format.zero
     assert isinstance(zero, int)
     result = scaled + zero
     _inside(result, INT32, "with the zero point")
-    return np.clip(result, op.low, op.high)
+    clamped: Ints = np.clip(result, op.low, op.high)
+    return clamped
 
 
-def _singly(x: Ints, multiplier: Ints, shift: Ints) -> Ints:
-    _inside(x, INT32, "before")
-    right = 31 - shift
-    return np.asarray((x * multiplier + (np.int64(1) << (right - 1))) >> right)
-
-
-def _reduced(x: Ints, multiplier: Ints, shift: Ints) -> Ints:
-    _inside(x, REDUCED_LIMIT, "before")
+def factors_and_shifts(op: MultiplyShift) -> tuple[Ints, Ints]:
+    """Give f and r of ``(x * f + 2^(r - 1)) >> r``, [] or [channels]. Raises RangeError where r would be no shift."""
+    multiplier, shift = (np.array(v if len(v) > 1 else v[0], np.int64) for v in (op.multiplier, op.shift))
+    if op.scaling is Scaling.SINGLE:
+        return multiplier, 31 - shift
     if (shift > 14).any():
         raise RangeError(f"a shift of {int(shift.max())} to the left of a reduced multiplier", hint="at most 14")
-    reduced = np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF)
-    right = 15 - shift
-    return np.asarray((x * reduced + (np.int64(1) << (right - 1))) >> right)
+    return np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF), 15 - shift
 
 
 def _inside(x: Ints, limit: int, when: str) -> None:
@@ -102,4 +97,4 @@ def _inside(x: Ints, limit: int, when: str) -> None:
         raise RangeError(what, hint="the source would wrap around there; choose scales that are nearer to each other")
 
 
-__all__ = ["MultiplyShift", "Scaling", "multiply_shift"]
+__all__ = ["MultiplyShift", "Scaling", "factors_and_shifts", "multiply_shift"]

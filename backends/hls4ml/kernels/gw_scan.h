@@ -14,6 +14,7 @@
 #include "gw_linear.h"
 #include "gw_pointwise.h"
 #include "gw_pool.h"
+#include "gw_rescale.h"
 #include "gw_shape.h"
 #include "gw_softmax.h"
 

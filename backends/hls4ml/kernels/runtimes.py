@@ -1,9 +1,13 @@
 """Kernels of the arithmetic that quantized runtimes define."""
 
+import numpy as np
+
 from ....graph import Node
-from ....graph.ops import FixedSoftmax
+from ....graph.formats import bits_for
+from ....graph.ops import FixedSoftmax, MultiplyShift
+from ....graph.ops.rescale import factors_and_shifts
 from ..kernel import Kernel, kernel_rule, numbers, refuse
-from .common import Config, channels
+from .common import Config, channels, integers, zero_of
 
 
 @kernel_rule(FixedSoftmax)
@@ -20,3 +24,26 @@ def fixed_softmax(node: Node) -> Kernel:
     }  # fmt: skip
     constants = dict(zip(("table", "reciprocals"), map(numbers, tables), strict=False))
     return Kernel("fixed_softmax", "gw_softmax.h", (x,), node, config, constants)
+
+
+@kernel_rule(MultiplyShift)
+def multiply_shift(node: Node) -> Kernel:
+    """One multiplication and a shift an element; several multipliers are tables by channel."""
+    op, x = node.op, node.inputs[0]
+    assert isinstance(op, MultiplyShift)
+    multipliers, rights = (v.ravel().tolist() for v in factors_and_shifts(op))
+    ends = [int(v) for bound in x.type.interval for v in (bound.min(), bound.max())]
+    reach = [v * m + s * (1 << (r - 1)) for v in ends for m, r in zip(multipliers, rights, strict=True) for s in (0, 1)]
+    half = 1 << (max(rights) - 1)
+    zero = node.type.quantized.zero
+    assert isinstance(zero, int)
+    config: Config = {
+        "c_out": channels(node.shape), "x_zero": zero_of(node, x.type), "zero": zero, "low": op.low, "high": op.high,
+        "product_width": max(bits_for(min(*reach, -1), max(*reach, half)), 34),
+        "multiplier_width": max(bits_for(-1, m) for m in multipliers),
+    }  # fmt: skip
+    if len(multipliers) == 1:
+        config |= {"multiplier": multipliers[0], "right": rights[0]}
+        return Kernel("multiply_shift", "gw_rescale.h", (x,), node, config)
+    tables = {"multipliers": integers(node, np.array(multipliers)), "rights": integers(node, np.array(rights))}
+    return Kernel("multiply_shift", "gw_rescale.h", (x,), node, config | {"period": len(multipliers)}, tables)

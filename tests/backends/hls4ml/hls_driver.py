@@ -46,6 +46,7 @@ template <class T, unsigned N> struct array {
 #include "gw_linear.h"
 #include "gw_pointwise.h"
 #include "gw_pool.h"
+#include "gw_rescale.h"
 #include "gw_shape.h"
 #include "gw_softmax.h"
 template <class T> void get(const long long *from, T *to, unsigned n) {

@@ -1,12 +1,13 @@
 """Kernels of what quantized runtimes define equal ``evaluate`` in every bit."""
 
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
 
-from gatewright.graph import Affine, UnsupportedError
-from gatewright.graph.ops import FixedSoftmax
+from gatewright.graph import Affine, Fixed, UnsupportedError
+from gatewright.graph.ops import FixedSoftmax, MultiplyShift, Scaling
 
 from .hls_driver import Case, Program, case, check, constant, needs_gxx
 
@@ -40,7 +41,33 @@ def softmaxes() -> list[Case]:
     return cases
 
 
-CASES = softmaxes()
+def rescales() -> list[Case]:
+    rng = np.random.default_rng(3)
+    formats = [
+        Affine(8, True, Fraction(1, 9), -11),
+        Affine(8, False, Fraction(1, 9), 200),
+        Affine(16, True, Fraction(1)),
+    ]
+    operands = [
+        Affine(24, True, Fraction(1, 1000)),
+        Affine(9, True, Fraction(1, 3), 7),
+        Fixed(20, 9),
+        Fixed(6, 2, False),
+    ]
+    cases = []
+    for i, (target, x) in enumerate(product(formats, operands)):
+        low, high = (int(b) for b in target.bounds)
+        for scaling, channels in product(Scaling, (1, 3)):
+            multipliers = tuple(int(m) for m in rng.integers(2**30, 2**31, channels))
+            shifts = tuple(int(s) for s in rng.integers(-18 if x.width > 16 else -8, 1, channels))
+            op = MultiplyShift(target, multipliers, shifts, low + i, high - i, scaling)
+            cases.append(case(f"multiply_{i}_{scaling}_{channels}", op, ((2, 3), x)))
+    extreme = MultiplyShift(formats[0], (2**31 - 1, 0, 2**30), (0, -31, 8), -128, 127)
+    cases.append(case("multiply_extreme", extreme, ((3,), Fixed(16, 16))))
+    return cases
+
+
+CASES = [*softmaxes(), *rescales()]
 
 
 @pytest.fixture(scope="module")
