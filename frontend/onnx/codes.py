@@ -11,7 +11,7 @@ from ...graph.arrays import Grid
 from ...graph.ops import Input
 from .coding import INTEGERS, Coding, numbers
 from .formats import quantized_format, ratio, whole
-from .registry import Build, Call, Coded, Flow, Known, Value
+from .registry import Build, Call, Coded, Flow, Known, Scaled, Value
 
 INPUTS = ("int8", "uint8", "int16", "uint16", "int4", "uint4")
 """Types of the model's inputs that are read as integers."""
@@ -118,7 +118,10 @@ def _operand(call: Call, value: Value | None, code: Coded) -> Value | None:
     if isinstance(value, Coded):
         return Flow(code.node)
     if isinstance(value, Known) and value.variants[0].dtype.name == code.dtype:
-        return Known(tuple(v.astype(np.float32) for v in value.variants))
+        if len(value.variants) > 1:
+            raise call.refuse("a constant depends on the length of the batch", "export with a fixed batch of 1")
+        stored = value.variants[0].astype(np.int64)
+        return Scaled((stored.astype(np.float32),), stored, np.ones(()), np.zeros((), np.int64))
     return value
 
 

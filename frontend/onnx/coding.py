@@ -79,14 +79,14 @@ def read_coding(
         raise call.refuse(f"a scale of type {scale.dtype}", "convert the model to float32")
     if not np.isfinite(scale).all() or (scale <= 0).any():
         raise call.refuse("a scale that is not positive", "scales are above zero; quantize the model again")
-    if zero is not None and zero.shape != scale.shape and not (zero.size == scale.size == 1):
+    if zero is not None and zero.shape != scale.shape and zero.size != 1:
         raise call.misfit(f"a zero point of shape {zero.shape} for scales of shape {scale.shape}")
     if zero is not None and dtype is not None and zero.dtype.name != dtype:
         raise call.misfit(f"a zero point of type {zero.dtype} for {dtype}")
     name = dtype or ("uint8" if zero is None else zero.dtype.name)
     if name not in INTEGERS:
         raise call.refuse(f"integers of type {name}", f"supported: {', '.join(INTEGERS)}")
-    arrays = [scale.astype(np.float64), np.zeros(scale.shape, np.int64) if zero is None else zero.astype(np.int64)]
+    arrays = [scale.astype(np.float64), np.zeros((), np.int64) if zero is None else zero.astype(np.int64)]
     return Coding(name, *(_spread(call, a, shape, axis, block, sample) for a in arrays))
 
 

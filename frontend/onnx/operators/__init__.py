@@ -3,6 +3,7 @@
 from . import (
     activations,
     constants,
+    contrib,
     linear,
     moves,
     normalization,
@@ -10,6 +11,7 @@ from . import (
     pointwise,
     pooling,
     qdq,
+    qoperator,
     reduction,
     refused,
     resize,
@@ -19,6 +21,7 @@ from . import (
 __all__ = [
     "activations",
     "constants",
+    "contrib",
     "linear",
     "moves",
     "normalization",
@@ -26,6 +29,7 @@ __all__ = [
     "pointwise",
     "pooling",
     "qdq",
+    "qoperator",
     "reduction",
     "refused",
     "resize",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ....graph import NDArray
+from ..coding import numbers
 from ..registry import Call, Flow, Known, Value, operator
 
 SCALARS = {"value_float": np.float32, "value_int": np.int64}
@@ -58,7 +59,8 @@ def cast(call: Call) -> Value:
         "to", *map(int, wide), hint="only casts to float32 and float64; quantizers are not written as casts"
     )
     call.attributes.ignore("saturate", "round_mode", why="they act on casts to types of 8 bits and fewer")
-    return Flow(call.flow())
+    q = call.coded(0)
+    return Flow(call.flow() if q is None else numbers(call, q))
 
 
 @operator("CastLike")

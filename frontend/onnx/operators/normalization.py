@@ -7,6 +7,7 @@ import numpy as np
 from ....graph import NDArray, Node
 from ....graph.ops import Activation, Add, Maximum, Mul, Reduce, Reduction, Reshape, Softmax, Sub
 from ..registry import Absent, Call, Flipped, Flow, Value, operator
+from .pointwise import times
 
 
 @operator("BatchNormalization")
@@ -27,7 +28,7 @@ def batch_normalization(call: Call) -> list[Value]:
         raise call.misfit("a variance is negative")
     a = scale / np.sqrt(variance + epsilon)
     shape = (-1,) + (1,) * (len(x.shape) - 1)
-    scaled = call.node(Mul(), x, call.constant(a.astype(np.float32).reshape(shape), "scale"))
+    scaled = times(call, x, call.constant(a.astype(np.float32).reshape(shape), "scale"))
     result = call.node(Add(), scaled, call.constant((bias - mean * a).astype(np.float32).reshape(shape), "bias"))
     if flipped is not None:
         return [_features_first(call, result), *[Absent("the statistics of BatchNormalization")] * 4]

@@ -5,8 +5,9 @@ from functools import reduce
 
 import numpy as np
 
-from ....graph import Node, Op
+from ....graph import NDArray, Node, Op
 from ....graph.ops import Activation, Add, Div, Maximum, Minimum, Mul, Power, Sub
+from ..formats import integer_constant
 from ..registry import Build, Call, Known, Results, operator
 from .constants import uniform
 
@@ -56,7 +57,28 @@ def _binary(op: Op) -> Build:
 
 operator("Add")(_binary(Add()))
 operator("Sub")(_binary(Sub()))
-operator("Mul")(_binary(Mul()))
+
+
+@operator("Mul")
+def mul(call: Call) -> Node:
+    """``x * y``."""
+    return times(call, *operands(call, (0, 1)))
+
+
+def times(call: Call, x: Node, y: Node) -> Node:
+    """Multiply; a constant factor of integers becomes a change of their scale, exactly."""
+    if y.type.value is None and x.type.value is not None:
+        x, y = y, x
+    if x.type.is_integer and y.type.value is not None and not y.type.is_integer:
+        y = exact_factor(call, y.type.value.data)
+    return call.node(Mul(), x, y)
+
+
+def exact_factor(call: Call, values: NDArray) -> Node:
+    """Give float32 factors as -1, 0 or 1 in units of their magnitude."""
+    size = np.abs(values.astype(np.float64))
+    stored = np.sign(values).astype(np.int64)
+    return integer_constant(stored, np.where(size > 0, size, 1.0), np.zeros((), np.int64), np.asarray, call.name)
 
 
 def _variadic(op: Op) -> Build:
@@ -77,7 +99,7 @@ def mean(call: Call) -> Node:
 
 def scaled(call: Call, x: Node, factor: float) -> Node:
     """``x * factor``."""
-    return x if factor == 1.0 else call.node(Mul(), x, call.constant(np.float32(factor)))
+    return x if factor == 1.0 else times(call, x, call.constant(np.float32(factor)))
 
 
 @operator("Neg")
@@ -94,7 +116,7 @@ def div(call: Call) -> Node:
         with np.errstate(all="ignore"):
             factor = (1.0 / y.type.value.data.astype(np.float64)).astype(np.float32)
         if np.isfinite(factor).all() and (np.abs(factor) >= np.finfo(np.float32).tiny).all():
-            return call.node(Mul(), x, call.constant(factor))
+            return times(call, x, call.constant(factor))
     return call.node(Div(), x, y)
 
 

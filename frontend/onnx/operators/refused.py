@@ -7,16 +7,7 @@ _CHOICE = "only arithmetic on numbers is supported; leave decisions to the host"
 _LOOP = "unroll loops and take one branch where the model is exported"
 
 REFUSED.update(
-    dict.fromkeys(
-        (
-            "DynamicQuantizeLinear",
-            "QLinearConv",
-            "QLinearMatMul",
-            "ConvInteger",
-            "MatMulInteger",
-        ),
-        _QUANTIZED,
-    )
+    {"DynamicQuantizeLinear": _QUANTIZED}
     | dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), _LOOP)
     | dict.fromkeys(("RNN", "LSTM", "GRU"), "recurrent layers are not supported yet; import the Keras model")
     | dict.fromkeys(

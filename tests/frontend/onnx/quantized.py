@@ -11,7 +11,9 @@ from onnx.reference import ReferenceEvaluator
 from gatewright.frontend.onnx import from_object
 from gatewright.graph import Graph, NDArray, evaluate
 
-OPERATORS = {"QuantizeLinear", "DequantizeLinear"}
+OPERATORS = {
+    "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger",
+}  # fmt: skip
 """Those of ONNX's own domain that the tests of quantized models cover."""
 
 NEWEST = onnx.defs.onnx_opset_version()
