@@ -67,7 +67,7 @@ def rescaled(
     factors: list[float],
     info: Tensor,
     clamp: tuple[int, int] | None = None,
-    scaling: Scaling = Scaling.SINGLE,
+    scaling: Scaling = Scaling.DOUBLE,
 ) -> Node:
     """Bring centred integers to the format of ``info``, times the real ``factors`` (one, or one a channel)."""
     pairs = [quantize_multiplier(f) for f in factors]
@@ -80,7 +80,7 @@ def multiplied(
     pairs: list[tuple[int, int]],
     format: Affine | Fixed,
     clamp: tuple[int, int],
-    scaling: Scaling = Scaling.SINGLE,
+    scaling: Scaling = Scaling.DOUBLE,
 ) -> Node:
     """Apply multipliers and shifts; one pair serves all channels where all are equal."""
     if len(set(pairs)) == 1:

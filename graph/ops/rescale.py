@@ -16,14 +16,16 @@ REDUCED_LIMIT = 1 << 47
 
 
 class Scaling(StrEnum):
-    """How ``x * multiplier * 2^(shift - 31)`` is rounded: to nearest, halves up."""
+    """How ``x * multiplier * 2^(shift - 31)`` is rounded. TensorFlow Lite has all three: each kernel its own."""
 
+    DOUBLE = "double"
+    """x of 32 bits, rounded twice: ``x * 2^max(shift, 0) * multiplier / 2^31`` to nearest, halves up, then that divided
+    by ``2^max(-shift, 0)``, halves away from zero (as gemmlowp does it)."""
     SINGLE = "single"
-    """x of 32 bits: ``(x * multiplier + 2^(30 - shift)) >> (31 - shift)`` (TensorFlow Lite built with
-    TFLITE_SINGLE_ROUNDING, as the packages of TensorFlow 2.21 are)."""
+    """x of 32 bits, rounded once, halves up: ``(x * multiplier + 2^(30 - shift)) >> (31 - shift)``."""
     REDUCED = "reduced"
-    """x of 48 bits, by the upper 16 bits r of the multiplier (rounded, at most 32767):
-    ``(x * r + 2^(14 - shift)) >> (15 - shift)`` (TensorFlow Lite's for accumulators of 64 bits)."""
+    """x of 48 bits, rounded once, halves up, by the upper 16 bits r of the multiplier (themselves rounded, at most
+    32767): ``(x * r + 2^(14 - shift)) >> (15 - shift)``."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class MultiplyShift(Op):
     shift: tuple[int, ...]
     low: int
     high: int
-    scaling: Scaling = Scaling.SINGLE
+    scaling: Scaling = Scaling.DOUBLE
 
 
 @infer.register
@@ -68,9 +70,13 @@ def _check(op: MultiplyShift, x: Tensor) -> None:
 
 def multiply_shift(x: Ints, op: MultiplyShift) -> Ints:
     """Centred integers [..., channels] -> stored integers of ``op.format``. Raises RangeError for what would wrap."""
-    _inside(x, INT32 if op.scaling is Scaling.SINGLE else REDUCED_LIMIT, "before")
-    factor, right = factors_and_shifts(op)
+    _inside(x, REDUCED_LIMIT if op.scaling is Scaling.REDUCED else INT32, "before")
+    if op.scaling is Scaling.DOUBLE:
+        _inside(np.asarray(x << np.maximum(_row(op.shift), 0)), INT32, "after its shift to the left")
+    factor, right, down = factors_and_shifts(op)
     scaled = np.asarray((x * factor + (np.int64(1) << (right - 1))) >> right)
+    half = (np.int64(1) << down) >> 1
+    scaled = np.where(down > 0, (scaled + half - (scaled < 0)) >> down, scaled)
     _inside(scaled, INT32, "after")
     zero = op.format.zero
     assert isinstance(zero, int)
@@ -80,14 +86,23 @@ def multiply_shift(x: Ints, op: MultiplyShift) -> Ints:
     return clamped
 
 
-def factors_and_shifts(op: MultiplyShift) -> tuple[Ints, Ints]:
-    """Give f and r of ``(x * f + 2^(r - 1)) >> r``, [] or [channels]. Raises RangeError where r would be no shift."""
-    multiplier, shift = (np.array(v if len(v) > 1 else v[0], np.int64) for v in (op.multiplier, op.shift))
+def factors_and_shifts(op: MultiplyShift) -> tuple[Ints, Ints, Ints]:
+    """Give f, r, d, each [] or [channels], of ``y = (x * f + 2^(r - 1)) >> r`` and, where d is above 0, the result
+    ``(y + 2^(d - 1) - (y < 0)) >> d``. Raises RangeError where r would be no shift.
+    """
+    multiplier, shift = _row(op.multiplier), _row(op.shift)
+    none = np.zeros_like(shift)
     if op.scaling is Scaling.SINGLE:
-        return multiplier, 31 - shift
+        return multiplier, 31 - shift, none
+    if op.scaling is Scaling.DOUBLE:
+        return multiplier, 31 - np.maximum(shift, 0), np.maximum(-shift, 0)
     if (shift > 14).any():
         raise RangeError(f"a shift of {int(shift.max())} to the left of a reduced multiplier", hint="at most 14")
-    return np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF), 15 - shift
+    return np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF), 15 - shift, none
+
+
+def _row(values: tuple[int, ...]) -> Ints:
+    return np.array(values if len(values) > 1 else values[0], np.int64)
 
 
 def _inside(x: Ints, limit: int, when: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewright.graph import Affine, Fixed, Graph, Node, Op
+from gatewright.graph import Affine, Fixed, Graph, Node, Op, Rounding
 from gatewright.graph.ops import (
     Add,
     AvgPool,
@@ -70,6 +70,14 @@ def values(node: Node, stored: np.ndarray) -> Cells:
     return out
 
 
+def twice_rounded(op: MultiplyShift, channel: int, units: Fraction) -> int:
+    """The product's upper half, halves up, and that divided by a power of two, halves away from zero."""
+    shift = op.shift[channel]
+    high = floor(units * 2 ** max(shift, 0) * op.multiplier[channel] / Fraction(2**31) + Fraction(1, 2))
+    stored = oracle.round_to_integer(Fraction(high, 2 ** max(-shift, 0)), Rounding.RND_INF) + op.format.zero
+    return min(max(stored, op.low), op.high)
+
+
 def rescaled(op: MultiplyShift, format: Fixed | Affine, x: Cells) -> Cells:
     """To nearest, halves up, of the whole multiplier or of its upper 16 bits."""
     out = np.empty(x.shape, object)
@@ -79,6 +87,9 @@ def rescaled(op: MultiplyShift, format: Fixed | Affine, x: Cells) -> Cells:
         if op.scaling is Scaling.REDUCED:
             multiplier, bits = min((multiplier + 2**15) // 2**16, 2**15 - 1), 15
         units = x[index] / Fraction(oracle.at(format.scale, index, x.shape))
+        if op.scaling is Scaling.DOUBLE:
+            out[index] = oracle.value(twice_rounded(op, channel, units), op.format, index, x.shape)
+            continue
         stored = floor(units * multiplier * Fraction(2) ** (op.shift[channel] - bits) + Fraction(1, 2)) + op.format.zero
         stored = min(max(stored, op.low), op.high)
         out[index] = oracle.value(stored, op.format, index, x.shape)

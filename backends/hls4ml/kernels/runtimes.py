@@ -28,13 +28,13 @@ def fixed_softmax(node: Node) -> Kernel:
 
 @kernel_rule(MultiplyShift)
 def multiply_shift(node: Node) -> Kernel:
-    """One multiplication and a shift an element; several multipliers are tables by channel."""
+    """One multiplication and a shift or two an element; several multipliers are tables by channel."""
     op, x = node.op, node.inputs[0]
     assert isinstance(op, MultiplyShift)
-    multipliers, rights = (v.ravel().tolist() for v in factors_and_shifts(op))
+    multipliers, rights, downs = (v.ravel().tolist() for v in factors_and_shifts(op))
     ends = [int(v) for bound in x.type.interval for v in (bound.min(), bound.max())]
     reach = [v * m + s * (1 << (r - 1)) for v in ends for m, r in zip(multipliers, rights, strict=True) for s in (0, 1)]
-    half = 1 << (max(rights) - 1)
+    half = 1 << (max(*rights, *downs) - 1)
     zero = node.type.quantized.zero
     assert isinstance(zero, int)
     config: Config = {
@@ -43,7 +43,8 @@ def multiply_shift(node: Node) -> Kernel:
         "multiplier_width": max(bits_for(-1, m) for m in multipliers),
     }  # fmt: skip
     if len(multipliers) == 1:
-        config |= {"multiplier": multipliers[0], "right": rights[0]}
+        config |= {"multiplier": multipliers[0], "right": rights[0], "down": downs[0]}
         return Kernel("multiply_shift", "gw_rescale.h", (x,), node, config)
-    tables = {"multipliers": integers(node, np.array(multipliers)), "rights": integers(node, np.array(rights))}
+    lists = {"multipliers": multipliers, "rights": rights, "downs": downs}
+    tables = {name: integers(node, np.array(values)) for name, values in lists.items()}
     return Kernel("multiply_shift", "gw_rescale.h", (x,), node, config | {"period": len(multipliers)}, tables)

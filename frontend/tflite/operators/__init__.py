@@ -1,5 +1,5 @@
 """The operators, by kind; importing this package fills the table of ``registry``."""
 
-from . import linear, quantization, shapes
+from . import joining, linear, padding, pointwise, pooling, quantization, shapes
 
-__all__ = ["linear", "quantization", "shapes"]
+__all__ = ["joining", "linear", "padding", "pointwise", "pooling", "quantization", "shapes"]

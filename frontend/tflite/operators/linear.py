@@ -107,7 +107,8 @@ def weighted(call: Call, x: Node, order: Axes, channel: int, product: Callable[.
         raise call.refuse(f"no exact product: {getattr(y.type.format, 'note', '')}", "use fewer bits")
     factors = [info.scale * s / scale_of(call, result) for s in filters.scales]
     clamp = clamp_range(call, activation, result)
-    return rescaled(call, y, factors, result, clamp, Scaling.REDUCED if wide else Scaling.SINGLE)
+    narrow = Scaling.SINGLE if call.op == "FULLY_CONNECTED" else Scaling.DOUBLE
+    return rescaled(call, y, factors, result, clamp, Scaling.REDUCED if wide else narrow)
 
 
 def _in_floats(call: Call, x: Node, order: Axes, product: Callable[..., Node], activation: str) -> Node:
