@@ -11,7 +11,7 @@ from ...graph.arrays import Grid
 from ...graph.ops import Input
 from .coding import INTEGERS, Coding, numbers
 from .formats import quantized_format, ratio, whole
-from .registry import Build, Call, Coded, Flow, Known, Scaled, Value
+from .registry import Build, Call, Coded, Flow, Known, Scaled, Value, listed
 
 INPUTS = ("int8", "uint8", "int16", "uint16", "int4", "uint4")
 """Types of the model's inputs that are read as integers."""
@@ -108,9 +108,7 @@ def move_codes(call: Call, build: Build) -> list[Value]:
     scale, zero = codes[0].scale, codes[0].zero
     left = iter(codes)
     call.inputs = [_operand(call, v, next(left) if isinstance(v, Coded) else codes[0]) for v in call.inputs]
-    built = build(call)
-    results = built if isinstance(built, list) else [built]
-    return [_coded(call, r, first.dtype, scale, zero) for r in results]
+    return [_coded(call, r, first.dtype, scale, zero) for r in listed(build(call))]
 
 
 def _operand(call: Call, value: Value | None, code: Coded) -> Value | None:

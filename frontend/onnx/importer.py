@@ -1,23 +1,23 @@
 """The walk over a model: inputs, stored tensors, operators in the order of the file, outputs."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from ...graph import FileError, GatewrightError, Graph, Node, ShapeError, UnsupportedError
+from ...graph import FileError, Format, GatewrightError, Graph, ManyErrors, NDArray, Node, ShapeError, UnsupportedError
 from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
 from . import operators  # noqa: F401 - fills the table
-from .codes import INPUTS, coded_input, move_codes, moves_codes
+from .codes import READERS, coded_input, move_codes, moves_codes
 from .coding import stored_as
 from .fold import NEVER, fold
 from .reader import DAMAGED, opset_of
 from .registry import (
     DOMAINS,
     MAX_ELEMENTS,
+    NO_BATCH,
     OPEN_BATCH,
     OPERATORS,
     REFUSED,
@@ -28,11 +28,14 @@ from .registry import (
     Flipped,
     Flow,
     Known,
-    Results,
     Value,
+    listed,
     located,
 )
 from .tensors import read_sparse, read_tensor
+from .types import READ_AS, WHOLE, kept, result_types, storage, type_name
+
+WHOLE_NOTE = "the model has no batch axis: a sample is the whole of each input; put an axis before it, x[None]"
 
 OWN = ("", "ai.onnx")
 QUANTIZED_DOMAINS = ("qonnx", "finn", "onnx.brevitas")
@@ -41,9 +44,34 @@ QUANTIZED_DOMAINS = ("qonnx", "finn", "onnx.brevitas")
 def import_model(model: Any, *, source: str, folder: Path | None, name: str) -> Graph:
     """Make a graph of a sound ``ModelProto``. ``folder`` is where external data may lie.
 
+    Axis 0 of every input is the batch. Where the file fixes it and the model does not treat it as a batch, a sample is
+    the whole of each input; the inputs and the graph's notes then say so.
+
     Raises FileError, UnsupportedError or ShapeError; ManyErrors where several operators have problems.
     """
-    return settle_layout(_Walk(model.graph, source, folder, opset_of(model, source)).run(name))
+    opset = opset_of(model, source)
+    try:
+        return settle_layout(_Walk(model.graph, source, folder, opset).run(name))
+    except FileError:
+        raise
+    except GatewrightError as error:
+        if not _fixed(model.graph):
+            raise
+        try:
+            return settle_layout(_Walk(model.graph, source, folder, opset, whole=True).run(name))
+        except GatewrightError as other:
+            raise min(error, other, key=_count) from None
+
+
+def _count(error: GatewrightError) -> int:
+    return len(error.errors) if isinstance(error, ManyErrors) else 1
+
+
+def _fixed(graph: Any) -> bool:
+    """Whether the file fixes every length of every input."""
+    stored = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
+    infos = [i.type.tensor_type for i in graph.input if i.name not in stored]
+    return all(t.HasField("shape") and all(d.dim_value > 0 for d in t.shape.dim) for t in infos)
 
 
 @dataclass(eq=False)
@@ -52,6 +80,8 @@ class _Walk:
     source: str
     folder: Path | None
     opset: int
+    whole: bool = False
+    """Whether there is no batch: a sample is the whole of each input."""
     values: dict[str, Value | None] = field(default_factory=dict)
     """By name; None for what could not be imported, whose error is in ``errors``."""
     errors: list[GatewrightError] = field(default_factory=list)
@@ -61,13 +91,16 @@ class _Walk:
     def run(self, name: str) -> Graph:
         self._stored()
         infos = [i for i in self.proto.input if i.name not in self.values]
-        self.batch = _batch(infos, self.source)
+        self.quantized = any(node.op_type in READERS or node.domain not in OWN for node in self.proto.node)
+        self.batch = NO_BATCH if self.whole else _batch(infos, self.source)
         inputs = tuple(self._input(info) for info in infos)
         for node in self.proto.node:
             self._node(node)
         self._check_outputs([info.name for info in self.proto.output])
         outputs = tuple(o for o in map(self._output, self.proto.output) if o is not None)
         raise_all(self.errors)
+        if self.whole and inputs:
+            self.notes.insert(0, WHOLE_NOTE)
         return Graph(inputs, outputs, name, "onnx", tuple(self.notes))
 
     def _check_outputs(self, names: list[str]) -> None:
@@ -94,10 +127,19 @@ class _Walk:
         self.values[name] = value
 
     def _input(self, info: Any) -> Node:
-        shape = _sample_shape(info, f"{self.source}: input {info.name!r}")
-        value = coded_input(self.proto, info, shape, self.values)
-        node = Node(Input(info.name, shape), (), info.name) if value is None else value.node
-        self._define(info.name, Flow(node) if value is None else value)
+        place = f"{self.source}: input {info.name!r}"
+        kind, format = _input_type(info, place)
+        shape = _sample_shape(info, place, whole=self.whole)
+        if self.quantized and not self.whole and (value := coded_input(self.proto, info, shape, self.values)):
+            self._define(info.name, value)
+            return value.node
+        strict = kind in WHOLE
+        node = Node(Input(info.name, shape, format, strict=strict, whole=self.whole), (), info.name)
+        if kind in READ_AS:
+            self.notes.append(f"the input {info.name!r} is {kind}; numbers that do not fit {format} are refused")
+        elif kind not in ("float32", *WHOLE):
+            self.notes.append(f"the input {info.name!r} is {kind}; everything is computed in float32")
+        self._define(info.name, Flow(node, kind, int(not self.whole)))
         return node
 
     def _node(self, proto: Any) -> None:
@@ -150,9 +192,18 @@ class _Walk:
         if build is None:
             hint = REFUSED.get(proto.op_type, "use operators of the list in docs/onnx.md")
             raise UnsupportedError(f"the operator {proto.op_type} is not supported", where=place, hint=hint)
-        results = _values(build(call)) if not moves_codes(call, proto.op_type) else move_codes(call, build)
+        if moves_codes(call, proto.op_type):
+            results = move_codes(call, build)
+        else:
+            types = result_types(proto, self.opset, [call.type(i) or None for i in range(len(inputs))]) if own else []
+            results = self._typed(listed(build(call)), types, call)
         call.done()
         return results
+
+    def _typed(self, results: list[Node | Value], types: list[str | None], call: Call) -> list[Value]:
+        """Bring what an operator gave to the element types of the source."""
+        kinds = [*types, *[None] * (len(results) - len(types))]
+        return [_as_type(r, kind or "float32", call) for r, kind in zip(results, kinds, strict=False)]
 
     def _read(self, name: str, place: str) -> Value | None:
         if name and name not in self.values:
@@ -176,6 +227,12 @@ class _Walk:
             self.errors.append(located(error, place))
             return None
 
+    def _check_constant(self, value: NDArray, place: str) -> None:
+        """Refuse a constant output whose axis 0 is not the batch that the file fixes."""
+        if not self.whole and not self.batch.is_open and value.shape[:1] != self.batch.lengths:
+            what = f"is a constant of shape {value.shape}, which has no batch"
+            raise UnsupportedError(what, where=place, hint="leave it out of the model's outputs")
+
     def _final(self, value: Value, info: Any, place: str) -> Node:
         if isinstance(value, Absent):
             raise UnsupportedError(
@@ -185,26 +242,28 @@ class _Walk:
             raise UnsupportedError("its axis 0 is not the batch", where=place, hint="leave out the Transpose before it")
         dims = [d.dim_value for d in info.type.tensor_type.shape.dim]
         if isinstance(value, Known):
+            self._check_constant(value.variants[0], place)
             call = Call("Output", info.name, place, self.opset, [value], Attributes({}), 1, self.batch)
             node = call.constant(call.sample(value, value.variants[0].ndim, "a constant output"))
         elif isinstance(value, Coded):
             node = stored_as(info.name, value)
         else:
             node = value.node
-        shape = (0, *node.shape)
+        shape = node.shape if self.whole or (isinstance(value, Flow) and not value.lead) else (0, *node.shape)
         if info.type.tensor_type.HasField("shape") and not _agree(dims, shape):
-            said, got = ["?" if d <= 0 else d for d in dims], ("batch", *node.shape)
+            said, got = ["?" if d <= 0 else d for d in dims], tuple(n or "batch" for n in shape)
             raise ShapeError(f"the file says its shape is {said}, the operators give {got}", where=place, hint=DAMAGED)
         return node
 
 
 def _agree(said: list[int], got: tuple[int, ...]) -> bool:
-    return len(said) == len(got) and all(s <= 0 or g == s for s, g in zip(said[1:], got[1:], strict=True))
+    return len(said) == len(got) and all(s <= 0 or g in (0, s) for s, g in zip(said, got, strict=True))
 
 
-def _values(results: Results) -> list[Value]:
-    items: Iterable[Node | Value] = results if isinstance(results, list) else [results]
-    return [Flow(r) if isinstance(r, Node) else r for r in items]
+def _as_type(result: Node | Value, kind: str, call: Call) -> Value:
+    if not isinstance(result, Node):
+        return result
+    return Flow(kept(result, kind) if kind in WHOLE else result, kind, call.lead)
 
 
 def _check_known(proto: Any, opset: int, place: str) -> None:
@@ -272,26 +331,24 @@ def _batch(infos: list[Any], source: str) -> Batch:
     return Batch((length,)) if length else OPEN_BATCH
 
 
-def _sample_shape(info: Any, place: str) -> tuple[int, ...]:
-    """Give an input's shape without the batch. Raises UnsupportedError for open axes and other types than float."""
-    import onnx
-
+def _input_type(info: Any, place: str) -> tuple[str, Format]:
+    """Give the name of an input's element type, and its format. Raises UnsupportedError for what is no number."""
     kind = info.type.WhichOneof("value")
+    name = type_name(info.type.tensor_type.elem_type) if kind == "tensor_type" else str(kind)
+    format = storage(name)
+    if format is None:
+        raise UnsupportedError(f"its type is {name}", where=place, hint="inputs have to be tensors of numbers")
+    return name, format
+
+
+def _sample_shape(info: Any, place: str, *, whole: bool) -> tuple[int, ...]:
+    """Give an input's shape without the batch (with all axes for ``whole``). Raises UnsupportedError for open axes."""
     tensor = info.type.tensor_type
-    allowed = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, *(getattr(onnx.TensorProto, n.upper()) for n in INPUTS))
-    if kind != "tensor_type" or tensor.elem_type not in allowed:
-        names = {number: name for name, number in onnx.TensorProto.DataType.items()}
-        got = names.get(tensor.elem_type, str(tensor.elem_type)).lower() if kind == "tensor_type" else str(kind)
-        raise UnsupportedError(
-            f"its type is {got}",
-            where=place,
-            hint="inputs have to be float tensors or 8- or 16-bit integers; move casts out of the model",
-        )
-    if not tensor.HasField("shape") or not tensor.shape.dim:
+    if not tensor.HasField("shape") or not (tensor.shape.dim or whole):
         raise UnsupportedError(
             "it has no shape, or no axis", where=place, hint="axis 0 is the batch; give it a shape such as [N, 16]"
         )
-    dims = [(d.dim_value, d.dim_param) for d in tensor.shape.dim][1:]
+    dims = [(d.dim_value, d.dim_param) for d in tensor.shape.dim][0 if whole else 1 :]
     if any(value <= 0 for value, _ in dims):
         shown = ["batch", *(param or (value if value > 0 else "?") for value, param in dims)]
         raise UnsupportedError(

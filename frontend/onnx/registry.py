@@ -6,6 +6,7 @@ function does not read (an attribute, an input) is an error, found by constructi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -13,111 +14,29 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import Array, GatewrightError, ManyErrors, NDArray, Node, Op, ShapeError, UnsupportedError
-from ...graph.arrays import Grid
-from ...graph.numerics import Ratio
-from ...graph.ops import Constant
+from ...graph.formats import narrowest
+from ...graph.ops import Constant, Reshape
 from ..attributes import Attributes, raise_all
 from .formats import integer_constant
+from .types import WHOLE, type_of
+from .values import (
+    NO_BATCH,
+    OPEN_BATCH,
+    Absent,
+    Batch,
+    Coded,
+    Flipped,
+    Flow,
+    Known,
+    Results,
+    Scaled,
+    Value,
+)
 
 Move = Callable[[NDArray], NDArray]
 
 MAX_ELEMENTS = 1 << 28
 """No tensor may be larger (per sample): 1 GiB of float32."""
-
-
-@dataclass(frozen=True, eq=False)
-class Flow:
-    """A tensor that depends on an input of the model. ``node`` leaves out axis 0, which is the batch."""
-
-    node: Node
-
-    @property
-    def rank(self) -> int:
-        """The rank in the source, the batch included."""
-        return len(self.node.shape) + 1
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """A tensor that depends on no input's values, as the source has it (with the batch axis, where it has one).
-
-    Where the batch is open, arithmetic on shapes may depend on its length: then there is one variant for each length
-    that is tried (``Batch.lengths``); else there is one.
-    """
-
-    variants: tuple[NDArray, ...]
-
-    @staticmethod
-    def of(*variants: NDArray) -> "Known":
-        """Make one variant of several that are equal."""
-        first = variants[0]
-        same = all(
-            v.dtype == first.dtype and v.shape == first.shape and v.tobytes() == first.tobytes() for v in variants
-        )
-        return Known((first,) if same else variants)
-
-
-@dataclass(frozen=True, eq=False)
-class Scaled(Known):
-    """Constant integers with a scale and a zero point: ``scale * (stored - zero)``, of which ``variants`` has float32.
-
-    ``scale`` (float64, exact) and ``zero`` broadcast to ``stored``. What does not care for them reads the variant.
-    """
-
-    stored: NDArray
-    scale: NDArray
-    zero: NDArray
-
-
-@dataclass(frozen=True, eq=False)
-class Coded:
-    """A tensor of small integers that depends on an input: its numbers are ``node / scale + zero``.
-
-    ``dtype`` is ONNX's name of the type (int8). Operators on numbers do not see it: see ``Call.coded``.
-    """
-
-    node: Node
-    dtype: str
-    scale: Ratio
-    zero: int | Grid
-
-    @property
-    def rank(self) -> int:
-        """The rank in the source, the batch included."""
-        return len(self.node.shape) + 1
-
-
-@dataclass(frozen=True)
-class Absent:
-    """An output of an operator that is not computed; reading it is an error that says ``why``."""
-
-    why: str
-
-
-@dataclass(frozen=True, eq=False)
-class Flipped:
-    """The transpose [features, batch] of ``node``, which is [batch, features]: to be transposed back, nothing else."""
-
-    node: Node
-
-
-Value = Flow | Known | Coded | Absent | Flipped
-Results = Node | list[Node] | Value | list[Value]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The lengths that axis 0 is taken to have: the model's, else two primes, to tell it from other numbers."""
-
-    lengths: tuple[int, ...]
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the model leaves the length open."""
-        return len(self.lengths) > 1
-
-
-OPEN_BATCH = Batch((1009, 1013))
 
 
 @dataclass(eq=False)
@@ -140,6 +59,39 @@ class Call:
     notes: list[str] = field(default_factory=list)
     _read: set[int] = field(default_factory=set)
 
+    @property
+    def lead(self) -> int:
+        """How many axes of the source stand before those of a sample: the batch, or none."""
+        return 1 if self.batch.lengths else 0
+
+    def full(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Give the source's shape of a sample of ``shape``: one for each length of the batch that is tried."""
+        return [(length, *shape) for length in self.batch.lengths] or [shape]
+
+    def shown(self, x: Node) -> tuple[object, ...]:
+        """Give the source's shape of a tensor for an error's text."""
+        return ("batch", *x.shape) if self.lead else x.shape
+
+    def type(self, i: int = 0) -> str:
+        """Give the element type of input ``i``, which must be there, without reading it."""
+        value = self.inputs[i] if i < len(self.inputs) else None
+        match value:
+            case Flow():
+                return value.type
+            case Coded():
+                return value.dtype
+            case Known():
+                return type_of(value.variants[0])
+        return ""
+
+    def is_whole(self, i: int = 0) -> bool:
+        """Whether input ``i`` is of a type of whole numbers or truth values."""
+        return self.type(i) in WHOLE
+
+    def number(self, value: npt.ArrayLike, i: int = 0) -> Node:
+        """Give a constant of the operator's own in the type of input ``i``: whole numbers or float32."""
+        return self.constant(np.asarray(value, np.int64 if self.is_whole(i) else np.float32))
+
     def refuse(self, what: str, hint: str = "") -> UnsupportedError:
         """Give the error that says what of this operator is not supported."""
         return UnsupportedError(what, where=self.place, hint=hint)
@@ -161,14 +113,16 @@ class Call:
                 f"axis 0 of input {i} is not the batch: a Transpose has moved it", "keep axis 0 where it is"
             )
         if isinstance(value, Coded):
-            raise self.refuse(
-                f"input {i} is a computed tensor of {value.dtype}", "put a DequantizeLinear before it, or a Cast"
-            )
+            from .coding import numbers
+
+            return Flow(numbers(self, value), value.dtype, self.lead)
         return value
 
     def coded(self, i: int) -> Coded | None:
         """Give input ``i`` where it is a computed tensor of integers, None for any other."""
         value = self.inputs[i] if i < len(self.inputs) else None
+        if isinstance(value, Flow) and value.type in WHOLE:
+            value = Coded(value.node, value.type, Fraction(1), 0)
         if not isinstance(value, Coded):
             return None
         self._read.add(i)
@@ -277,12 +231,22 @@ class Call:
             return self.scaled(value, lambda v: self._one_sample(v, rank, f"input {i}"))
         if isinstance(value, Known):
             return self.constant(self.sample(value, rank, f"input {i}"))
-        if value.rank != rank:
+        if value.lead < self.lead:
+            return self._same_for_all(value.node, rank, i)
+        if value.rank != rank and self.lead:
             raise self.refuse(
                 f"input {i} has {value.rank} axes and another has {rank}: axis 0, the batch, would meet another axis",
                 "reshape it to the same number of axes where the model is made",
             )
         return value.node
+
+    def _same_for_all(self, x: Node, rank: int, i: int) -> Node:
+        """Give a tensor that is the same for every sample, as it meets one."""
+        if len(x.shape) < rank:
+            return x
+        if len(x.shape) > rank or x.shape[0] != 1:
+            raise self.refuse(f"input {i} of shape {x.shape} would meet the batch", "give it fewer axes")
+        return self.node(Reshape(x.shape[1:]), x)
 
     def sample(self, value: Known, rank: int, what: str) -> NDArray:
         """Give the part of a constant that meets one sample, if it broadcasts to ``rank`` axes with the batch first."""
@@ -292,7 +256,7 @@ class Call:
         return results[0]
 
     def _one_sample(self, value: NDArray, rank: int, what: str) -> NDArray:
-        if value.ndim < rank or not value.ndim:
+        if value.ndim < rank or not value.ndim or not self.lead:
             return value
         if value.ndim > rank:
             raise self.refuse(
@@ -307,7 +271,7 @@ class Call:
 
     def rank(self, *indices: int) -> int:
         """Give the most axes that any of these inputs has."""
-        return max(value.rank if isinstance(value := self.value(i), Flow) else value.variants[0].ndim for i in indices)
+        return max(_rank(self.value(i)) for i in indices)
 
     def node(self, op: Op, *inputs: Node) -> Node:
         """Apply an operation in the name of this operator."""
@@ -317,8 +281,15 @@ class Call:
         return node
 
     def constant(self, value: npt.ArrayLike, key: str = "") -> Node:
-        """Give a float32 constant; ``key`` says which of the operator's."""
-        return Node(Constant(Array(self.real(np.asarray(value)))), (), f"{self.name}/{key}" if key else self.name)
+        """Give a constant, float32 or whole numbers; ``key`` says which of the operator's."""
+        array, where = np.asarray(value), f"{self.name}/{key}" if key else self.name
+        if type_of(array) not in WHOLE:
+            return Node(Constant(Array(self.real(array))), (), where)
+        if array.size and int(array.max()) >= 2**63:
+            raise self.refuse(f"a constant of {array.dtype} beyond 63 bits", "use smaller numbers")
+        whole = array.astype(np.int64)
+        low, high = (int(f(initial=0)) for f in (whole.min, whole.max))
+        return Node(Constant(Array(whole), narrowest(Fraction(1), low, high)), (), where)
 
     def axis(self, axis: int, rank: int) -> int:
         """Give an axis of the source, which may be negative, counted from 0. Raises ShapeError where there is none."""
@@ -327,11 +298,11 @@ class Call:
         return axis % rank
 
     def sample_axis(self, axis: int, rank: int) -> int:
-        """Give an axis counted without the batch. Raises UnsupportedError for the batch itself."""
+        """Give an axis counted without the batch, if there is one. Raises UnsupportedError for the batch itself."""
         axis = self.axis(axis, rank)
-        if axis == 0:
+        if axis < self.lead:
             raise self.refuse("it works along axis 0, the batch", "samples are independent; give another axis")
-        return axis - 1
+        return axis - self.lead
 
     def done(self) -> None:
         """Raise UnsupportedError for each attribute and each input that nobody read."""
@@ -342,6 +313,15 @@ class Call:
         except GatewrightError as error:
             errors.append(error)
         raise_all(errors)
+
+
+def listed(results: Results) -> list[Node | Value]:
+    """Give what an operator's function gave as a list."""
+    return [results] if isinstance(results, (Node, Flow, Known, Coded, Absent, Flipped)) else list(results)
+
+
+def _rank(value: Flow | Known) -> int:
+    return value.rank if isinstance(value, Flow) else value.variants[0].ndim
 
 
 Build = Callable[[Call], Results]
@@ -375,3 +355,9 @@ def located(error: GatewrightError, place: str) -> GatewrightError:
     if isinstance(error, ManyErrors):
         return ManyErrors(located(e, place) for e in error.errors)
     return error if error.where.startswith(place) else type(error)(error.what, where=place, hint=error.hint)
+
+
+__all__ = [
+    "DOMAINS", "MAX_ELEMENTS", "NO_BATCH", "OPEN_BATCH", "OPERATORS", "REFUSED", "Absent", "Batch", "Build", "Call",
+    "Coded", "Flipped", "Flow", "Known", "Move", "Results", "Scaled", "Value", "listed", "located", "operator",
+]  # fmt: skip

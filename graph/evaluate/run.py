@@ -99,10 +99,10 @@ def _to_input(node: Node, op: Input, x: npt.ArrayLike, integers: bool) -> NDArra
         raise ShapeError(f"input {op.name!r} is not an array: {error}") from None
     if array.dtype.kind not in "fiub":
         raise ShapeError(f"input {op.name!r} has type {array.dtype}", hint="give numbers")
-    if array.shape[1:] != shape:
+    if not array.ndim or array.shape[1:] != shape:
         raise ShapeError(
             f"input {op.name!r} has shape {array.shape}, the model reads {('batch', *shape)}",
-            hint="one sample needs a batch axis of length 1" if array.shape == shape else "",
+            hint=_missing_batch(op) if array.shape == shape else "",
         )
     if op.axes is not None:
         array = array.transpose(0, *(a + 1 for a in op.axes))
@@ -117,6 +117,12 @@ def _to_input(node: Node, op: Input, x: npt.ArrayLike, integers: bool) -> NDArra
             f"input {op.name!r} is not integers of {op.format}", hint="leave integers=True out to pass real values"
         )
     return array.astype(np.int64)
+
+
+def _missing_batch(op: Input) -> str:
+    if op.whole:
+        return "the model has no batch axis: a sample is its whole input; put an axis before it, x[None]"
+    return "one sample needs a batch axis of length 1"
 
 
 def _to_integers(op: Input, format: Quantized, array: NDArray) -> Ints:

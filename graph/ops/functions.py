@@ -86,6 +86,16 @@ def _sparse_plus(x: NDArray) -> NDArray:
     return np.where(x <= -1.0, 0.0, np.where(x < 1.0, 0.25 * (x + 1.0) ** 2, x))
 
 
+def _round_float(x: NDArray, bits: float, exponent: float, largest: float, saturate: float) -> NDArray:
+    """Round to floating point of ``bits`` after the point, halves to even; beyond ``largest``, it or infinity."""
+    size = np.abs(x)
+    own = np.frexp(np.where(np.isfinite(size), size, 1.0))[1] - 1
+    unit = np.ldexp(1.0, np.maximum(own, int(exponent)) - int(bits))
+    rounded = np.where(np.isfinite(x), np.rint(x / unit) * unit, x)
+    beyond = np.copysign(largest if saturate else np.inf, x)
+    return np.where(np.abs(rounded) > largest, beyond, rounded)
+
+
 FUNCTIONS: dict[str, Function] = {
     "sigmoid": Function(_sigmoid, 0, -9.0, 9.0),
     "tanh": Function(np.tanh, 0, -5.0, 5.0),
@@ -133,4 +143,5 @@ FUNCTIONS: dict[str, Function] = {
     "sparse_sigmoid": Function(_sparse_sigmoid),
     "log_sigmoid": Function(lambda x: -_softplus(-x)),
     "power": Function(_power, 1),
+    "round_float": Function(_round_float, 4),
 }

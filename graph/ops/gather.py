@@ -74,7 +74,7 @@ def _(op: Take, x: Tensor, indices: Tensor) -> Tensor:
 
     def reach(ends: NDArray, pick: np.ufunc) -> NDArray:
         over = pick.reduce(ends, axis=op.axis)
-        return np.asarray(over.reshape(*over.shape[: op.axis], *ones, *over.shape[op.axis :]))
+        return np.asarray(over.reshape((*over.shape[: op.axis], *ones, *over.shape[op.axis :])))
 
     return _picked(shape, x, reach)
 
@@ -104,7 +104,7 @@ def _(op: GatherND, x: Tensor, indices: Tensor) -> Tensor:
 
     def reach(ends: NDArray, pick: np.ufunc) -> NDArray:
         over = pick.reduce(ends, axis=axes)
-        return np.asarray(over.reshape(*over.shape[:b], *(1,) * len(between), *over.shape[b:]))
+        return np.asarray(over.reshape((*over.shape[:b], *(1,) * len(between), *over.shape[b:])))
 
     return _picked((*x.shape[:b], *between, *x.shape[b + depth :]), x, reach)
 

@@ -19,7 +19,8 @@ class Input(Op):
     ``axes`` says how the source's tensor becomes ours: ``ours = source.transpose(axes)``, counted without the batch;
     None where the layouts agree. Real numbers that are fed in are brought to ``format`` by ``rounding`` and
     ``overflow``; ``inserted`` says why, where it is not the model that asks for that format. A ``strict`` input, one
-    that the source declares as integers, refuses numbers that the format does not hold.
+    that the source declares as integers, refuses numbers that the format does not hold. ``whole``: the source has no
+    batch axis, a sample is the whole of its tensor.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Input(Op):
     axes: tuple[int, ...] | None = None
     inserted: str = ""
     strict: bool = False
+    whole: bool = False
 
 
 @infer.register

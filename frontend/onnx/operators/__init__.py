@@ -2,9 +2,11 @@
 
 from . import (
     activations,
+    casts,
     constants,
     contrib,
     linear,
+    logic,
     moves,
     normalization,
     padding,
@@ -20,9 +22,11 @@ from . import (
 
 __all__ = [
     "activations",
+    "casts",
     "constants",
     "contrib",
     "linear",
+    "logic",
     "moves",
     "normalization",
     "padding",

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ....graph import Node
-from ....graph.ops import Activation, Maximum, Minimum, Mul, Relu, Sub
-from ..registry import Build, Call, operator
+from ....graph.ops import Activation, Maximum, Minimum, Mul, Relu, Reshape, Sub
+from ..registry import Build, Call, Flow, operator
 from .pointwise import operands, scaled
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -64,6 +64,16 @@ def swish(call: Call) -> Node:
     return call.node(Mul(), x, call.node(Activation("sigmoid"), scaled(call, x, alpha)))
 
 
+@operator("SwiGLU")
+def swiglu(call: Call) -> Node:
+    """``a * sigmoid(alpha * a) * b``."""
+    a, b = operands(call, (0, 1))
+    if a.shape != b.shape:
+        raise call.misfit(f"operands of shapes {a.shape} and {b.shape}")
+    gate = call.node(Activation("sigmoid"), scaled(call, a, call.attributes.real("alpha", 1.0)))
+    return call.node(Mul(), call.node(Mul(), a, gate), b)
+
+
 @operator("Gelu")
 def gelu(call: Call) -> Node:
     """Gaussian error linear unit, exact or by tanh."""
@@ -86,6 +96,8 @@ def prelu(call: Call) -> Node:
 @operator("Clip")
 def clip(call: Call) -> Node:
     """``min(max(x, low), high)``: attributes before opset 11, inputs that may be left out from then on."""
+    if call.opset >= 11 and (call.is_whole() or not all(_is_constant(call, i) for i in (1, 2))):
+        return _between(call)
     if call.opset < 11:
         low: float | None = call.attributes.real("min", -LARGEST)
         high: float | None = call.attributes.real("max", LARGEST)
@@ -94,6 +106,23 @@ def clip(call: Call) -> Node:
     if any(v is not None and np.isnan(v) for v in (low, high)):
         raise call.refuse("a bound is NaN", "give numbers")
     return clipped(call, call.flow(), low, high)
+
+
+def _is_constant(call: Call, i: int) -> bool:
+    return not isinstance(call.inputs[i] if i < len(call.inputs) else None, Flow)
+
+
+def _between(call: Call) -> Node:
+    """Bounds that are whole numbers, or computed."""
+    x = call.flow()
+    for i, op in ((1, Maximum()), (2, Minimum())):
+        value = call.optional(i)
+        if value is not None:
+            bound = call.operand(i, len(x.shape) + call.lead)
+            if bound.type.size != 1:
+                raise call.misfit(f"a bound of shape {bound.shape}")
+            x = call.node(op, x, call.node(Reshape(()), bound) if bound.shape else bound)
+    return x
 
 
 def clipped(call: Call, x: Node, low: float | None, high: float | None) -> Node:

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ....graph import NDArray
-from ..coding import numbers
-from ..registry import Call, Flow, Known, Value, operator
+from ....graph import NDArray, Node
+from ..registry import Call, Known, Value, operator
 
 SCALARS = {"value_float": np.float32, "value_int": np.int64}
 LISTS = {"value_floats": np.float32, "value_ints": np.int64}
@@ -40,7 +39,7 @@ def size(call: Call) -> Known:
 
 
 def _shapes(call: Call) -> list[tuple[int, ...]]:
-    return [(length, *call.flow().shape) for length in call.batch.lengths]
+    return call.full(call.flow().shape)
 
 
 @operator("Identity")
@@ -49,39 +48,17 @@ def identity(call: Call) -> Value:
     return call.value(0)
 
 
-@operator("Cast")
-def cast(call: Call) -> Value:
-    """Accept casts between float32 and float64: everything is computed in float32."""
-    import onnx
-
-    wide = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
-    call.attributes.choice(
-        "to", *map(int, wide), hint="only casts to float32 and float64; quantizers are not written as casts"
-    )
-    call.attributes.ignore("saturate", "round_mode", why="they act on casts to types of 8 bits and fewer")
-    q = call.coded(0)
-    return Flow(call.flow() if q is None else numbers(call, q))
-
-
-@operator("CastLike")
-def cast_like(call: Call) -> Value:
-    """Accept casts to the type of a float tensor."""
-    like = call.value(1)
-    if isinstance(like, Known) and like.variants[0].dtype not in (np.float32, np.float64):
-        raise call.refuse(f"a cast to {like.variants[0].dtype}", "only casts to float32 and float64")
-    call.attributes.ignore("saturate", "round_mode", why="they act on casts to types of 8 bits and fewer")
-    return Flow(call.flow())
-
-
 @operator("Dropout")
-def dropout(call: Call) -> Value:
-    """Do nothing, as at inference. Raises UnsupportedError in training mode."""
+def dropout(call: Call) -> list[Node]:
+    """Do nothing, as at inference: nothing is dropped. Raises UnsupportedError in training mode."""
+    x = call.flow()
     call.attributes.ignore("ratio", "seed", why="only training drops values")
     call.optional(1)  # the ratio: only training uses it
     training = call.known(2)
     if training is not None and bool(np.any(training)):
         raise call.refuse("training_mode = 1", "export the model for inference (model.eval())")
-    return Flow(call.flow())
+    mask = np.ones(x.shape, np.int64) if call.outputs > 1 else None
+    return [x] if mask is None else [x, call.constant(mask, "mask")]
 
 
 def uniform(values: NDArray | None) -> float | None:

@@ -10,6 +10,8 @@ from ....graph.numerics import multiply
 from ....graph.ops import Add, Constant, Conv, ConvTranspose, Dense, MatMul, Reshape
 from ..formats import in_units_of, one_scale_per_output
 from ..registry import Call, Flow, Known, Scaled, operator
+from ..samples import per_sample
+from . import products
 from .pointwise import scaled
 from .windows import Pairs, auto_pad, channels_first, channels_last, kernel_shape, read_window, spatial
 
@@ -17,6 +19,8 @@ from .windows import Pairs, auto_pad, channels_first, channels_last, kernel_shap
 @operator("Gemm")
 def gemm(call: Call) -> Node:
     """``alpha * x @ w + beta * c`` with constant weights; both factors are folded into the constants."""
+    if not call.lead:
+        return products.gemm(call)
     alpha, beta = call.attributes.real("alpha", 1.0), call.attributes.real("beta", 1.0)
     trans_a, trans_b = call.attributes.boolean("transA", 0), call.attributes.boolean("transB", 0)
     x, w = call.flow(0), call.weights(1, lambda v: v.T if trans_b else v, alpha)
@@ -25,7 +29,7 @@ def gemm(call: Call) -> Node:
             "transA", 1, "axis 0 of the first operand is the batch; transpose the weights instead"
         )
     if len(x.shape) != 1 or len(w.shape) != 2:
-        raise call.misfit(f"multiplies matrices, got {('batch', *x.shape)} and {w.shape[:: -1 if trans_b else 1]}")
+        raise call.misfit(f"multiplies matrices, got {call.shown(x)} and {w.shape[:: -1 if trans_b else 1]}")
     weights, c = one_scale_per_output(w), call.optional(2)
     if isinstance(c, Flow):
         product = call.node(Dense(), x, weights)
@@ -64,6 +68,8 @@ def bias_of(call: Call, bias: Scaled, x: Node, weights: Node) -> Node:
 @operator("MatMul")
 def matmul(call: Call) -> Node:
     """``x @ y`` by numpy's rules, as far as axis 0 of the result is the batch of both."""
+    if not call.lead or call.is_whole():
+        return products.matmul(call)
     x, y = call.value(0), call.value(1)
     if isinstance(x, Flow) and isinstance(y, Known):
         return _by_weights(call, x.node, y)
@@ -72,7 +78,7 @@ def matmul(call: Call) -> Node:
     left, right = call.flow(0), call.flow(1)
     if len(left.shape) != len(right.shape) or len(left.shape) < 2:
         raise call.refuse(
-            f"the product of {('batch', *left.shape)} and {('batch', *right.shape)} mixes samples",
+            f"the product of {call.shown(left)} and {call.shown(right)} mixes samples",
             "give both operands the same number of axes, the batch first",
         )
     return call.node(MatMul(), left, right)
@@ -81,7 +87,7 @@ def matmul(call: Call) -> Node:
 def _by_weights(call: Call, x: Node, y: Known) -> Node:
     if not x.shape:
         raise call.refuse("a vector along the batch is multiplied", "give the input an axis for the batch")
-    w = _operand(call, y, 1, len(x.shape) + 1)
+    w = _operand(call, y, 1, len(x.shape) + call.lead)
     if len(w.shape) == 1:
         product = call.node(Dense(), x, one_scale_per_output(_reshaped(w, (*w.shape, 1))))
         return call.node(Reshape(x.shape[:-1]), product)
@@ -90,8 +96,8 @@ def _by_weights(call: Call, x: Node, y: Known) -> Node:
 
 def _weights_by(call: Call, x: Known, y: Node) -> Node:
     if len(y.shape) < 2:
-        raise call.refuse(f"weights times {('batch', *y.shape)} sum over the batch", "transpose the product")
-    w = _operand(call, x, 0, len(y.shape) + 1)
+        raise call.refuse(f"weights times {call.shown(y)} sum over the batch", "transpose the product")
+    w = _operand(call, x, 0, len(y.shape) + call.lead)
     if len(w.shape) == 1:
         product = call.node(MatMul(), _reshaped(w, (1, *w.shape)), y)
         return call.node(Reshape((*y.shape[:-2], y.shape[-1])), product)
@@ -117,6 +123,7 @@ def _reshaped(w: Node, shape: tuple[int, ...]) -> Node:
 
 
 @operator("Conv")
+@per_sample(0)
 def conv(call: Call) -> Node:
     """Convolve over any number of spatial axes; weights [filters, channels / group, *kernel]."""
     x, w = call.flow(0), call.weights(1, _filters_last)
@@ -157,6 +164,7 @@ def _check_weights(call: Call, shape: tuple[int, ...], rank: int) -> None:
 
 
 @operator("ConvTranspose")
+@per_sample(0)
 def conv_transpose(call: Call) -> Node:
     """Convolve transposed; weights [channels, filters / group, *kernel]."""
     x, w = call.flow(0), one_scale_per_output(call.weights(1, _filters_last), 0)

@@ -8,18 +8,21 @@ import numpy as np
 from ....graph import Node
 from ....graph.ops import Broadcast, Concat, Gather, Mul, Reshape, Transpose
 from ..registry import MAX_ELEMENTS, Call, Flipped, Flow, Known, operator
+from ..samples import per_sample
 
 Shape = tuple[int, ...]
 
 
 def reshaped(call: Call, x: Node, shapes: Sequence[Shape]) -> Node:
     """Reshape to full shapes, one for each length of the batch that is tried: each must keep the batch as axis 0."""
+    if not call.lead:
+        return x if shapes[0] == x.shape else call.node(Reshape(shapes[0]), x)
     kept = all(s and s[0] == length for s, length in zip(shapes, call.batch.lengths, strict=True))
     rests = {s[1:] for s in shapes}
     if not kept or len(rests) != 1 or prod(*rests) != prod(x.shape):
         shown = ["batch" if n == call.batch.lengths[0] else n for n in shapes[0]]
         raise call.refuse(
-            f"it turns {('batch', *x.shape)} into {shown}: axis 0, the batch, does not stay",
+            f"it turns {call.shown(x)} into {shown}: axis 0, the batch, does not stay",
             "keep axis 0: reshape to [0, -1], [-1, n] with n the size of a sample, or [batch, ...]",
         )
     shape = rests.pop()
@@ -34,9 +37,9 @@ def reshape(call: Call) -> Node:
     if isinstance(target, Flow):
         raise call.refuse("the shape is computed from values", "make it a constant where the model is exported")
     count, shapes = len(target.variants), []
-    for i, length in enumerate(call.batch.lengths):
+    for i, full in enumerate(call.full(x.shape)):
         wanted = call.whole(target.variants[i % count])
-        shapes.append(_resolved(call, (length, *x.shape), wanted, allow_zero=allow_zero))
+        shapes.append(_resolved(call, full, wanted, allow_zero=allow_zero))
     if all(s is not None for s in shapes):
         return reshaped(call, x, [s for s in shapes if s is not None])
     fixed = call.whole(target.variants[0])
@@ -44,7 +47,7 @@ def reshape(call: Call) -> Node:
         one = _resolved(call, (1, *x.shape), fixed, allow_zero=allow_zero)
         if one is not None and one[0] == 1:
             return reshaped(call, x, [(length, *one[1:]) for length in call.batch.lengths])
-    raise call.misfit(f"cannot reshape {('batch', *x.shape)} to {list(fixed)}", "the sizes differ")
+    raise call.misfit(f"cannot reshape {call.shown(x)} to {list(fixed)}", "the sizes differ")
 
 
 def _resolved(call: Call, shape: Shape, wanted: Shape, *, allow_zero: bool) -> Shape | None:
@@ -66,12 +69,11 @@ def _resolved(call: Call, shape: Shape, wanted: Shape, *, allow_zero: bool) -> S
 def flatten(call: Call) -> Node:
     """Join the axes before ``axis`` and those from it on."""
     x, axis = call.flow(), call.attributes.integer("axis", 1)
-    rank = len(x.shape) + 1
+    rank = len(x.shape) + call.lead
     if not -rank <= axis <= rank:
         raise call.misfit(f"axis {axis} of a tensor of {rank} axes")
     axis = axis + rank if axis < 0 else axis
-    full = [(length, *x.shape) for length in call.batch.lengths]
-    return reshaped(call, x, [(prod(s[:axis]), prod(s[axis:])) for s in full])
+    return reshaped(call, x, [(prod(s[:axis]), prod(s[axis:])) for s in call.full(x.shape)])
 
 
 def axes_of(call: Call, since: int = 13) -> tuple[int, ...] | None:
@@ -89,10 +91,10 @@ def squeeze(call: Call) -> Node:
     if axes is None:
         if 1 in call.batch.lengths:
             raise call.refuse("it drops every axis of length 1, the batch too", "give the axes")
-        axes = tuple(i + 1 for i, n in enumerate(x.shape) if n == 1)
-    dropped = {call.sample_axis(a, len(x.shape) + 1) for a in axes}
+        axes = tuple(i + call.lead for i, n in enumerate(x.shape) if n == 1)
+    dropped = {call.sample_axis(a, len(x.shape) + call.lead) for a in axes}
     if any(x.shape[a] != 1 for a in dropped):
-        raise call.misfit(f"axes {axes} of {('batch', *x.shape)} are not all of length 1")
+        raise call.misfit(f"axes {axes} of {call.shown(x)} are not all of length 1")
     return call.node(Reshape(tuple(n for i, n in enumerate(x.shape) if i not in dropped)), x) if dropped else x
 
 
@@ -102,12 +104,12 @@ def unsqueeze(call: Call) -> Node:
     x, axes = call.flow(), axes_of(call)
     if not axes:
         raise call.misfit("axes are missing")
-    rank = len(x.shape) + 1 + len(axes)
+    rank = len(x.shape) + call.lead + len(axes)
     new = {call.sample_axis(a, rank) for a in axes}
     if len(new) != len(axes):
         raise call.misfit(f"axes {axes} repeat")
     lengths = iter(x.shape)
-    return call.node(Reshape(tuple(1 if i in new else next(lengths) for i in range(rank - 1))), x)
+    return call.node(Reshape(tuple(1 if i in new else next(lengths) for i in range(rank - call.lead))), x)
 
 
 @operator("Transpose")
@@ -115,10 +117,12 @@ def transpose(call: Call) -> Node | Flipped:
     """Permute the axes of a sample. [batch, features] may be transposed if it is transposed back at once."""
     back = call.flipped(0)
     x = call.flow() if back is None else back
-    rank = len(x.shape) + 1
+    rank = len(x.shape) + call.lead
     axes = call.attributes.integers("perm", rank, list(range(rank))[::-1])
     if sorted(axes) != list(range(rank)):
         raise call.misfit(f"perm {axes} is not an order of {rank} axes")
+    if not call.lead:
+        return call.node(Transpose(axes), x)
     if back is not None:
         return back if axes == (1, 0) else Flipped(back)
     if axes == (1, 0):
@@ -135,17 +139,18 @@ def expand(call: Call) -> Node:
     if isinstance(target, Flow):
         raise call.refuse("the shape is computed from values", "make it a constant where the model is exported")
     shapes = []
-    for i, length in enumerate(call.batch.lengths):
+    for i, full in enumerate(call.full(x.shape)):
         wanted = call.whole(target.variants[i % len(target.variants)])
         try:
-            shapes.append(np.broadcast_shapes((length, *x.shape), tuple(max(n, 0) for n in wanted)))
+            shapes.append(np.broadcast_shapes(full, tuple(max(n, 0) for n in wanted)))
         except ValueError:
-            raise call.misfit(f"{('batch', *x.shape)} does not broadcast to {wanted}") from None
-    if any(s[0] != n or len(s) != len(x.shape) + 1 for s, n in zip(shapes, call.batch.lengths, strict=True)):
+            raise call.misfit(f"{call.shown(x)} does not broadcast to {wanted}") from None
+    lengths = call.batch.lengths
+    if call.lead and any(s[0] != n or len(s) != len(x.shape) + 1 for s, n in zip(shapes, lengths, strict=True)):
         raise call.refuse(
             f"it repeats samples or adds an axis before the batch: {shapes[0]}", "expand single samples only"
         )
-    shape = shapes[0][1:]
+    shape = shapes[0][call.lead :]
     return x if shape == x.shape else call.node(Broadcast(shape), x)
 
 
@@ -153,13 +158,13 @@ def expand(call: Call) -> Node:
 def tile(call: Call) -> Node:
     """Repeat a sample along its axes."""
     x, repeats = call.flow(), call.integers(1)
-    if repeats is None or len(repeats) != len(x.shape) + 1 or min(repeats) < 1:
-        raise call.misfit(f"repeats {repeats} for a tensor of {len(x.shape) + 1} axes")
-    if repeats[0] != 1:
+    if repeats is None or len(repeats) != len(x.shape) + call.lead or min(repeats) < 1:
+        raise call.misfit(f"repeats {repeats} for a tensor of {len(x.shape) + call.lead} axes")
+    if call.lead and repeats[0] != 1:
         raise call.refuse("it repeats samples", "tile single samples only")
     if prod(repeats) * prod(x.shape) > MAX_ELEMENTS:
         raise call.misfit(f"repeats {repeats} of samples of shape {x.shape}")
-    for axis, times in enumerate(repeats[1:]):
+    for axis, times in enumerate(repeats[call.lead :]):
         if times > 1:
             x = call.node(Concat(axis), *[x] * times)
     return x
@@ -191,11 +196,12 @@ def taken(call: Call, x: Node, axis: int, indices: Sequence[int]) -> Node:
 def _blocks(call: Call) -> tuple[Node, int, str]:
     x, size = call.flow(), call.attributes.integer("blocksize", low=1)
     if len(x.shape) != 3:
-        raise call.misfit(f"reads [batch, channels, height, width], got {('batch', *x.shape)}")
+        raise call.misfit(f"reads [batch, channels, height, width], got {call.shown(x)}")
     return x, size, str(call.attributes.choice("mode", "DCR", "CRD", default="DCR"))
 
 
 @operator("DepthToSpace")
+@per_sample(0)
 def depth_to_space(call: Call) -> Node:
     """Spread channels over blocks of pixels (definition of opset 13)."""
     x, b, mode = _blocks(call)
@@ -209,6 +215,7 @@ def depth_to_space(call: Call) -> Node:
 
 
 @operator("SpaceToDepth")
+@per_sample(0)
 def space_to_depth(call: Call) -> Node:
     """Gather blocks of pixels into channels: the inverse of DepthToSpace (definition of opset 28; DCR before it)."""
     x, b, mode = _blocks(call)
@@ -228,4 +235,4 @@ def trilu(call: Call) -> Node:
     if len(x.shape) < 2:
         raise call.refuse("the batch is one of the matrix axes", "give the input an axis for the batch")
     ones = np.ones(x.shape[-2:], np.float32)
-    return call.node(Mul(), x, call.constant(np.triu(ones, k[0]) if upper else np.tril(ones, k[0]), "mask"))
+    return call.node(Mul(), x, call.number(np.triu(ones, k[0]) if upper else np.tril(ones, k[0])))

@@ -6,12 +6,14 @@ import numpy as np
 
 from ....graph import NDArray, Node
 from ....graph.ops import Activation, Add, Maximum, Mul, Reduce, Reduction, Reshape, Softmax, Sub
-from ..registry import Absent, Call, Flipped, Flow, Value, operator
+from ..registry import Absent, Call, Flipped, Results, operator
+from ..samples import per_sample
 from .pointwise import times
 
 
 @operator("BatchNormalization")
-def batch_normalization(call: Call) -> list[Value]:
+@per_sample(0)
+def batch_normalization(call: Call) -> Results:
     """Scale and shift each channel by the trained statistics: ``x * a + b``, ``a = scale / sqrt(var + epsilon)``."""
     flipped = call.flipped(0)
     x = call.flow() if flipped is None else flipped
@@ -32,7 +34,7 @@ def batch_normalization(call: Call) -> list[Value]:
     result = call.node(Add(), scaled, call.constant((bias - mean * a).astype(np.float32).reshape(shape), "bias"))
     if flipped is not None:
         return [_features_first(call, result), *[Absent("the statistics of BatchNormalization")] * 4]
-    return [Flow(result), *[Absent("the statistics of BatchNormalization")] * 4]
+    return [result, *[Absent("the statistics of BatchNormalization")] * 4]
 
 
 def _features_first(call: Call, result: Node) -> Flipped:
@@ -78,6 +80,7 @@ def _affine(call: Call, x: Node, scale: NDArray, bias: NDArray, like: Node) -> N
 
 
 @operator("InstanceNormalization")
+@per_sample(0)
 def instance_normalization(call: Call) -> Node:
     """Standardize each channel of each sample over space."""
     x, epsilon = call.flow(), call.attributes.real("epsilon", 1e-5)
@@ -87,6 +90,7 @@ def instance_normalization(call: Call) -> Node:
 
 
 @operator("GroupNormalization")
+@per_sample(0)
 def group_normalization(call: Call) -> Node:
     """Standardize groups of channels; scale and bias are per group in opset 18 to 20, per channel from 21 on."""
     x, epsilon = call.flow(), call.attributes.real("epsilon", 1e-5)
@@ -103,28 +107,28 @@ def group_normalization(call: Call) -> Node:
 
 
 def _normalized_axes(call: Call, x: Node) -> tuple[int, ...]:
-    rank = len(x.shape) + 1
+    rank = len(x.shape) + call.lead
     call.attributes.expect("stash_type", 1, hint="statistics are computed in float32")
-    return tuple(range(call.sample_axis(call.attributes.integer("axis", -1), rank), rank - 1))
+    return tuple(range(call.sample_axis(call.attributes.integer("axis", -1), rank), rank - call.lead))
 
 
 def _trailing(call: Call, x: Node, i: int) -> Node:
     """Give scale or bias of a normalization over the last axes; a leading axis of length 1 is the batch's."""
-    node = call.operand(i, len(x.shape) + 1)
+    node = call.operand(i, len(x.shape) + call.lead)
     if any(n not in (1, m) for n, m in zip(node.shape[::-1], x.shape[::-1], strict=False)):
         raise call.misfit(f"input {i} of shape {node.shape} for samples of shape {x.shape}")
     return node
 
 
 @operator("LayerNormalization")
-def layer_normalization(call: Call) -> list[Value]:
+def layer_normalization(call: Call) -> Results:
     """Standardize over the axes from ``axis`` on, then scale and shift."""
     x, epsilon = call.flow(), call.attributes.real("epsilon", 1e-5)
     result = standardized(call, x, _normalized_axes(call, x), epsilon)
     result = call.node(Mul(), result, _trailing(call, x, 1))
     if call.optional(2) is not None:
         result = call.node(Add(), result, _trailing(call, x, 2))
-    return [Flow(result), *[Absent("the statistics of LayerNormalization")] * 2]
+    return [result, *[Absent("the statistics of LayerNormalization")] * 2]
 
 
 @operator("RMSNormalization")
@@ -156,9 +160,9 @@ def log_softmax(call: Call) -> Node:
 def _softmax_axis(call: Call) -> tuple[Node, int]:
     """Give the tensor and the one axis of it to work along."""
     x = call.flow()
-    rank = len(x.shape) + 1
+    rank = len(x.shape) + call.lead
     axis = call.sample_axis(call.attributes.integer("axis", -1 if call.opset >= 13 else 1), rank)
-    if call.opset >= 13 or axis == rank - 2:
+    if call.opset >= 13 or axis == len(x.shape) - 1:
         return x, axis
     return call.node(Reshape((*x.shape[:axis], prod(x.shape[axis:]))), x), axis
 
@@ -167,7 +171,7 @@ def _softmax_axis(call: Call) -> tuple[Node, int]:
 def lp_normalization(call: Call) -> Node:
     """Divide by the L1 or L2 norm along one axis; 0 where the norm is 0, which a tiny least norm gives."""
     x, p = call.flow(), call.attributes.choice("p", 1, 2, default=2)
-    axis = call.sample_axis(call.attributes.integer("axis", -1), len(x.shape) + 1)
+    axis = call.sample_axis(call.attributes.integer("axis", -1), len(x.shape) + call.lead)
     size = call.node(Activation("abs"), x) if p == 1 else call.node(Mul(), x, x)
     total = call.node(Reduce(Reduction.SUM, (axis,), keep=True), size)
     above = call.node(Maximum(), total, call.constant(np.finfo(np.float32).tiny))

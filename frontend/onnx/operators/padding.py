@@ -17,17 +17,17 @@ MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge", "wrap": "
 def pad(call: Call) -> Node:
     """Pad or cut axes of a sample: attributes before opset 11, inputs from then on."""
     x, mode = call.flow(), call.attributes.choice("mode", *MODES, default="constant")
-    pads, value = _pads(call, len(x.shape) + 1)
-    if pads[0] != (0, 0):
+    pads, value = _pads(call, len(x.shape) + call.lead)
+    if call.lead and pads[0] != (0, 0):
         raise call.refuse("it pads axis 0, the batch", "samples are independent; pad other axes")
-    if any(n + max(abs(a), abs(b)) > MAX_ELEMENTS for n, (a, b) in zip(x.shape, pads[1:], strict=True)):
-        raise call.misfit(f"padding {pads[1:]}")
+    if any(n + max(abs(a), abs(b)) > MAX_ELEMENTS for n, (a, b) in zip(x.shape, pads[call.lead :], strict=True)):
+        raise call.misfit(f"padding {pads}")
     cuts = {
         i: slice(max(-a, 0), max(n - max(-b, 0), 0))
-        for i, (n, (a, b)) in enumerate(zip(x.shape, pads[1:], strict=True))
+        for i, (n, (a, b)) in enumerate(zip(x.shape, pads[call.lead :], strict=True))
     }
     x = sliced(call, x, cuts)
-    grown = tuple((max(a, 0), max(b, 0)) for a, b in pads[1:])
+    grown = tuple((max(a, 0), max(b, 0)) for a, b in pads[call.lead :])
     if not any(map(any, grown)):
         return x
     return call.node(Pad(grown, value), x) if mode == "constant" else _mirrored(call, x, grown, MODES[mode])

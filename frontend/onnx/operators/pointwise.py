@@ -5,20 +5,18 @@ from functools import reduce
 
 import numpy as np
 
-from ....graph import NDArray, Node, Op
-from ....graph.ops import Activation, Add, Div, Maximum, Minimum, Mul, Power, Sub
+from ....graph import NDArray, Node, Op, Rounding
+from ....graph.ops import Activation, Add, Div, Maximum, Minimum, Mul, Power, Quotient, Remainder, Sub
 from ..formats import integer_constant
-from ..registry import Build, Call, Known, Results, operator
+from ..registry import Build, Call, Known, operator
 from .constants import uniform
 
 FUNCTIONS = {
-    "Abs": "abs",
     "Sqrt": "sqrt",
     "Exp": "exp",
     "Log": "log",
     "Reciprocal": "reciprocal",
     "Erf": "erf",
-    "Sign": "sign",
     "Floor": "floor",
     "Ceil": "ceil",
     "Round": "round",
@@ -105,14 +103,34 @@ def scaled(call: Call, x: Node, factor: float) -> Node:
 @operator("Neg")
 def neg(call: Call) -> Node:
     """``-x``."""
-    return scaled(call, call.flow(), -1.0)
+    return call.node(Mul(), call.flow(), call.number(-1))
+
+
+@operator("Abs")
+def absolute(call: Call) -> Node:
+    """The magnitude: of whole numbers the greater of both signs."""
+    x = call.flow()
+    if not call.is_whole():
+        return call.node(Activation("abs"), x)
+    return call.node(Maximum(), x, call.node(Mul(), x, call.number(-1)))
+
+
+@operator("Sign")
+def sign(call: Call) -> Node:
+    """-1, 0 or 1."""
+    x = call.flow()
+    if not call.is_whole():
+        return call.node(Activation("sign"), x)
+    return call.node(Minimum(), call.node(Maximum(), x, call.number(-1)), call.number(1))
 
 
 @operator("Div")
 def div(call: Call) -> Node:
-    """``x / y``; a constant divisor becomes a factor (one rounding more, in float32)."""
+    """``x / y``; a constant divisor becomes a factor (one rounding more, in float32). Whole numbers: toward zero."""
     x, y = operands(call, (0, 1))
-    if y.type.value is not None:
+    if call.is_whole():
+        return call.node(Quotient(Rounding.TRN_ZERO), x, y)
+    if y.type.value is not None and not y.type.is_integer:
         with np.errstate(all="ignore"):
             factor = (1.0 / y.type.value.data.astype(np.float64)).astype(np.float32)
         if np.isfinite(factor).all() and (np.abs(factor) >= np.finfo(np.float32).tiny).all():
@@ -120,9 +138,18 @@ def div(call: Call) -> Node:
     return call.node(Div(), x, y)
 
 
+@operator("Mod")
+def mod(call: Call) -> Node:
+    """The remainder, with the sign of the divisor, or of what is divided for ``fmod``."""
+    rounding = Rounding.TRN_ZERO if call.attributes.boolean("fmod", 0) else Rounding.TRN
+    return call.node(Remainder(rounding), *operands(call, (0, 1)))
+
+
 @operator("Pow")
 def power(call: Call) -> Node:
     """``x ** y``; y may be of an integer type."""
+    if call.is_whole():
+        return _whole_power(call)
     exponent = call.value(1)
     if isinstance(exponent, Known):
         one = uniform(exponent.variants[0])
@@ -131,6 +158,18 @@ def power(call: Call) -> Node:
         if one is not None and not _grows(call, exponent):
             return _to_the(call, call.flow(), one)
     return call.node(Power(), *operands(call, (0, 1)))
+
+
+def _whole_power(call: Call) -> Node:
+    """A whole number multiplied by itself; the exponent is one constant."""
+    exponent = call.known(1)
+    one = uniform(exponent)
+    if exponent is None or one is None or one != int(one) or not 1 <= one <= 64:
+        raise call.refuse("a power of whole numbers needs one constant exponent of 1 to 64", "cast to float")
+    x = call.flow()
+    if np.broadcast_shapes(exponent.shape[call.lead if exponent.ndim > len(x.shape) else 0 :], x.shape) != x.shape:
+        raise call.refuse("the exponent is broadcast", "give one number")
+    return reduce(lambda a, b: call.node(Mul(), a, b), [x] * int(one))
 
 
 def _grows(call: Call, exponent: Known) -> bool:
@@ -153,16 +192,3 @@ def _to_the(call: Call, x: Node, exponent: float) -> Node:
     if exponent in names:
         return call.node(Activation(names[exponent]), x)
     return call.node(Activation("power", (exponent,)), x)
-
-
-@operator("Where")
-def where(call: Call) -> Results:
-    """Choose by a constant mask: ``x * mask + y * (1 - mask)``."""
-    rank = call.rank(0, 1, 2)
-    mask = call.value(0)
-    if not isinstance(mask, Known):
-        raise call.refuse("the condition is computed at run time", "choices by value are not supported")
-    chosen = call.sample(mask, rank, "the condition").astype(np.float32)
-    x, y = call.operand(1, rank), call.operand(2, rank)
-    takes, leaves = call.constant(chosen), call.constant(1.0 - chosen)
-    return call.node(Add(), call.node(Mul(), x, takes), call.node(Mul(), y, leaves))

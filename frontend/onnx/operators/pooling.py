@@ -2,12 +2,14 @@
 
 from ....graph import Node
 from ....graph.ops import AvgPool, MaxPool, Reduce, Reduction, pool_counts
-from ..registry import Absent, Call, Flow, Value, operator
+from ..registry import Absent, Call, Results, operator
+from ..samples import per_sample
 from .windows import Pairs, Window, channels_first, channels_last, read_window, spatial
 
 
 @operator("MaxPool")
-def max_pool(call: Call) -> list[Value]:
+@per_sample(0)
+def max_pool(call: Call) -> Results:
     """Take the greatest value of each window; the indices are not computed."""
     x = call.flow()
     window = read_window(call, spatial(call, x))
@@ -15,10 +17,11 @@ def max_pool(call: Call) -> list[Value]:
     op = MaxPool(window.kernel, window.strides, _padding(window), window.dilation)
     _check_cover(call, window, x)
     result = channels_first(call, call.node(op, channels_last(call, x)))
-    return [Flow(result), Absent("the indices of MaxPool")]
+    return [result, Absent("the indices of MaxPool")]
 
 
 @operator("AveragePool")
+@per_sample(0)
 def average_pool(call: Call) -> Node:
     """Average each window; ``count_include_pad`` counts the padding, never the overhang of ``ceil_mode``."""
     x = call.flow()
@@ -46,12 +49,14 @@ def _check_cover(call: Call, window: Window, x: Node) -> None:
 
 
 @operator("GlobalAveragePool")
+@per_sample(0)
 def global_average_pool(call: Call) -> Node:
     """Average each channel."""
     return _global(call, Reduction.MEAN)
 
 
 @operator("GlobalMaxPool")
+@per_sample(0)
 def global_max_pool(call: Call) -> Node:
     """Take the greatest value of each channel."""
     return _global(call, Reduction.MAX)

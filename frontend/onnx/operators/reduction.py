@@ -10,7 +10,7 @@ AXES_AS_INPUT = {"ReduceSum": 13}
 
 def read_axes(call: Call) -> tuple[tuple[int, ...], bool]:
     """Read axes (without the batch, ascending) and keepdims. Raises UnsupportedError where the batch is among them."""
-    rank = len(call.flow().shape) + 1
+    rank = len(call.flow().shape) + call.lead
     keep = call.attributes.boolean("keepdims", 1)
     if call.opset >= AXES_AS_INPUT.get(call.op, 18):
         axes = call.integers(1)
@@ -21,6 +21,8 @@ def read_axes(call: Call) -> tuple[tuple[int, ...], bool]:
     if not axes:
         if nothing:
             return (), keep
+        if not call.lead:
+            return tuple(range(rank)), keep
         raise call.refuse(
             "it reduces all axes, the batch among them", f"give axes, for instance {list(range(1, rank))}"
         )

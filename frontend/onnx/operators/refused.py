@@ -14,7 +14,7 @@ REFUSED.update(
         ("ArgMax", "ArgMin", "TopK", "Hardmax"), "end the model at the scores and pick the class on the host"
     )
     | dict.fromkeys(
-        ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Xor", "NonZero", "Compress"),
+        ("NonZero", "Compress"),
         _CHOICE,
     )
     | {
@@ -23,14 +23,12 @@ REFUSED.update(
         "LRN": "train with BatchNormalization instead",
         "MaxUnpool": "use Resize or ConvTranspose",
         "MaxRoiPool": "use fixed windows",
-        "Mod": "only real arithmetic is supported",
         "Einsum": "write it as MatMul, Transpose and Reshape",
         "GatherElements": "use Gather with constant indices",
         "GatherND": "use Gather with constant indices",
         "Upsample": "use Resize",
         "Attention": "write it as MatMul and Softmax (export with an opset below 23)",
         "RotaryEmbedding": "export with an opset below 23",
-        "SwiGLU": "export with an opset below 28",
         "CumSum": "use MatMul by a triangular matrix",
         "MeanVarianceNormalization": "use InstanceNormalization or LayerNormalization",
     }

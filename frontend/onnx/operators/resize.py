@@ -31,7 +31,7 @@ def resize(call: Call) -> Node:
     method = _method(call)
     if call.opset == 10:
         return _resized(call, method, _lines_by_scale(call, call.array(1).tolist(), None))
-    rank = len(call.flow().shape) + 1
+    rank = len(call.flow().shape) + call.lead
     axes = call.attributes.take("axes", None)
     axes = None if axes is None else [call.axis(int(a), rank) for a in axes]
     roi = call.optional(1)  # which only one mode reads
@@ -78,16 +78,16 @@ def _lines_by_scale(call: Call, scales: Sequence[float], axes: list[int] | None)
     for axis, scale in _along(call, scales, axes):
         if not 0 < scale < MAX_ELEMENTS:
             raise call.misfit(f"a scale of {scale}")
-        if axis == 0 and scale != 1:
+        if axis < call.lead and scale != 1:
             raise call.refuse("it scales axis 0, the batch", "scale other axes")
-        if axis > 0:
-            n = shape[axis - 1]
+        if axis >= call.lead:
+            n = shape[axis - call.lead]
             lengths = {int(np.float32(n) * np.float32(scale)), int(n * float(scale))}
             if len(lengths) > 1 or not max(lengths):
                 raise call.refuse(
                     f"a scale of {scale} makes {n} elements {sorted(lengths)}", "give sizes instead of scales"
                 )
-            lines[axis - 1] = Line(n, lengths.pop(), float(scale))
+            lines[axis - call.lead] = Line(n, lengths.pop(), float(scale))
     return lines
 
 
@@ -98,6 +98,8 @@ def _sizes(call: Call, axes: list[int] | None) -> list[int]:
         raise call.refuse("the sizes are computed from values", "make them constants where the model is exported")
     variants = [list(call.whole(v)) for v in value.variants]
     where = 0 if axes is None else axes.index(0) if 0 in axes else None
+    if not call.lead:
+        return variants[0]
     for i, length in enumerate(call.batch.lengths):
         sizes = variants[i % len(variants)]
         if where is not None and where < len(sizes):
@@ -111,7 +113,7 @@ def _sizes(call: Call, axes: list[int] | None) -> list[int]:
 
 def _lines_by_size(call: Call, sizes: list[int], policy: str, axes: list[int] | None) -> list[Line]:
     shape = call.flow().shape
-    wanted = {axis - 1: int(size) for axis, size in _along(call, sizes, axes) if axis > 0}
+    wanted = {axis - call.lead: int(size) for axis, size in _along(call, sizes, axes) if axis >= call.lead}
     if any(not 0 < s < MAX_ELEMENTS for s in wanted.values()):
         raise call.misfit(f"sizes {sizes}")
     if policy == "stretch":
@@ -125,7 +127,7 @@ def _lines_by_size(call: Call, sizes: list[int], policy: str, axes: list[int] | 
 
 
 def _along(call: Call, values: Sequence[float], axes: list[int] | None) -> list[tuple[int, float]]:
-    rank = len(call.flow().shape) + 1
+    rank = len(call.flow().shape) + call.lead
     along = list(range(rank)) if axes is None else axes
     if len(values) != len(along) or len(set(along)) != len(along):
         raise call.misfit(f"{list(values)} for axes {along}")
@@ -137,10 +139,11 @@ def _with_roi(call: Call, lines: list[Line], roi: list[float], axes: list[int] |
     starts, ends = _along(call, roi[:half], axes), dict(_along(call, roi[half:], axes))
     result = list(lines)
     for axis, start in starts:
-        if axis == 0 and (start, ends[axis]) != (0.0, 1.0):
+        if axis < call.lead and (start, ends[axis]) != (0.0, 1.0):
             raise call.refuse("roi cuts axis 0, the batch", "cut other axes")
-        if axis > 0:
-            result[axis - 1] = replace(lines[axis - 1], roi=(start, ends[axis]))
+        if axis >= call.lead:
+            at = axis - call.lead
+            result[at] = replace(lines[at], roi=(start, ends[axis]))
     return result
 
 

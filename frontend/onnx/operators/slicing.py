@@ -11,15 +11,15 @@ from ..registry import Call, operator
 def slice_(call: Call) -> Node:
     """Cut by constant bounds: attributes before opset 10, inputs from then on."""
     x = call.flow()
-    rank = len(x.shape) + 1
+    rank = len(x.shape) + call.lead
     cuts: dict[int, slice] = {}
     for axis, cut in _cuts(call, rank):
-        if axis == 0:
+        if axis < call.lead:
             _check_batch(call, cut)
-        elif axis - 1 in cuts:
+        elif axis - call.lead in cuts:
             raise call.misfit(f"axis {axis} is cut twice")
         else:
-            cuts[axis - 1] = cut
+            cuts[axis - call.lead] = cut
     return sliced(call, x, cuts)
 
 
@@ -60,7 +60,7 @@ def sliced(call: Call, x: Node, cuts: dict[int, slice]) -> Node:
 def split(call: Call) -> list[Node]:
     """Cut an axis of a sample into consecutive parts, of given lengths or equal ones."""
     x = call.flow()
-    axis = call.sample_axis(call.attributes.integer("axis", 0), len(x.shape) + 1)
+    axis = call.sample_axis(call.attributes.integer("axis", 0), len(x.shape) + call.lead)
     lengths = _lengths(call, x.shape[axis])
     if sum(lengths) != x.shape[axis] or min(lengths) < 1 or len(lengths) < call.outputs:
         raise call.misfit(f"parts of {lengths} of an axis of length {x.shape[axis]}")
@@ -90,7 +90,7 @@ def gather(call: Call) -> Node:
     x, indices = call.flow(0), call.known(1)
     if indices is None or indices.dtype.kind not in "iu":
         raise call.misfit("indices have to be whole numbers")
-    axis = call.sample_axis(call.attributes.integer("axis", 0), len(x.shape) + 1)
+    axis = call.sample_axis(call.attributes.integer("axis", 0), len(x.shape) + call.lead)
     n = x.shape[axis]
     if not indices.size or int(indices.min()) < -n or int(indices.max()) >= n:
         raise call.misfit(f"indices {indices.ravel()[:8].tolist()} of an axis of length {n}")

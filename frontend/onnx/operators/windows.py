@@ -92,5 +92,5 @@ def channels_first(call: Call, x: Node) -> Node:
 def spatial(call: Call, x: Node) -> tuple[int, ...]:
     """Give the spatial axes' lengths of an input [channels, *space]. Raises ShapeError where there are none."""
     if len(x.shape) < 2:
-        raise call.misfit(f"reads [batch, channels, *space], got {('batch', *x.shape)}")
+        raise call.misfit(f"reads [batch, channels, *space], got {call.shown(x)}")
     return x.shape[1:]

@@ -18,11 +18,19 @@ BATCH = 3
 
 @dataclass(frozen=True)
 class In:
-    """A computed operand: its shape without the batch, and the range its values are drawn from."""
+    """A computed operand: its shape without the batch, the range its values are drawn from, and its type."""
 
     shape: tuple[int, ...]
     low: float = -2.0
     high: float = 2.0
+    type: str = "float32"
+
+    def draw(self, rng: np.random.Generator, length: int) -> NDArray:
+        """Values [length, *shape]; of whole numbers both ends are among them."""
+        shape = (length, *self.shape)
+        if self.type in ("float32", "float64", "float16"):
+            return rng.uniform(self.low, self.high, shape).astype(self.type)
+        return rng.integers(int(self.low), int(self.high), shape, endpoint=True).astype(self.type)
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,8 @@ class Case:
         for i, operand in enumerate(self.operands):
             names.append("" if operand is None else f"x{i}")
             if isinstance(operand, In):
-                inputs.append(helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, [self.batch, *operand.shape]))
+                kind = helper.np_dtype_to_tensor_dtype(np.dtype(operand.type))
+                inputs.append(helper.make_tensor_value_info(f"x{i}", kind, [self.batch, *operand.shape]))
             elif operand is not None:
                 stored.append(numpy_helper.from_array(operand, f"x{i}"))
         outputs = [f"y{i}" for i in range(self.outputs)]
@@ -55,7 +64,7 @@ class Case:
         rng = np.random.default_rng(seed)
         length = self.batch if isinstance(self.batch, int) else BATCH
         return {
-            f"x{i}": rng.uniform(o.low, o.high, (length, *o.shape)).astype(np.float32)
+            f"x{i}": o.draw(rng, length)
             for i, o in enumerate(self.operands)
             if isinstance(o, In)
         }

@@ -10,8 +10,13 @@ from gatewright.frontend.onnx.registry import OPERATORS, REFUSED
 from gatewright.graph import UnsupportedError, evaluate
 
 from .cases import NEWEST, Case, In, check, close, floats, ints, model, ours, reference
-from .operators import CASES, VECTOR
+from .operators import CASES as REAL
+from .operators import VECTOR
 from .quantized import OPERATORS as QUANTIZED
+from .whole_numbers import CASES as WHOLE
+from .whole_numbers import MORE
+
+CASES = REAL | WHOLE
 
 NOT_COMPUTED = ("Constant", "Shape", "Size")
 """They give constants; tested in test_shapes.py."""
@@ -24,6 +29,11 @@ def test_every_operator_has_a_case() -> None:
 @pytest.mark.parametrize("op", sorted(set(CASES) - set(NOT_COMPUTED) - {"Upsample"}))
 def test_newest(op: str) -> None:
     check(CASES[op])
+
+
+@pytest.mark.parametrize("case", MORE, ids=lambda c: c.op)
+def test_whole_numbers(case: Case) -> None:
+    check(case)
 
 
 OLD = [

@@ -226,7 +226,6 @@ REFUSALS: dict[str, tuple[Any, str]] = {
     "two zero points": (lambda b, x: b.quantize(x, 1.0, [0, 0]), "zero point"),
     "a type of floats": (lambda b, x: b.op("QuantizeLinear", x, b.const(1.0), output_dtype=1), "float32"),
     "no such type": (lambda b, x: b.op("QuantizeLinear", x, b.const(1.0), output_dtype=99), "output_dtype"),
-    "arithmetic on integers": (lambda b, x: b.op("Abs", b.quantize(x, 1.0, 0, "int8")), "int8"),
     "dequantized floats": (lambda b, x: b.op("DequantizeLinear", x, b.const(1.0)), "QuantizeLinear"),
     "half output": (
         lambda b, x: b.op("DequantizeLinear", b.quantize(x, 1.0), b.const(1.0), b.const(0, "uint8"), output_dtype=10),
