@@ -41,7 +41,7 @@ from gatewright.graph.ops import (
     Upsample,
 )
 
-from . import drawn_choose
+from . import drawn_choose, drawn_scan
 
 SCALES = (Fraction(1, 3), Fraction(3, 8), Fraction(5, 7), Fraction(float(np.float32(0.1))))
 POINTWISE = (Add, Sub, Mul, Maximum, Minimum)
@@ -121,7 +121,10 @@ class Draw:
     def quantize(self, x: Node) -> Node:
         return Node(Quantize(self.format(x.shape), self.pick(list(Rounding)), self.pick(list(Overflow))), (x,))
 
-    def step(self, x: Node, nodes: list[Node]) -> Node:
+    def step(self, x: Node, nodes: list[Node], *, inside: bool = False) -> Node:
+        """One operation; ``inside`` of a body there are no bodies."""
+        if not inside and self.upto(0, 15) == 0:
+            return drawn_scan.scan(self, x) if x.shape else self.quantize(x)
         make = self.pick((
             self.quantize, self.relu, self.pointwise, self.pointwise, self.dense, self.matmul, self.conv, self.deconv,
             self.pool, self.reduce, self.move, self.move, self.pad, self.lookup, self.threshold,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def whole(value: object) -> Node:
     array = np.asarray(value, np.int64)
-    return Node(Constant(Array(array), Fixed(8, 8)))
+    return Node(Constant(Array(array), Fixed(16, 16)))
 
 
 def indices(draw: "Draw", x: Node, length: int) -> Node:

@@ -34,6 +34,7 @@ from gatewright.graph.ops import (
     Relu,
     Reshape,
     Scaling,
+    Scan,
     Slice,
     Step,
     Sub,
@@ -49,11 +50,29 @@ ZERO = Fraction(0)
 
 def interpret(graph: Graph, stored: list[np.ndarray]) -> dict[Node, Cells]:
     """The exact value of every element of every node, for one sample of stored integers an input."""
-    entries = dict(zip(graph.inputs, stored, strict=True))
+    return meaning(graph, [values(node, one) for node, one in zip(graph.inputs, stored, strict=True)])
+
+
+def recurrence(op: Scan, operands: list[Cells]) -> Cells:
+    """Step by step."""
+    now, emitted = list(operands), {}
+    last = 0
+    for last in reversed(range(op.steps)) if op.reverse else range(op.steps):
+        fed = [v[last] if i < op.sequences else v for i, v in enumerate(now)]
+        done = meaning(op.body, [np.asarray(v, object) for v in fed])
+        *states, emission = (done[o] for o in op.body.outputs)
+        now[op.sequences : op.sequences + op.states] = states
+        emitted[last] = emission
+    return emitted[last] if op.last else np.stack([emitted[i] for i in range(op.steps)])
+
+
+def meaning(graph: Graph, entering: list[Cells]) -> dict[Node, Cells]:
+    """The exact value of every element of every node, from those of the inputs."""
+    entries = dict(zip(graph.inputs, entering, strict=True))
     done: dict[Node, Cells] = {}
     for node in graph.nodes:
         if node in entries:
-            done[node] = values(node, entries[node])
+            done[node] = entries[node]
         elif isinstance(node.op, Constant):
             done[node] = values(node, node.op.value.data)
         else:
@@ -117,6 +136,8 @@ def compute(node: Node, xs: list[Cells]) -> Cells:
     match op:
         case Output():
             return x
+        case Scan():
+            return recurrence(op, xs)
         case Quantize():
             out = np.empty(x.shape, object)
             for index in np.ndindex(*x.shape):

@@ -11,7 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatewright.graph import Affine, Array, FileError, Fixed, Graph, Grid, Node, Overflow, Rounding, evaluate, trace
+from gatewright.graph import (
+    Affine,
+    Array,
+    FileError,
+    Fixed,
+    Graph,
+    Grid,
+    Node,
+    Overflow,
+    Rounding,
+    bodies,
+    evaluate,
+    trace,
+)
 from gatewright.graph.file import archive, load, npy, read_npy, to_bytes
 from gatewright.graph.ops import (
     Activation,
@@ -52,7 +65,7 @@ def network() -> Graph:
 def same(a: Graph, b: Graph) -> None:
     assert str(a) == str(b)
     assert (a.name, a.source, a.notes) == (b.name, b.source, b.notes)
-    assert [n.op for n in a.nodes] == [n.op for n in b.nodes]
+    assert [n.op for n in a.nodes if not bodies(n.op)] == [n.op for n in b.nodes if not bodies(n.op)]
     assert to_bytes(a) == to_bytes(b)
 
 
