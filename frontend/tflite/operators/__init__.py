@@ -1,5 +1,25 @@
 """The operators, by kind; importing this package fills the table of ``registry``."""
 
-from . import joining, linear, padding, pointwise, pooling, quantization, shapes
+from . import (
+    functions,
+    joining,
+    linear,
+    padding,
+    pointwise,
+    pooling,
+    quantization,
+    shapes,
+    softmax,
+)
 
-__all__ = ["joining", "linear", "padding", "pointwise", "pooling", "quantization", "shapes"]
+__all__ = [
+    "functions",
+    "joining",
+    "linear",
+    "padding",
+    "pointwise",
+    "pooling",
+    "quantization",
+    "shapes",
+    "softmax",
+]
