@@ -1,7 +1,8 @@
 """The integer arithmetic of TensorFlow Lite's reference kernels (TF 2.21, ``BUILTIN_REF``), as tables and constants.
 
 Written from the kernels' definitions (``tensorflow/lite/kernels``: ``internal/common.h``,
-``internal/quantization_util.cc``, ``internal/reference``, ``elementwise.cc``, ``activations.cc``) and compared with them over every input.
+``internal/quantization_util.cc``, ``internal/reference``, ``elementwise.cc``, ``activations.cc``) and compared with
+them over every input.
 """
 
 from collections.abc import Callable
@@ -79,27 +80,30 @@ def function_table(function: Real, x: Stored, y: Stored) -> Ints:
     return np.clip(np.trunc(total).astype(np.int64), y.low, y.high)
 
 
-def _knots(function: Real, x: Stored, y: Stored, kind: type[np.float32] | type[np.float64]) -> NDArray:
+def _knots(function: Real, x: Stored, y: Stored, kind: type[np.float32] | type[np.float64]) -> Ints:
     """Give the 513 entries for 16-bit numbers, moved so that the middle between two of them errs least."""
-    scale, steps = kind(x.scale), 512
-    first, last = scale * kind(-32768 - x.zero), scale * kind(32767 - x.zero)
-    low, high = kind(y.scale) * kind(-32768 - y.zero), kind(y.scale) * kind(32767 - y.zero)
-    step = (last - first) / kind(steps)
-    inverse = kind(65536) / (high - low)
-    at = first + np.arange(steps, dtype=kind) * step
+
+    def real(value: float) -> NDArray:
+        return np.asarray(value, kind)
+
+    def at(points: NDArray) -> NDArray:
+        return np.asarray(np.asarray(function(points), kind) * inverse)
+
+    first, last = real(x.scale) * real(-32768 - x.zero), real(x.scale) * real(32767 - x.zero)
+    low, high = real(y.scale) * real(-32768 - y.zero), real(y.scale) * real(32767 - y.zero)
+    step, inverse = (last - first) / real(512), real(65536) / (high - low)
     with np.errstate(all="ignore"):
-        here, middle = function(at).astype(kind), function(at + step / kind(2)).astype(kind)
-        following = function(first + np.arange(1, steps + 1, dtype=kind) * step).astype(kind)
-        sample = round_away(here * inverse)
-        line = round_away((following * inverse + sample) / kind(2))
-        bias = round_away((line - round_away(middle * inverse)) / kind(2))
-        end = round_away(function(np.array([last], kind)).astype(kind) * inverse)
-    return np.clip(np.concatenate([sample - bias, end]), -32768, 32767).astype(np.int64)
+        points = first + np.arange(513).astype(kind) * step
+        sample, following = round_away(at(points[:-1])), at(points[1:])
+        line = round_away((following + sample) / real(2))
+        bias = round_away((line - round_away(at(points[:-1] + step / real(2)))) / real(2))
+        end = round_away(at(last.reshape(1)))
+    return np.asarray(np.clip(np.concatenate([sample - bias, end]), -32768, 32767).astype(np.int64))
 
 
 def in_float64(function: Real) -> Real:
     """Compute in float64 and round once to float32: what the C library's float functions give."""
-    return lambda x: function(x.astype(np.float64)).astype(x.dtype)
+    return lambda x: np.asarray(function(x.astype(np.float64)), x.dtype)
 
 
 # ---- sigmoid and tanh of 16 bits: one table, straight lines between its entries
@@ -164,7 +168,7 @@ def clip_table(x: Stored, y: Stored, low: float, high: float | None) -> Ints:
     least = max(y.low, y.zero + _units(low, y.scale))
     greatest = y.high if high is None else min(y.high, y.zero + _units(high, y.scale))
     result = y.zero + multiply_quantized(x.values - x.zero, multiplier, shift)
-    return np.minimum(np.maximum(result, least), greatest)
+    return np.asarray(np.minimum(np.maximum(result, least), greatest))
 
 
 def _units(value: float, scale: float) -> int:
@@ -177,7 +181,7 @@ def leaky_relu_table(x: Stored, y: Stored, alpha: float) -> Ints:
     q = x.values - x.zero
     above = multiply_quantized(q, *quantize_multiplier(ratio(x.scale, y.scale)))
     below = multiply_quantized(q, *quantize_multiplier(slope))
-    return np.clip(y.zero + np.where(q >= 0, above, below), y.low, y.high)
+    return np.asarray(np.clip(y.zero + np.where(q >= 0, above, below), y.low, y.high))
 
 
 def abs_table(x: Stored, y: Stored) -> Ints:
@@ -185,7 +189,7 @@ def abs_table(x: Stored, y: Stored) -> Ints:
     q = np.abs(x.values - x.zero)
     if x.scale != y.scale:
         q = multiply_quantized(q, *quantize_multiplier(ratio(x.scale, y.scale)))
-    return np.clip(q + y.zero, y.low, y.high)
+    return np.asarray(np.clip(q + y.zero, y.low, y.high))
 
 
 def negative_table(x: Stored) -> Ints:
@@ -264,7 +268,7 @@ def _high16(a: Ints, b: int) -> Ints:
 
 
 def _left16(v: Ints, n: int) -> Ints:
-    return np.clip(np.asarray(v, np.int64) << n, -32768, 32767)
+    return np.asarray(np.clip(np.asarray(v, np.int64) << n, -32768, 32767))
 
 
 # ---- softmax

@@ -1,6 +1,7 @@
 """Functions of one value. Of 8 and 16 bits they are tables, whose entries are what the kernels compute (``tables``).
 
-Kernels: ``activations.cc``, ``elementwise.cc``, ``exp.cc``, ``neg.cc``, ``floor.cc``, ``ceil.cc``, ``round.cc``, ``sign.cc``.
+Kernels: ``activations.cc``, ``elementwise.cc``, ``exp.cc``, ``neg.cc``, ``floor.cc``, ``ceil.cc``, ``round.cc``,
+``sign.cc``.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ def stored(call: Call, info: Tensor) -> Stored:
 
 
 def tabled(call: Call, table: Table, *types: str) -> Node:
-    """Look the result up: one entry for each integer that the operand can store. ``types``: those that have a kernel."""
+    """Look the result up: one entry for each integer of the operand. ``types``: those that have a kernel."""
     info, result = call.info(0), call.result
     if info.type not in types or result.type != info.type:
         raise call.refuse(f"{info.type} giving {result.type}", WITHOUT)
@@ -41,7 +42,9 @@ def tabled(call: Call, table: Table, *types: str) -> Node:
     return call.node(Lookup(x.low), call.operand(0), row)
 
 
-def unary(call: Call, function: str, *types: str, table: Table | None = None, parameters: tuple[float, ...] = ()) -> Node:
+def unary(
+    call: Call, function: str, *types: str, table: Table | None = None, parameters: tuple[float, ...] = ()
+) -> Node:
     """A real function in floating point, or a table of what the kernels make of it."""
     if call.info(0).is_float:
         return call.node(Activation(function, parameters), call.operand(0))
