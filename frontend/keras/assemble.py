@@ -9,22 +9,27 @@ from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
 from . import layers  # noqa: F401 - fills the tables
-from .calls import Calls, Key, Ref, dangling, references
+from .calls import Call, Calls, Key, Ref, dangling, exchanged, leaves, references
 from .config import Entry
-from .dtypes import check_dtype
+from .dtypes import check_dtype, input_type
 from .ignored import ignore_common
-from .registry import LAYERS, Dialect, Layer
+from .masks import settle
+from .registry import LAYERS, Dialect, Kind, Layer, Masks
 from .weights import Arrays
 
 REFUSED = {
     "Lambda": "its code is never run; write it with layers (Rescaling, Reshape, ...), or export to ONNX",
     "TFOpLambda": "write the function as a layer (Add, Multiply, Rescaling, ...), or export to ONNX",
     "SlicingOpLambda": "write the slice as a Cropping layer, or export to ONNX",
-    "Masking": "masks are not carried; cut or pad the sequences to one length before the model",
 }
 """Layers that are refused on purpose, and what to try."""
 NO_FRAMEWORK = ("BinaryDense",)
 """Layers that no framework has: each author defines the same class."""
+TAKES_INTEGERS = (
+    "InputLayer", "Embedding", "Dense", "Rescaling", "Normalization", "CategoryEncoding", "Discretization", "Flatten",
+    "Reshape", "Permute", "RepeatVector", "Identity", "Dropout", "Resizing", "CenterCrop",
+)  # fmt: skip
+"""Layers that whole numbers may enter: they take them as they are, or as real numbers."""
 MAX_ELEMENTS = 1 << 28
 MAX_SIDE = 1 << 16
 
@@ -68,12 +73,17 @@ def known(entry: Entry) -> bool:
     Functions of ``keras.ops`` and classes of the author share names with layers, but not their meaning.
     """
     mine = entry.own and entry.class_name not in NO_FRAMEWORK
-    return entry.class_name in LAYERS and ".ops" not in entry.module and not mine
+    return kind_of(entry) is not None and not mine
+
+
+def kind_of(entry: Entry) -> Kind | None:
+    """Give what is known of the class of a layer, or of a function of ``keras.ops``."""
+    return LAYERS.get(entry.kind_name)
 
 
 def _unknown(entry: Entry) -> UnsupportedError:
     hint = REFUSED.get(entry.class_name, "see docs/keras.md for the layers that are; or export the model to ONNX")
-    kind = f"the function {entry.module}.{entry.class_name}" if ".ops" in entry.module else f"layer {entry.class_name}"
+    kind = f"the function {entry.module}.{entry.class_name}" if entry.is_function else f"layer {entry.class_name}"
     if entry.own and entry.class_name in LAYERS:
         kind = f"a layer class of your own called {entry.class_name}"
     return UnsupportedError(f"{kind} is not supported", where=entry.where, hint=hint)
@@ -96,6 +106,7 @@ class Assembly:
     output_layers: list[str] = field(default_factory=list)
     blind: bool = False
     guesses: set[Node] = field(default_factory=set)
+    masks: Masks = field(default_factory=Masks)
 
     @property
     def input_layers(self) -> list[Entry]:
@@ -149,7 +160,7 @@ class Assembly:
         """Apply one layer after the other."""
         values = list(inputs)
         for child in entry.children:
-            values = self.apply(child, values, {})
+            values = self.apply(child, Call((values[0] if len(values) == 1 else values,), {}))
         if entry is self.root and entry.children:
             self.output_layers = [entry.children[-1].name] * len(values)
         return values
@@ -162,17 +173,21 @@ class Assembly:
             raise ShapeError(f"the model has {len(ins)} inputs, it is called with {len(inputs)}", where=entry.where)
         done: dict[Key, list[Node]] = {}
         for ref, node in zip(ins, inputs, strict=True):
-            done[ref[0], 0] = [*self.apply(calls.layer(ref[0]), [node], {})]
+            done[ref[0], 0] = [*self.apply(calls.layer(ref[0]), Call((node,), {}))]
+
+        def value(ref: Ref) -> Node:
+            return self._pick(done[ref.key], ref, entry)
+
         for key, call in calls.in_order(set(done)):
-            flat = [self._pick(done[r.key], r, entry) for r in call.tensors]
-            done[key] = self.apply(calls.layer(key[0]), flat, call.options)
+            given = Call(tuple(exchanged(call.args, value)), exchanged(call.options, value))
+            done[key] = self.apply(calls.layer(key[0]), given)
         outs = [calls.resolve(ref, output=True) for ref in references(entry.config.get("output_layers"), entry)]
         if entry is self.root:
             self.output_layers = [r.key[0] for r in outs]
         for r in outs:
             if r.key not in done:
                 raise dangling(r.key[0], entry)
-        return [self._pick(done[r.key], r, entry) for r in outs]
+        return [value(r) for r in outs]
 
     def _pick(self, values: list[Node], ref: Ref, entry: Entry) -> Node:
         if values[0] in self.guesses:
@@ -183,12 +198,14 @@ class Assembly:
 
     # Layers
 
-    def apply(self, entry: Entry, inputs: list[Node], options: Mapping[str, Any]) -> list[Node]:
+    def apply(self, entry: Entry, call: Call) -> list[Node]:
         """Apply one layer once. A failure is noted and gives a guess, so that the other layers are still looked at."""
+        inputs = nodes_of(call)
         guessed = any(v in self.guesses for v in inputs)
-        values = [self._supposed(entry, v) for v in inputs] if guessed and len(inputs) == 1 else inputs
-        found = self._attempt(entry, values, options, guessed or self.blind)
-        result = found if found is not None else [self._supposed(entry, *values[:1])]
+        if guessed and len(inputs) == 1:
+            call = Call((self._supposed(entry, inputs[0]), *call.args[1:]), call.options)
+        found = self._attempt(entry, call, guessed or self.blind)
+        result = found if found is not None else [self._supposed(entry, *inputs[:1])]
         if guessed or found is None:
             self.guesses.update(result)
         return result
@@ -202,26 +219,21 @@ class Assembly:
         self.guesses.add(node)
         return node
 
-    def _attempt(
-        self, entry: Entry, values: list[Node], options: Mapping[str, Any], guessed: bool
-    ) -> list[Node] | None:
+    def _attempt(self, entry: Entry, call: Call, guessed: bool) -> list[Node] | None:
         """Apply one layer; None where that fails. Behind a guess, only what is not supported at all is noted."""
         errors: list[GatewrightError] = []
-        result = self._tried(entry, values, options, guessed, errors)
+        result = self._tried(entry, call, guessed, errors)
         flat = [one for e in errors for one in (e.errors if isinstance(e, ManyErrors) else (e,))]
         self.errors += [e for e in flat if not guessed or isinstance(e, UnsupportedError)]
         return result
 
-    def _tried(
-        self, entry: Entry, values: list[Node], options: Mapping[str, Any], guessed: bool, errors: list[GatewrightError]
-    ) -> list[Node] | None:
+    def _tried(self, entry: Entry, call: Call, guessed: bool, errors: list[GatewrightError]) -> list[Node] | None:
         try:
             if not entry.is_model and not known(entry):
                 raise _unknown(entry)
-            _check_options(entry, options)
             if entry.is_model:
-                return self.model(entry, values)
-            return [*self.layer(entry, values, guessed)]
+                return self.called(entry, call)
+            return [*self.layer(entry, call, guessed)]
         except GatewrightError as error:
             errors.append(_placed(error, entry))
         except (TypeError, ValueError, KeyError, IndexError, OverflowError, ZeroDivisionError, MemoryError) as error:
@@ -229,14 +241,35 @@ class Assembly:
             errors.append(FileError(what, where=entry.where, hint="save the model again"))
         return None
 
-    def layer(self, entry: Entry, inputs: list[Node], guessed: bool = False) -> list[Node]:
+    def called(self, entry: Entry, call: Call) -> list[Node]:
+        """Apply a model inside of another; a mask that the call names becomes that of the input."""
+        inputs, rest = bound(entry, ("inputs",), call)
+        with rest:
+            given = rest.take("mask", None)
+            masks = given if isinstance(given, list) else [given] * len(inputs)
+            if given is not None and not list(leaves(given, Node)):
+                raise rest.refusal("mask", given, "masks are only taken as tensors of the model")
+        for x, mask in zip(inputs, masks, strict=False):
+            if isinstance(mask, Node):
+                self.masks.of[x] = mask
+        return self.model(entry, inputs)
+
+    def layer(self, entry: Entry, call: Call, guessed: bool = False) -> list[Node]:
         """Apply a layer that is no model, and see that each of its attributes was read."""
-        if not known(entry):
+        kind = kind_of(entry)
+        if kind is None or not known(entry):
             raise _unknown(entry)
-        kind = LAYERS[entry.class_name]
+        inputs, rest = bound(entry, kind.arguments, call, kind.function)
         config = Attributes(entry.config, where=entry.where)
         ignore_common(config)
-        check_dtype(config)
+        integers = entry.class_name in TAKES_INTEGERS or kind.function
+        if entry.class_name != "InputLayer":
+            check_dtype(config)
+        elif (kept := input_type(config)) and entry.class_name == "InputLayer":
+            self.masks.types.update(dict.fromkeys(inputs, kept))
+        if not integers and any(x in self.masks.types for x in inputs):
+            what = "whole numbers or truth values enter a layer of real numbers"
+            raise UnsupportedError(what, where=entry.where, hint="give the input the dtype float32")
         layer = Layer(
             name=entry.path,
             class_name=entry.class_name,
@@ -248,13 +281,17 @@ class Assembly:
             inner=self._inner(entry, guessed),
             notes=self.notes,
             guessed=guessed,
+            call=rest,
+            reads=tuple(nodes_of(call)),
+            masks=self.masks,
         )
         result = kind.build(layer, inputs)
-        try:
-            config.done()
-        except GatewrightError as error:
-            self.errors.append(error)
-        nodes = result if isinstance(result, list) else [result]
+        nodes = settle(layer, kind, inputs, result if isinstance(result, list) else [result])
+        for check in (config, rest):
+            try:
+                check.done()
+            except GatewrightError as error:
+                self.errors.append(error)
         for node in nodes:
             if node.type.size > MAX_ELEMENTS:
                 raise ShapeError(
@@ -268,10 +305,10 @@ class Assembly:
             return None
         child = entry.children[0]
 
-        def apply(node: Node) -> list[Node]:
+        def apply(node: Node, mask: Node | None = None) -> list[Node]:
             if child.is_model:
-                return self.model(child, [node])
-            return self.layer(child, [node], guessed)
+                return self.called(child, Call((node,), {"mask": mask}))
+            return self.layer(child, Call((node,), {} if mask is None else {"mask": mask}), guessed)
 
         return Inner(child.class_name, child.config, apply)
 
@@ -292,12 +329,43 @@ def _placed(error: GatewrightError, entry: Entry) -> GatewrightError:
     return type(error)(error.what, where=entry.where, hint=error.hint)
 
 
-def _check_options(entry: Entry, options: Mapping[str, Any]) -> None:
-    """Look at the arguments of a call that are no tensors: only those are right that leave inference as it is."""
-    with Attributes(options, where=entry.where) as call:
-        call.expect("training", None, False, hint="call the layer without training=True")
-        if not _is_nothing(mask := call.take("mask", None)):
-            raise call.refusal("mask", mask, "masks are not carried")
+def nodes_of(call: Call) -> list[Node]:
+    """Give the tensors of a call."""
+    return [*leaves(call.args, Node), *leaves(call.options, Node)]
+
+
+def bound(
+    entry: Entry, names: tuple[str, ...], call: Call, function: bool = False
+) -> tuple[list[Node], Attributes]:
+    """Give the inputs of a call, and its other arguments by name; those that say nothing are left out.
+
+    Of the arguments that are no tensors, only those are right that leave inference as it is.
+    """
+    if any(not _is_nothing(v) and v is not False for v in call.args[len(names) :]):
+        what = f"a call with arguments {str(list(call.args[len(names) :]))[:80]}"
+        raise UnsupportedError(what, where=entry.where, hint="pass all inputs as one list")
+    values = {**dict(zip(names, call.args, strict=False)), **call.options}
+    if not function and values.pop("training", None) not in (None, False, 0):
+        what = "attribute 'training' of the call = True is not supported"
+        raise UnsupportedError(what, where=entry.where, hint="call the layer without training=True")
+    if function:
+        return [], Attributes(values, where=entry.where)
+    first = values.pop(names[0], None)
+    inputs = list(leaves(first, Node))
+    strange = [v for v in _plain_leaves(first) if v is not None]
+    if strange or not inputs:
+        what = f"a call with the constant {str(strange or None)[:80]}"
+        raise UnsupportedError(what, where=entry.where, hint="use Rescaling, or a layer with weights")
+    return inputs, Attributes({k: v for k, v in values.items() if not _is_nothing(v)}, where=entry.where)
+
+
+def _plain_leaves(value: Any) -> list[Any]:
+    """Give what is no tensor in nested arguments."""
+    if isinstance(value, Mapping):
+        return [leaf for v in value.values() for leaf in _plain_leaves(v)]
+    if isinstance(value, (list, tuple)):
+        return [leaf for v in value for leaf in _plain_leaves(v)]
+    return [] if isinstance(value, Node) else [value]
 
 
 def _is_nothing(value: Any) -> bool:

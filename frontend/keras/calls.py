@@ -1,15 +1,17 @@
 """How the layers of a functional model refer to each other's tensors, in the layouts of Keras 2 and 3."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from ...graph import FileError, UnsupportedError
+from ...graph import FileError
 from ..attributes import Attributes
 from .config import Entry
 from .registry import Dialect
 
 Key = tuple[str, int]
+NOT_A_LAYER = "_CONSTANT_VALUE"
+"""What tf-keras writes for the layer of an argument that is a number."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,41 @@ class Ref:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer: the tensors that it reads, in order, and the other arguments."""
+    """One call of a layer: positional and named arguments, with a ``Ref`` for each tensor, in any nesting."""
 
-    tensors: tuple[Ref, ...]
+    args: tuple[Any, ...]
     options: Mapping[str, Any]
+
+    @property
+    def tensors(self) -> tuple[Ref, ...]:
+        """Every tensor that is read."""
+        return (*leaves(self.args, Ref), *leaves(self.options, Ref))
+
+
+T = TypeVar("T")
+
+
+def leaves(value: Any, kind: type[T]) -> Iterator[T]:
+    """Give what is of one type in nested lists and dictionaries, the latter in the order of their keys."""
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, Mapping):
+        for key in sorted(value, key=str):
+            yield from leaves(value[key], kind)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from leaves(item, kind)
+
+
+def exchanged(value: Any, replace: Callable[[Ref], Any]) -> Any:
+    """Give nested arguments with something else for each tensor."""
+    if isinstance(value, Ref):
+        return replace(value)
+    if isinstance(value, Mapping):
+        return {key: exchanged(v, replace) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [exchanged(v, replace) for v in value]
+    return value
 
 
 class Calls:
@@ -65,20 +98,29 @@ class Calls:
         where = layer.where
         if isinstance(node, Mapping) and "args" in node:
             return self._call_3(node, layer)
-        refs: list[Ref] = []
+        first: list[Any] = []
         options: dict[str, Any] = {}
         for item in legacy_items(_by_input(layer, node), where):
-            refs.append(self.resolve(_reference(item[:3], where)))
+            constant = item[0] == NOT_A_LAYER
+            first.append(item[2] if constant else self.resolve(_reference(item[:3], where)))
             if len(item) > 3 and item[3]:
                 if not isinstance(item[3], Mapping):
                     raise FileError(f"a call of the form {str(item)[:80]}", where=where, hint="save the model again")
                 options.update(item[3])
-        extra = [self.resolve(_reference(v, where)) for v in options.values() if _is_reference(v)]
-        if extra:
-            raise UnsupportedError(
-                f"a call with tensors as {', '.join(options)}", where=where, hint="pass them as the input"
-            )
-        return Call(tuple(refs), options)
+        single = isinstance(node, list) and bool(node) and (isinstance(node[0], str) or len(first) == 1)
+        return Call((first[0] if single else first,), {key: self._legacy(v, layer) for key, v in options.items()})
+
+    def _legacy(self, value: Any, layer: Entry) -> Any:
+        """Give an argument of a call in the format of Keras 2, with its tensors resolved."""
+        if isinstance(value, list) and len(value) == 3 and value[0] == NOT_A_LAYER:
+            return value[2]
+        if _is_reference(value):
+            return self.resolve(_reference(value, layer.where))
+        if isinstance(value, list):
+            return [self._legacy(v, layer) for v in value]
+        if isinstance(value, Mapping):
+            return {key: self._legacy(v, layer) for key, v in value.items()}
+        return value
 
     def _call_3(self, node: Mapping[str, Any], layer: Entry) -> Call:
         where = layer.where
@@ -86,12 +128,19 @@ class Calls:
             args, kwargs = call.take("args"), dict(call.take("kwargs", {}))
         if not isinstance(args, list):
             raise FileError("the arguments of a call are no list", where=where, hint="save the model again")
-        first, *rest = args if args else [kwargs.pop("inputs", None)]
-        if any(v is not None and v is not False for v in rest):
-            raise UnsupportedError(
-                f"a call with arguments {str(rest)[:80]}", where=where, hint="pass all inputs as one list"
-            )
-        return Call(tuple(self.resolve(r) for r in _tensors(_by_input(layer, first), where)), kwargs)
+        if layer.is_model:
+            args = [_by_input(layer, args[0] if args else kwargs.pop("inputs", None)), *args[1:]]
+        return Call(tuple(self._tensors(v, where) for v in args), self._tensors(kwargs, where))
+
+    def _tensors(self, value: Any, where: str) -> Any:
+        """Give an argument with a ``Ref`` for each of Keras 3's tensors."""
+        if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+            config = value.get("config")
+            history = config.get("keras_history") if isinstance(config, Mapping) else None
+            return self.resolve(_reference(history, where))
+        if isinstance(value, Mapping):
+            return {key: self._tensors(v, where) for key, v in value.items()}
+        return [self._tensors(v, where) for v in value] if isinstance(value, list) else value
 
     def in_order(self, ready: set[Key]) -> Iterator[tuple[Key, Call]]:
         """Give the calls so that each comes after those it reads. Raises FileError for loops and loose ends."""
@@ -173,20 +222,6 @@ def legacy_items(node: Any, where: str) -> list[list[Any]]:
     if not isinstance(items, list) or not all(isinstance(i, list) for i in items):
         raise FileError(f"a call of the form {str(node)[:80]}", where=where, hint="save the model again")
     return items
-
-
-def _tensors(value: Any, where: str) -> list[tuple[str, int, int]]:
-    """Give the references of Keras 3's tensors in an argument, in order."""
-    if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
-        config = value.get("config")
-        return [_reference(config.get("keras_history") if isinstance(config, Mapping) else None, where)]
-    if isinstance(value, Mapping):
-        return [r for key in sorted(value) for r in _tensors(value[key], where)]
-    if isinstance(value, list):
-        return [r for v in value for r in _tensors(v, where)]
-    raise UnsupportedError(
-        f"a call with the constant {str(value)[:80]}", where=where, hint="use Rescaling, or a layer with weights"
-    )
 
 
 def dangling(name: str, entry: Entry) -> FileError:

@@ -49,6 +49,16 @@ class Entry:
         """Whether it is a model of its own: its children are its layers."""
         return self.class_name in MODELS
 
+    @property
+    def is_function(self) -> bool:
+        """Whether it is a function of ``keras.ops``, which may share its name with a layer."""
+        return ".ops" in self.module
+
+    @property
+    def kind_name(self) -> str:
+        """The name under which the tables have it."""
+        return f"ops.{self.class_name}" if self.is_function else self.class_name
+
     def walk(self) -> Iterator["Entry"]:
         """Give the entry and everything inside."""
         yield self

@@ -18,3 +18,13 @@ def check_dtype(config: Attributes) -> None:
         value = inner.get("name") if isinstance(inner, Mapping) else ""
     if value is not None and value not in REAL:
         raise config.refusal("dtype", policy if isinstance(policy, str) else value, HINT)
+
+
+def input_type(config: Attributes) -> str:
+    """Read the type of an input: ``int`` or ``bool`` for what is not real numbers, else nothing."""
+    value = config.peek("dtype")
+    if isinstance(value, str) and (value == "bool" or value.startswith(("int", "uint"))):
+        config.take("dtype")
+        return "bool" if value == "bool" else "int"
+    check_dtype(config)
+    return ""

@@ -34,7 +34,8 @@ class Weight:
 
     ``when``: a boolean attribute that has to be true for it to exist, or a function of the configuration.
     ``trainable``: frameworks store trainable weights before the others where several layers share one list.
-    ``group``: the layer inside that owns it, as the newer file layout calls it.
+    ``group``: the layer inside that owns it, as the newer file layout calls it. Where several of those have arrays of
+    one name, ours says whose it is before a dot: ``backward.kernel``.
     """
 
     name: str
@@ -42,11 +43,39 @@ class Weight:
     trainable: bool = True
     group: str = ""
 
+    @property
+    def leaf(self) -> str:
+        """The name that the framework gives it."""
+        return self.name.rpartition(".")[2]
+
     def exists(self, config: Mapping[str, Any]) -> bool:
         """Whether a layer of this configuration has it."""
         if callable(self.when):
             return self.when(config)
         return self.when is None or bool(config.get(self.when, True))
+
+
+class Masking(StrEnum):
+    """What becomes of the mask of what a layer reads: gone, that of the result, what the layer says, or an error."""
+
+    DROP = "drop"
+    PASS = "pass"
+    OWN = "own"
+    REFUSE = "refuse"
+
+
+@dataclass
+class Masks:
+    """The masks of tensors: numbers 0 and 1 that say which steps count. Those of the author's calls are operands.
+
+    ``lost``: tensors whose mask a layer took away while others may still want it, and the results of that layer.
+    ``types``: what is not real numbers: ``int``, ``bool``.
+    """
+
+    types: dict[Node, str] = field(default_factory=dict)
+    of: dict[Node, Node] = field(default_factory=dict)
+    used: set[Node] = field(default_factory=set)
+    lost: dict[Node, Node] = field(default_factory=dict)
 
 
 MOST_GUESSED = 1 << 24
@@ -65,6 +94,8 @@ class Layer:
     weight becomes a node (quantizers of QKeras); ``place`` is the file and the layer, for errors. ``cache`` holds what
     several calls of a shared layer have in common: the constants. ``inner``: what a wrapper wraps. ``notes``: those of
     the graph. ``guessed``: something before it failed, so that only its attributes are of interest.
+    ``call``: the arguments of this call after the first, by name, tensors as nodes; ``reads``: all its tensors;
+    ``masks``: those of all tensors of the model.
     """
 
     name: str
@@ -78,6 +109,9 @@ class Layer:
     inner: Any = None
     notes: list[str] = field(default_factory=list)
     guessed: bool = False
+    call: Attributes = field(default_factory=lambda: Attributes({}))
+    reads: tuple[Node, ...] = ()
+    masks: Masks = field(default_factory=Masks)
 
     def node(self, op: Op, *inputs: Node) -> Node:
         """Apply an operation in the name of this layer."""
@@ -148,10 +182,17 @@ ActivationBuild = Callable[[Layer, Node, Attributes], Node]
 
 @dataclass(frozen=True)
 class Kind:
-    """How a layer class is imported and which arrays its instances store, in the order of the framework."""
+    """How a layer class is imported and which arrays its instances store, in the order of the framework.
+
+    ``arguments``: the names of what its call takes by position; the first is the inputs, the others are in
+    ``Layer.call``. ``function``: one of ``keras.ops``, whose arguments all are in ``Layer.call``.
+    """
 
     build: Build
     weights: Weights = ()
+    arguments: tuple[str, ...] = ("inputs",)
+    masking: Masking = Masking.REFUSE
+    function: bool = False
 
     def stored(self, config: Mapping[str, Any]) -> tuple[Weight, ...]:
         """The weights that a layer of this configuration stores."""
@@ -166,13 +207,27 @@ ACTIVATIONS: dict[str, ActivationBuild] = {}
 """By function or class name. ``"quantized_relu(4,0)"`` is ``quantized_relu`` with ``arguments``: ``"4,0"``."""
 
 
-def layer(*names: str, weights: Weights = ()) -> Callable[[Build], Build]:
+def layer(
+    *names: str, weights: Weights = (), arguments: tuple[str, ...] = ("inputs",), masking: Masking = Masking.DROP
+) -> Callable[[Build], Build]:
     """Register how layers of these classes become nodes."""
 
     def register(build: Build) -> Build:
         for name in names:
             assert name not in LAYERS, name
-            LAYERS[name] = Kind(build, weights)
+            LAYERS[name] = Kind(build, weights, arguments, masking)
+        return build
+
+    return register
+
+
+def function(*names: str, arguments: tuple[str, ...]) -> Callable[[Build], Build]:
+    """Register what functions of ``keras.ops`` of these class names become."""
+
+    def register(build: Build) -> Build:
+        for name in names:
+            assert f"ops.{name}" not in LAYERS, name
+            LAYERS[f"ops.{name}"] = Kind(build, (), arguments, Masking.DROP, function=True)
         return build
 
     return register

@@ -24,7 +24,7 @@ NOT_WEIGHTS = ("optimizer", "seed_generator", "_metrics", "metrics", "optimizer_
 
 def stored(entry: Entry) -> tuple[Weight, ...]:
     """The weights that a layer must have; none for classes that cannot be imported (refused elsewhere)."""
-    kind = LAYERS.get(entry.class_name)
+    kind = LAYERS.get(entry.kind_name)
     return kind.stored(entry.config) if kind else ()
 
 
@@ -80,7 +80,7 @@ def _distribute(
     entry: Entry, names: Sequence[str], arrays: Sequence[NDArray], where: str, result: dict[Entry, dict[str, NDArray]]
 ) -> None:
     """Give the arrays of one group to the layers inside ``entry``."""
-    if any(e.class_name not in LAYERS for e in entry.walk() if not e.children):
+    if any(e.kind_name not in LAYERS for e in entry.walk() if not e.children):
         return  # refused by name elsewhere; which arrays are whose is not known
     wanted = sorted(slots(entry), key=lambda slot: not slot[2])
     if len(wanted) != len(arrays):
@@ -90,12 +90,12 @@ def _distribute(
             hint="configuration and weights are of different models",
         )
     leaves = [re.sub(r":\d+$", "", name).rpartition("/")[2] for name in names]
-    if not entry.children and sorted(leaves) == sorted(w.name for _, w, _ in wanted):
+    if not entry.children and sorted(leaves) == sorted({w.name for _, w, _ in wanted}):
         result[entry] = dict(zip(leaves, arrays, strict=True))
         return
     for (owner, weight, _), leaf, array in zip(wanted, leaves, arrays, strict=True):
-        if leaf != weight.name and leaf in {w.name for _, w, _ in wanted}:
-            raise damaged(where, f"{entry.path}: found {leaf} where {weight.name} of {owner.path} belongs")
+        if leaf != weight.leaf and leaf in {w.leaf for _, w, _ in wanted}:
+            raise damaged(where, f"{entry.path}: found {leaf} where {weight.leaf} of {owner.path} belongs")
         result.setdefault(owner, {})[weight.name] = array
 
 
@@ -108,7 +108,7 @@ def read_paths(root: Entry, store: Store) -> Arrays:
     twins = _twins(root)
     for entry, path in _paths(root, "", top or "layers"):
         wanted = stored(entry)
-        if entry.class_name not in LAYERS:
+        if entry.kind_name not in LAYERS:
             used.add(path)
             continue
         found = {group: _numbers(store, path, group) for group in ("", *(w.group for w in wanted))}
@@ -162,7 +162,7 @@ def _paths(entry: Entry, path: str, top: str) -> Iterator[tuple[Entry, str]]:
     """Give each leaf and its group. Names count per class: ``dense``, ``dense_1``, ..."""
     if entry.is_model:
         counts: Counter[str] = Counter()
-        for child in entry.children:
+        for child in (c for c in entry.children if not c.is_function):
             base = "functional" if child.class_name == "Model" else snake_case(child.class_name)
             number, counts[base] = counts[base], counts[base] + 1
             yield from _paths(child, f"{path}{top}/{base}_{number}/" if number else f"{path}{top}/{base}/", "layers")

@@ -10,7 +10,7 @@ from ....graph import Node
 from ....graph.ops import Activation, Maximum, Minimum, Mul, Reduce, Reduction, Relu, Softmax, Sub
 from ...attributes import Attributes
 from ..ignored import ignore_common
-from ..registry import ACTIVATIONS, LAYERS, Dialect, Layer, activation, layer
+from ..registry import ACTIVATIONS, LAYERS, Dialect, Layer, Masking, activation, layer
 from .common import axis_of, single
 
 SELU = (1.6732632423543772, 1.0507009873554805)
@@ -148,7 +148,7 @@ def log_softmax(layer: Layer, x: Node, config: Attributes) -> Node:
     return layer.node(Sub(), shifted, layer.node(Activation("log"), total))
 
 
-@layer("Activation")
+@layer("Activation", masking=Masking.PASS)
 def activation_layer(layer: Layer, inputs: list[Node]) -> Node:
     """Import an activation that stands alone."""
     return activate(layer, single(layer, inputs))

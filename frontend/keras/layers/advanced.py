@@ -2,12 +2,12 @@
 
 from ....graph import Node
 from ....graph.ops import Activation, Div, Mul, Reduce, Reduction, Relu, Softmax, Sub
-from ..registry import Layer, Weight, layer
+from ..registry import Layer, Masking, Weight, layer
 from .activations import capped_relu
 from .common import axes_of, single
 
 
-@layer("ReLU")
+@layer("ReLU", masking=Masking.PASS)
 def relu(layer: Layer, inputs: list[Node]) -> Node:
     """Import ReLU with cap, slope and threshold."""
     config = layer.config
@@ -20,7 +20,7 @@ def relu(layer: Layer, inputs: list[Node]) -> Node:
     return capped_relu(layer, single(layer, inputs), slope, top, threshold)
 
 
-@layer("LeakyReLU")
+@layer("LeakyReLU", masking=Masking.PASS)
 def leaky_relu(layer: Layer, inputs: list[Node]) -> Node:
     """Import x for x >= 0, else slope * x; ``alpha`` in tf-keras, ``negative_slope`` in Keras 3."""
     config = layer.config
@@ -29,21 +29,21 @@ def leaky_relu(layer: Layer, inputs: list[Node]) -> Node:
     return layer.node(Activation("leaky_relu", (slope,)), single(layer, inputs))
 
 
-@layer("ELU")
+@layer("ELU", masking=Masking.PASS)
 def elu(layer: Layer, inputs: list[Node]) -> Node:
     """Import x for x > 0, else alpha * (exp(x) - 1)."""
     alpha = layer.config.real("alpha", 1.0)
     return layer.node(Activation("elu", (alpha,)), single(layer, inputs))
 
 
-@layer("ThresholdedReLU")
+@layer("ThresholdedReLU", masking=Masking.PASS)
 def thresholded_relu(layer: Layer, inputs: list[Node]) -> Node:
     """Import x for x > theta, else 0."""
     theta = layer.config.real("theta", 1.0)
     return layer.node(Activation("threshold", (theta,)), single(layer, inputs))
 
 
-@layer("PReLU", weights=(Weight("alpha"),))
+@layer("PReLU", weights=(Weight("alpha"),), masking=Masking.PASS)
 def prelu(layer: Layer, inputs: list[Node]) -> Node:
     """Import max(x, 0) - alpha * max(-x, 0), alpha shared along some axes."""
     x = single(layer, inputs)

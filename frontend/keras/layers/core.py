@@ -6,7 +6,7 @@ from typing import Any
 from ....graph import Node
 from ....graph.ops import Concat, Dense, Slice
 from ..ignored import ignore_training
-from ..registry import LAYERS, Layer, Weight, layer
+from ..registry import LAYERS, Layer, Masking, Weight, layer
 from .activations import activate
 from .common import reshape, single
 
@@ -20,7 +20,7 @@ POINTWISE = frozenset(
 MAX_STEPS = 1024
 
 
-@layer("Dense", weights=(Weight("kernel"), Weight("bias", when="use_bias")))
+@layer("Dense", weights=(Weight("kernel"), Weight("bias", when="use_bias")), masking=Masking.PASS)
 def dense(layer: Layer, inputs: list[Node]) -> Node:
     """Import a product over the last axis."""
     x, config = single(layer, inputs), layer.config
@@ -35,7 +35,7 @@ def dense(layer: Layer, inputs: list[Node]) -> Node:
     return activate(layer, layer.node(Dense(), *operands))
 
 
-@layer("InputLayer")
+@layer("InputLayer", masking=Masking.PASS)
 def input_layer(layer: Layer, inputs: list[Node]) -> Node:
     """Import an input; the assembly made the node, or the outer model gives it."""
     config = layer.config
@@ -47,7 +47,7 @@ def input_layer(layer: Layer, inputs: list[Node]) -> Node:
 
 
 @layer("Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout", "SpatialDropout1D", "SpatialDropout2D",
-       "ActivityRegularization", "Identity")  # fmt: skip
+       "SpatialDropout3D", "ActivityRegularization", "Identity", masking=Masking.PASS)  # fmt: skip
 def identity(layer: Layer, inputs: list[Node]) -> Node:
     """Import layers that only act in training."""
     ignore_training(layer.config, "rate", "stddev", "seed", "noise_shape", "l1", "l2")

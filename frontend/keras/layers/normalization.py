@@ -9,7 +9,7 @@ from ....graph import NDArray, Node
 from ....graph.ops import Activation, Add, Maximum, Mul, Reduce, Reduction, Sub
 from ...attributes import Attributes
 from ..ignored import ignore_training
-from ..registry import Dialect, Layer, Weight, layer
+from ..registry import Dialect, Layer, Masking, Weight, layer
 from .common import along, axes_of, axis_of, single
 
 BATCH_NORM = (
@@ -21,8 +21,9 @@ BATCH_NORM = (
 
 
 @layer(
-    "BatchNormalization", "BatchNormalizationV1", "BatchNormalizationV2", "SyncBatchNormalization", weights=BATCH_NORM
-)
+    "BatchNormalization", "BatchNormalizationV1", "BatchNormalizationV2", "SyncBatchNormalization",
+    weights=BATCH_NORM, masking=Masking.PASS,
+)  # fmt: skip
 def batch_normalization(layer: Layer, inputs: list[Node]) -> Node:
     """Import x * gamma / sqrt(variance + epsilon) + (beta - mean * gamma / sqrt(variance + epsilon))."""
     x, config = single(layer, inputs), layer.config
@@ -62,7 +63,7 @@ LAYER_NORM = (
 )
 
 
-@layer("LayerNormalization", weights=LAYER_NORM)
+@layer("LayerNormalization", weights=LAYER_NORM, masking=Masking.PASS)
 def layer_normalization(layer: Layer, inputs: list[Node]) -> Node:
     """Import (x - mean) / sqrt(variance + epsilon) * gamma + beta over some axes; rms_scaling keeps the mean."""
     x, config = single(layer, inputs), layer.config
@@ -118,7 +119,7 @@ def rms_normalization(layer: Layer, inputs: list[Node]) -> Node:
     return layer.node(Mul(), y, layer.arranged("scale", weights, lambda w: w.reshape(shape)))
 
 
-@layer("UnitNormalization")
+@layer("UnitNormalization", masking=Masking.PASS)
 def unit_normalization(layer: Layer, inputs: list[Node]) -> Node:
     """Import x / |x| over some axes."""
     x = single(layer, inputs)
@@ -140,7 +141,7 @@ def _adapted(config: Mapping[str, Any]) -> bool:
 NORMALIZATION = tuple(Weight(name, when=_adapted, trainable=False) for name in ("mean", "variance", "count"))
 
 
-@layer("Normalization", weights=NORMALIZATION)
+@layer("Normalization", weights=NORMALIZATION, masking=Masking.PASS)
 def normalization(layer: Layer, inputs: list[Node]) -> Node:
     """Import (x - mean) / max(sqrt(variance), 1e-7), or its inverse, with stored or given statistics."""
     x, config = single(layer, inputs), layer.config
@@ -176,7 +177,7 @@ def _statistic(layer: Layer, name: str, shape: tuple[int, ...], axes: tuple[int,
     return value.reshape(full)
 
 
-@layer("Rescaling")
+@layer("Rescaling", masking=Masking.PASS)
 def rescaling(layer: Layer, inputs: list[Node]) -> Node:
     """Import x * scale + offset, numbers or arrays that broadcast from the right."""
     x, config = single(layer, inputs), layer.config
