@@ -1,4 +1,4 @@
-"""Convolutions: ordinary, depthwise, separable; one and two spatial axes, either layout."""
+"""Convolutions: ordinary, depthwise, separable; one to three spatial axes, either layout."""
 
 from ....graph import Node, ShapeError
 from ....graph.ops import Conv
@@ -12,10 +12,10 @@ Sizes = tuple[int, ...]
 
 def rank_of(layer: Layer) -> int:
     """How many spatial axes the class works over, by its name."""
-    return 1 if "1D" in layer.class_name else 2
+    return next(rank for rank in (1, 2, 3) if f"{rank}D" in layer.class_name)
 
 
-@layer("Conv1D", "Conv2D", weights=(Weight("kernel"), BIAS))
+@layer("Conv1D", "Conv2D", "Conv3D", weights=(Weight("kernel"), BIAS))
 def convolution(layer: Layer, inputs: list[Node]) -> Node:
     """Import a convolution with strides, dilation, groups and any padding."""
     rank = rank_of(layer)
@@ -24,6 +24,8 @@ def convolution(layer: Layer, inputs: list[Node]) -> Node:
 
 def _convolve(layer: Layer, x: Node, rank: int) -> Node:
     config, channels = layer.config, x.shape[-1]
+    for key in ("quantization_config", "quantization_mode", "lora_rank", "lora_alpha"):
+        config.expect(key, None, hint="use the model as it was before")
     filters, groups = config.integer("filters", low=1), config.integer("groups", 1, low=1)
     kernel = config.integers("kernel_size", rank, low=1)
     if channels % groups or filters % groups:

@@ -9,6 +9,7 @@ from ....graph import NDArray, Node, ShapeError
 from ....graph.ops import Broadcast, MatMul, Slice, Transpose, Upsample
 from ...interpolation import Line, Method, matrix
 from ..registry import Layer, layer
+from .convolution import rank_of
 from .common import channels_first, pad, reshape, single, spatial, to_last
 
 MAX_GROWTH = 1 << 28
@@ -74,20 +75,20 @@ def pairs_of(layer: Layer, key: str, rank: int, default: Any) -> tuple[tuple[int
     return tuple((pair[0], pair[1]) for pair in pairs)
 
 
-@layer("ZeroPadding1D", "ZeroPadding2D")
+@layer("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
 def zero_padding(layer: Layer, inputs: list[Node]) -> Node:
     """Import zeros around the spatial axes."""
-    rank = 1 if layer.class_name.endswith("1D") else 2
+    rank = rank_of(layer)
     borders = pairs_of(layer, "padding", rank, 1)
     _check_growth(layer, single(layer, inputs), max(sum(p) for p in borders) or 1)
     return spatial(layer, single(layer, inputs), rank, lambda x: pad(layer, x, (*borders, (0, 0))))
 
 
-@layer("Cropping1D", "Cropping2D")
+@layer("Cropping1D", "Cropping2D", "Cropping3D")
 def cropping(layer: Layer, inputs: list[Node]) -> Node:
     """Import the middle of the spatial axes."""
-    rank = 1 if layer.class_name.endswith("1D") else 2
-    borders = pairs_of(layer, "cropping", rank, 1 if rank == 1 else 0)
+    rank = rank_of(layer)
+    borders = pairs_of(layer, "cropping", rank, 0 if rank == 2 else 1)
 
     def apply(x: Node) -> Node:
         if any(sum(p) >= n for p, n in zip(borders, x.shape, strict=False)):
@@ -100,10 +101,10 @@ def cropping(layer: Layer, inputs: list[Node]) -> Node:
     return spatial(layer, single(layer, inputs), rank, apply)
 
 
-@layer("UpSampling1D", "UpSampling2D")
+@layer("UpSampling1D", "UpSampling2D", "UpSampling3D")
 def upsampling(layer: Layer, inputs: list[Node]) -> Node:
     """Import growth by whole factors: repeated values, or linear interpolation between pixel centres."""
-    config, rank = layer.config, 1 if layer.class_name.endswith("1D") else 2
+    config, rank = layer.config, rank_of(layer)
     factors = config.integers("size", rank, 2, low=1)
     x = single(layer, inputs)
     _check_growth(layer, x, int(np.prod(factors, dtype=object)))

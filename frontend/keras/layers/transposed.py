@@ -8,7 +8,7 @@ from .common import single, spatial
 from .convolution import BIAS, bias, rank_of
 
 
-@layer("Conv1DTranspose", "Conv2DTranspose", weights=(Weight("kernel"), BIAS))
+@layer("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", weights=(Weight("kernel"), BIAS))
 def transposed(layer: Layer, inputs: list[Node]) -> Node:
     """Import a transposed convolution with strides, dilation, output padding."""
     rank = rank_of(layer)
