@@ -33,7 +33,8 @@ class Equation:
         if min(counts) < 0 or [n for n, c in zip(ranks, counts, strict=True) if n != c]:
             raise ShapeError(f"the equation {text!r} does not fit operands of {left_rank} and {right_rank} axes")
         most = free[: max(counts)]
-        left, right = (p.replace("...", "".join(most[len(most) - n :])) for p, n in ((left, counts[0]), (right, counts[1])))
+        given = zip((left, right), counts, strict=True)
+        left, right = (part.replace("...", "".join(most[len(most) - n :])) for part, n in given)
         found = cls(left, right, out.replace("...", "".join(most)))
         found.check(text)
         return found
@@ -70,9 +71,16 @@ def product(equation: Equation, left: Node, right: Node, where: str) -> Node:
     return _ordered(result, [*both, *rows, *columns], equation.out, sizes)
 
 
+Move = Callable[[NDArray], NDArray]
+
+
 def weighted(
-    equation: Equation, x: Node, shape: Sequence[int], weights: Callable[[Callable[[NDArray], NDArray], tuple[int, ...]], Node],
-    where: str, bias: Node | None = None,
+    equation: Equation,
+    x: Node,
+    shape: Sequence[int],
+    weights: Callable[[Move, tuple[int, ...]], Node],
+    where: str,
+    bias: Node | None = None,
 ) -> Node:
     """Give the result of an equation for a tensor and weights of a known shape.
 

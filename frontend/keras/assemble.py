@@ -11,7 +11,7 @@ from ..layout import settle_layout
 from . import layers  # noqa: F401 - fills the tables
 from .calls import Call, Calls, Key, Ref, dangling, exchanged, leaves, references
 from .config import Entry
-from .dtypes import check_dtype, input_type
+from .dtypes import check_dtype, input_operation, input_type
 from .ignored import ignore_common
 from .masks import settle
 from .registry import LAYERS, Dialect, Kind, Layer, Masks
@@ -30,6 +30,8 @@ TAKES_INTEGERS = (
     "Reshape", "Permute", "RepeatVector", "Identity", "Dropout", "Resizing", "CenterCrop",
 )  # fmt: skip
 """Layers that whole numbers may enter: they take them as they are, or as real numbers."""
+OWN_TYPE = ("Discretization",)
+"""Layers whose type is that of their result alone."""
 MAX_ELEMENTS = 1 << 28
 MAX_SIDE = 1 << 16
 
@@ -139,7 +141,7 @@ class Assembly:
                 f"an input of {size:,} elements", where=entry.where, hint="build the model for smaller inputs"
             )
         name = f"{entry.children[0].name}_input" if entry.is_model and entry.children else entry.name
-        return Node(Input(name, tuple(shape[1:])), (), name)
+        return Node(input_operation(name, tuple(shape[1:]), entry.config.get("dtype")), (), name)
 
     def output_names(self, count: int) -> list[str]:
         """Name the outputs after the layers that give them; unique where a layer gives several."""
@@ -263,10 +265,10 @@ class Assembly:
         config = Attributes(entry.config, where=entry.where)
         ignore_common(config)
         integers = entry.class_name in TAKES_INTEGERS or kind.function
-        if entry.class_name != "InputLayer":
-            check_dtype(config)
-        elif (kept := input_type(config)) and entry.class_name == "InputLayer":
+        if entry.class_name == "InputLayer" and (kept := input_type(config)):
             self.masks.types.update(dict.fromkeys(inputs, kept))
+        elif entry.class_name not in OWN_TYPE and not kind.function:
+            check_dtype(config)
         if not integers and any(x in self.masks.types for x in inputs):
             what = "whole numbers or truth values enter a layer of real numbers"
             raise UnsupportedError(what, where=entry.where, hint="give the input the dtype float32")
@@ -334,9 +336,7 @@ def nodes_of(call: Call) -> list[Node]:
     return [*leaves(call.args, Node), *leaves(call.options, Node)]
 
 
-def bound(
-    entry: Entry, names: tuple[str, ...], call: Call, function: bool = False
-) -> tuple[list[Node], Attributes]:
+def bound(entry: Entry, names: tuple[str, ...], call: Call, function: bool = False) -> tuple[list[Node], Attributes]:
     """Give the inputs of a call, and its other arguments by name; those that say nothing are left out.
 
     Of the arguments that are no tensors, only those are right that leave inference as it is.

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...graph import FileError, UnsupportedError
 from ..attributes import Attributes
-from .registry import Dialect
+from .registry import LAYERS, Dialect
 
 MODELS = ("Sequential", "Functional", "Model")
 FRAMEWORKS = ("keras", "tf_keras", "tensorflow", "qkeras")
@@ -51,8 +51,13 @@ class Entry:
 
     @property
     def is_function(self) -> bool:
-        """Whether it is a function of ``keras.ops``, which may share its name with a layer."""
-        return ".ops" in self.module
+        """Whether it is a function of ``keras.ops``, which may share its name with a layer.
+
+        Files in the format .h5 do not say; their layers have more attributes than functions have.
+        """
+        if self.module or "trainable" in self.config or self.class_name in LAYERS:
+            return ".ops" in self.module
+        return f"ops.{self.class_name}" in LAYERS
 
     @property
     def kind_name(self) -> str:

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 
+from ...graph import Fixed
+from ...graph.ops import BOOLEAN, Input
 from ..attributes import Attributes
 
 REAL = ("float32", "float64")
+WHOLE = {f"{sign}int{width}": Fixed(width, width, not sign) for sign in ("", "u") for width in (8, 16, 32)}
+"""Whole numbers that an input may be; 64 bits are taken as 32, and numbers that do not fit are an error."""
 HINT = "set the policy float32 (the weights are kept in float32 anyway) and save the model again"
 
 
@@ -23,8 +27,16 @@ def check_dtype(config: Attributes) -> None:
 def input_type(config: Attributes) -> str:
     """Read the type of an input: ``int`` or ``bool`` for what is not real numbers, else nothing."""
     value = config.peek("dtype")
-    if isinstance(value, str) and (value == "bool" or value.startswith(("int", "uint"))):
+    if value == "bool" or (isinstance(value, str) and value.replace("64", "32") in WHOLE):
         config.take("dtype")
         return "bool" if value == "bool" else "int"
     check_dtype(config)
     return ""
+
+
+def input_operation(name: str, shape: tuple[int, ...], dtype: object) -> Input:
+    """Make an input of the graph, of real numbers, whole numbers, or truth values."""
+    if dtype == "bool":
+        return Input(name, shape, BOOLEAN, strict=True)
+    format = WHOLE.get(dtype.replace("64", "32")) if isinstance(dtype, str) else None
+    return Input(name, shape) if format is None else Input(name, shape, format, strict=True)

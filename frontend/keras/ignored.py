@@ -31,6 +31,7 @@ TRAINING = {
     "fused": "a speed option with the same results",
     "rate": "noise of training, absent at inference",
     "stddev": "noise of training, absent at inference",
+    "num_bins": "for how many bins the boundaries were computed",
     "dropout": "noise of training, absent at inference",
     "seed": "noise of training, absent at inference",
     "noise_shape": "noise of training, absent at inference",

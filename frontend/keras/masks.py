@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Array, Fixed, Node
-from ...graph.ops import Broadcast, Constant, Maximum, Minimum, Mul, Reduce, Reduction, Reshape, Step, Sub
+from ...graph import Array, Node
+from ...graph.ops import BOOLEAN, Broadcast, Constant, Maximum, Minimum, Mul, Reduce, Reduction, Reshape, Step, Sub
 from .calls import leaves
 from .registry import Dialect, Kind, Layer, Masking
 
-BIT = Fixed(1, 1, signed=False)
+BIT = BOOLEAN
 DROPPED_BY_TF_KERAS = ("Identity", "Rescaling", "Normalization")
 """Layers that hand a mask on in Keras 3 only."""
 

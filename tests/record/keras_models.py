@@ -5,6 +5,7 @@ Not every draw is a model that the framework accepts; it raises then, and the ca
 """
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 Pick = Callable[[Sequence[Any]], Any]
 Build = Callable[[Any, Pick], Any]
 KINDS: dict[str, Build] = {}
+"""Those of this file, then those of ``MORE``."""
+MORE = ("keras_more",)
 
 FUNCTIONS = [
     "relu", "sigmoid", "tanh", "softplus", "softsign", "selu", "elu", "exponential", "hard_sigmoid", "linear", "swish",
@@ -452,14 +455,30 @@ def samples(model: Any, seed: int, batch: int = 2) -> list[np.ndarray]:
     """Give inputs for a model, float32; some values are exactly 0 or beyond every cap."""
     rng = np.random.default_rng(seed)
     inputs = model.inputs if isinstance(model.inputs, list) else [model.inputs]
-    arrays = [(rng.normal(size=(batch, *i.shape[1:])) * 2).astype(np.float32).round(3) for i in inputs]
-    for array in arrays:
-        array.flat[0] = 0.0
-        array.flat[-1] = 8.0
-    return arrays
+    return [_sample(rng, (batch, *i.shape[1:]), i.name) for i in inputs]
+
+
+def _sample(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Give numbers for one input: whole ones up to 9 for ``tokens_9``, with steps of one value for ``masked_0``."""
+    what, _, number = name.partition(":")[0].rpartition("_")
+    if what.startswith("tokens"):
+        return rng.integers(0, int(number) + 1, shape).astype(np.float32)
+    array = (rng.normal(size=shape) * 2).astype(np.float32).round(3)
+    if what.startswith("masked"):
+        array[rng.random(shape[:-1]) < 0.4] = float(number)
+        return array
+    array.flat[0] = 0.0
+    array.flat[-1] = 8.0
+    return array
 
 
 def answers(model: Any, xs: list[np.ndarray]) -> list[np.ndarray]:
     """Run the model."""
-    results = model(xs if len(xs) > 1 else xs[0], training=False)
+    types = [i.dtype if isinstance(i.dtype, str) else i.dtype.name for i in model.inputs]
+    given = [x.astype(t) for x, t in zip(xs, types, strict=True)]
+    results = model(given if len(given) > 1 else given[0], training=False)
     return [np.asarray(r) for r in (results if isinstance(results, (list, tuple)) else [results])]
+
+
+for _name in MORE:
+    KINDS.update(import_module(f".{_name}" if __package__ else _name, __package__).KINDS)

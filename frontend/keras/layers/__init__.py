@@ -1,8 +1,24 @@
 """The layers of Keras, each a function that reads all attributes and gives nodes. Importing this fills the tables."""
 
-from . import activations, advanced, binary, convolution, core, merging, normalization, pooling, reshaping, transposed
+from . import (
+    activations,
+    advanced,
+    attention,
+    binary,
+    convolution,
+    core,
+    function_moves,
+    functions,
+    indices,
+    merging,
+    normalization,
+    pooling,
+    projection,
+    reshaping,
+    transposed,
+)  # fmt: skip
 
 __all__ = [
-    "activations", "advanced", "binary", "convolution", "core", "merging", "normalization", "pooling", "reshaping",
-    "transposed",
+    "activations", "advanced", "attention", "binary", "convolution", "core", "function_moves", "functions", "indices",
+    "merging", "normalization", "pooling", "projection", "reshaping", "transposed",
 ]  # fmt: skip

@@ -1,9 +1,13 @@
 """Activations that are layers: ReLU with all its arguments, LeakyReLU, PReLU, ELU, ThresholdedReLU, Softmax."""
 
+import numpy as np
+
 from ....graph import Node
 from ....graph.ops import Activation, Div, Mul, Reduce, Reduction, Relu, Softmax, Sub
-from ..registry import Layer, Masking, Weight, layer
+from ..masks import single_mask
+from ..registry import Dialect, Layer, Masking, Weight, layer
 from .activations import capped_relu
+from .attention import erased, hidden
 from .common import axes_of, single
 
 
@@ -55,11 +59,26 @@ def prelu(layer: Layer, inputs: list[Node]) -> Node:
     return layer.node(Sub(), layer.node(Relu(), x), layer.node(Mul(), below, alpha))
 
 
-@layer("Softmax")
+@layer("Softmax", arguments=("inputs", "mask"), masking=Masking.OWN)
 def softmax(layer: Layer, inputs: list[Node]) -> Node:
-    """Import a softmax along one axis, or over several at once."""
+    """Import a softmax along one axis, or over several at once; masked values get 0."""
     x = single(layer, inputs)
     axes = axes_of(layer, "axis", layer.config.take("axis", -1), len(x.shape))
+    layer.config.ignore("robust_masking", why="masked scores have the weight 0 with and without")
+    mask = single_mask(layer, x)
+    if mask is None:
+        return _softmax(layer, x, axes)
+    fits = len(mask.shape) <= len(x.shape) and np.broadcast_shapes(mask.shape, x.shape) == x.shape
+    if not fits or (layer.dialect is Dialect.TF_KERAS and len(axes) > 1):
+        raise layer.unsupported(f"a mask {mask.shape} for a softmax of {x.shape}", "mask along one axis")
+    if len(mask.shape) != len(x.shape):
+        raise layer.unsupported(f"a mask {mask.shape} for {x.shape}", "its batch would meet another axis")
+    y = erased(layer, _softmax(layer, hidden(layer, x, mask), axes), mask)
+    layer.masks.of[y] = mask
+    return y
+
+
+def _softmax(layer: Layer, x: Node, axes: tuple[int, ...]) -> Node:
     if len(axes) == 1:
         return layer.node(Softmax(axes[0]), x)
     shifted = layer.node(Sub(), x, layer.node(Reduce(Reduction.MAX, axes, keep=True), x))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ....graph import Node, ShapeError
-from ....graph.ops import Activation, Add, Gather, MatMul, Mul, Reduce, Reduction, Softmax, Sub, Transpose
+from ....graph.ops import Activation, Add, Constant, Gather, MatMul, Mul, Reduce, Reduction, Softmax, Sub, Transpose
 from ...einsum import Equation, product
 from ..ignored import ignore_training
 from ..masks import bits, both, constant_mask, differs, kept, mask_of, masks_of, one
@@ -28,6 +28,18 @@ def hidden(layer: Layer, scores: Node, mask: Node) -> Node:
     """Give the scores with -1e9 where a mask is 0; masks broadcast from the right."""
     away = layer.node(Mul(), layer.node(Sub(), mask, one(layer)), layer.scalar(FAR, scores))
     return layer.node(Add(), layer.node(Mul(), scores, mask), away)
+
+
+def erased(layer: Layer, weights: Node, mask: Node) -> Node:
+    """Give 0 where a mask is 0: Keras 3 does so in its softmax, which matters where all of a row is masked."""
+    known = isinstance(mask.op, Constant) and bool(mask.op.value.data.max(axis=-1).all())
+    return weights if known or layer.dialect is Dialect.TF_KERAS else layer.node(Mul(), weights, mask)
+
+
+def _scored(layer: Layer) -> bool:
+    """Whether Keras 3 normalizes by its layer Softmax, and not by its fused attention."""
+    asked = layer.call.peek("return_attention_scores", False) or layer.config.peek("dropout", 0.0)
+    return bool(asked or len(layer.reads[0].shape) != 2)
 
 
 def _projections(config: Mapping[str, Any]) -> tuple[Weight, ...]:
@@ -51,7 +63,7 @@ def multi_head_attention(layer: Layer, inputs: list[Node]) -> list[Node]:
     onto = [q.shape[-1]] if not out else [out] if isinstance(out, int) else list(out)
     biased, gated = config.boolean("use_bias", True), config.boolean("use_gate", False)
     mask = _attention_mask(layer, q, v, k, axes)
-    gate = layer.node(Activation("sigmoid"), project(layer, q, "gate", (heads, value_size), biased=biased)) if gated else None
+    gate = _gate(layer, q, (heads, value_size), biased) if gated else None
     qs, ks = (project(layer, t, n, (heads, size), biased=biased) for t, n in ((q, "query"), (k, "key")))
     vs = project(layer, v, "value", (heads, value_size), biased=biased)
     y, weights = _attend(layer, _Heads(qs, ks, vs, axes), 1 / sqrt(size), mask)
@@ -69,7 +81,7 @@ def group_query_attention(layer: Layer, inputs: list[Node]) -> list[Node]:
         raise ShapeError(f"{heads} heads of {q.shape} do not share {shared}", where=layer.place)
     biased, gated = config.boolean("use_bias", True), config.boolean("use_gate", False)
     mask = _attention_mask(layer, q, v, k, (0,))
-    gate = layer.node(Activation("sigmoid"), project(layer, q, "gate", (heads, size), biased=biased)) if gated else None
+    gate = _gate(layer, q, (heads, size), biased) if gated else None
     qs = project(layer, q, "query", (heads, size), biased=biased)
     picks = tuple(i // (heads // shared) for i in range(heads))
     few = (project(layer, t, n, (shared, size), biased=biased) for t, n in ((k, "key"), (v, "value")))
@@ -77,6 +89,10 @@ def group_query_attention(layer: Layer, inputs: list[Node]) -> list[Node]:
     y, weights = _attend(layer, _Heads(qs, ks, vs, (0,)), 1 / sqrt(size), mask)
     y = y if gate is None else layer.node(Mul(), y, gate)
     return _finished(layer, q, project(layer, y, "output", (q.shape[-1],), over=2, biased=biased), weights)
+
+
+def _gate(layer: Layer, q: Node, onto: tuple[int, int], biased: bool) -> Node:
+    return layer.node(Activation("sigmoid"), project(layer, q, "gate", onto, biased=biased))
 
 
 def _operands(layer: Layer, inputs: list[Node]) -> tuple[Node, Node, Node]:
@@ -129,9 +145,12 @@ def _attend(layer: Layer, heads: _Heads, scale: float, mask: Node | None) -> tup
             at = len(mask.shape) - least + 1
             mask = reshape(layer, mask, (*mask.shape[:at], *(1,) * missing, *mask.shape[at:]))
         scores = hidden(layer, scores, mask)
-    lead, last = scores.shape[: len(scores.shape) - len(heads.over)], scores.shape[len(scores.shape) - len(heads.over) :]
+    count = len(scores.shape) - len(heads.over)
+    lead, last = scores.shape[:count], scores.shape[count:]
     flat = reshape(layer, scores, (*lead, prod(last)))
     weights = reshape(layer, layer.node(Softmax(len(lead)), flat), scores.shape)
+    if mask is not None and _scored(layer):
+        weights = erased(layer, weights, mask)
     return product(heads.mixed, weights, heads.value, layer.name), weights
 
 
@@ -145,7 +164,7 @@ def _attention_mask(layer: Layer, q: Node, v: Node, k: Node, axes: tuple[int, ..
     if window is not None:
         apart = np.abs(np.arange(rows)[:, None] - np.arange(columns))
         masks.append(constant_mask(layer, apart < layer.config.integer("sliding_window", low=1)))
-    if masks and axes != (0,) or (masks and len(q.shape) != 2):
+    if (masks and axes != (0,)) or (masks and len(q.shape) != 2):
         raise layer.unsupported("a mask over other axes than the first", "give attention_mask= for all of them")
     given = layer.call.take("attention_mask", None)
     if given is not None:
@@ -174,8 +193,7 @@ def _truth(layer: Layer, mask: Any, *, strict: bool) -> Node:
         raise layer.call.refusal("attention_mask", mask, "give a tensor of the model")
     if layer.masks.types.get(mask) == "bool":
         return mask
-    scored = layer.call.peek("return_attention_scores", False) or layer.config.peek("dropout", 0.0)
-    if strict or not scored or layer.dialect is Dialect.TF_KERAS and layer.masks.types.get(mask) == "int":
+    if strict or not _scored(layer) or (layer.dialect is Dialect.TF_KERAS and layer.masks.types.get(mask) == "int"):
         return differs(layer, mask, 0.0)
     if layer.dialect is Dialect.TF_KERAS:
         raise layer.unsupported("an attention mask of real numbers", "give truth values")

@@ -9,8 +9,8 @@ from ....graph import NDArray, Node, ShapeError
 from ....graph.ops import Broadcast, MatMul, Slice, Transpose, Upsample
 from ...interpolation import Line, Method, matrix
 from ..registry import Layer, layer
-from .convolution import rank_of
 from .common import channels_first, pad, reshape, single, spatial, to_last
+from .convolution import rank_of
 
 MAX_GROWTH = 1 << 28
 

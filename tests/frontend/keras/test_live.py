@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 import zipfile
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,9 @@ pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]
 TESTS = Path(__file__).parents[2]
 
 
-def _models() -> Any:
-    spec = spec_from_file_location("keras_models", TESTS / "record" / "keras_models.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-MODELS = _models()
+sys.path.insert(0, str(TESTS / "record"))
+MODELS = import_module("keras_models")
+sys.path.pop(0)
 
 
 @pytest.fixture(scope="module", params=["keras", "tf_keras"])
