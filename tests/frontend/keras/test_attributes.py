@@ -49,7 +49,10 @@ OWN = sorted(
     if kind.build.__module__.startswith("gatewright.frontend.keras") and n != "InputLayer" and not kind.function
 )
 SEVERAL = ("MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention")
-PAIRS = ("Attention", "AdditiveAttention", "Subtract", "Dot", "Add", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
+PAIRS = (
+    "Attention", "AdditiveAttention", "Subtract", "Dot", "Add", "Multiply", "Average", "Maximum", "Minimum",
+    "Concatenate",
+)  # fmt: skip
 
 
 def shape_for(name: str) -> list[Any]:
