@@ -275,7 +275,8 @@ def _check_known(proto: Any, opset: int, place: str) -> None:
     if proto.domain not in OWN:
         hint = "only the operators of ONNX itself are supported; export without custom ones"
         if proto.domain.startswith(QUANTIZED_DOMAINS):
-            hint = "of QONNX: Quant, IntQuant, BipolarQuant, Trunc, MultiThreshold, channels-last Conv and pools"
+            known = "of QONNX: Quant, IntQuant, BipolarQuant, Trunc, MultiThreshold, channels-last Conv and MaxPool"
+            hint = REFUSED.get(proto.op_type, known)
         raise UnsupportedError(
             f"the operator {proto.op_type} of domain {proto.domain!r} is not supported", where=place, hint=hint
         )

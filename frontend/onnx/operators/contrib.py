@@ -1,6 +1,5 @@
 """The quantized operators that ONNX Runtime adds (domain com.microsoft): real arithmetic between two quantizers."""
 
-
 from ....graph import Node, Op
 from ....graph.ops import Activation, Add, Concat, Dense, Mul
 from ..registry import Build, Call, Coded, Flow, Known, Value, operator

@@ -127,7 +127,7 @@ def _reshaped(w: Node, shape: tuple[int, ...]) -> Node:
 def conv(call: Call) -> Node:
     """Convolve over any number of spatial axes; weights [filters, channels / group, *kernel]."""
     x, w = call.flow(0), call.weights(1, _filters_last)
-    return convolve(call, x, w, lambda weights: _biases(call, x, weights))
+    return convolve(call, x, w, lambda weights: biases_of(call, x, weights))
 
 
 def convolve(call: Call, x: Node, w: Node, biases: Callable[[Node], tuple[Node, ...]]) -> Node:
@@ -146,7 +146,8 @@ def _filters_last(w: NDArray) -> NDArray:
     return np.moveaxis(w, (0, 1), (-1, -2)) if w.ndim > 1 else w
 
 
-def _biases(call: Call, x: Node, weights: Node, filters: int | None = None) -> tuple[Node, ...]:
+def biases_of(call: Call, x: Node, weights: Node, filters: int | None = None) -> tuple[Node, ...]:
+    """Give the bias of a convolution, where there is one."""
     bias, filters = call.optional(2), weights.shape[-1] if filters is None else filters
     if bias is None:
         return ()
@@ -183,7 +184,7 @@ def conv_transpose(call: Call) -> Node:
     crop = _crop(call, space, strides, full)
     extra = tuple(e + max(0, -after) for e, (_, after) in zip(extra, crop, strict=True))
     op = ConvTranspose(strides, tuple((before, max(after, 0)) for before, after in crop), extra, dilation, groups)
-    biases = _biases(call, x, w, w.shape[-2] * groups)
+    biases = biases_of(call, x, w, w.shape[-2] * groups)
     return channels_first(call, call.node(op, channels_last(call, x), w, *biases))
 
 
@@ -207,4 +208,4 @@ def _crop(call: Call, space: tuple[int, ...], strides: tuple[int, ...], full: tu
     return tuple((a, b) if auto == "SAME_UPPER" and a >= 0 else (b, a) for a, b in halves)
 
 
-__all__ = ["bias_of", "conv", "conv_transpose", "convolve", "gemm", "matmul"]
+__all__ = ["bias_of", "biases_of", "conv", "conv_transpose", "convolve", "gemm", "matmul"]

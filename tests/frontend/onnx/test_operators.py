@@ -178,9 +178,7 @@ def test_refused_by_name(op: str) -> None:
     assert op in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("domain", "hint"), [("qonnx.custom_op.general", "QONNX"), ("com.acme", "operators of ONNX")]
-)
+@pytest.mark.parametrize(("domain", "hint"), [("qonnx.custom_op.general", "QONNX"), ("com.acme", "operators of ONNX")])
 def test_other_domains(domain: str, hint: str) -> None:
     case = Case("Quux", (VECTOR,), domain=domain)
     proto = case.model()
