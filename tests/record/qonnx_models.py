@@ -1,6 +1,6 @@
 """Record what qonnx computes: single operators, and networks that Brevitas exports.
 
-    PYTHONPATH=src:. python tests/record/qonnx_models.py            (qonnx 1.0; with torch and brevitas for the networks)
+PYTHONPATH=src:. python tests/record/qonnx_models.py      (qonnx 1.0; torch, brevitas for networks)
 """
 
 from pathlib import Path

@@ -63,11 +63,7 @@ class Case:
         """Values for the computed operands."""
         rng = np.random.default_rng(seed)
         length = self.batch if isinstance(self.batch, int) else BATCH
-        return {
-            f"x{i}": o.draw(rng, length)
-            for i, o in enumerate(self.operands)
-            if isinstance(o, In)
-        }
+        return {f"x{i}": o.draw(rng, length) for i, o in enumerate(self.operands) if isinstance(o, In)}
 
 
 def model(

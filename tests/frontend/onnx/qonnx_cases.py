@@ -1,4 +1,4 @@
-"""Models of single QONNX operators with every attribute; the answers of qonnx are recorded (tests/record/qonnx_models.py)."""
+"""Models of single QONNX operators with every attribute; what qonnx answers is recorded by tests/record."""
 
 from collections.abc import Callable, Iterator
 from itertools import product

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
 from gatewright.frontend.onnx import from_object
@@ -85,18 +84,29 @@ REFUSALS: dict[str, tuple[Any, str]] = {
     "too many bits": (lambda b, x: quant(b, x, 0.5, bits=64.0), "bits"),
     "mode": (lambda b, x: quant(b, x, 0.5, rounding_mode="STOCHASTIC"), "STOCHASTIC"),
     "shape": (lambda b, x: quant(b, x, np.ones(5)), "shape"),
-    "computed scale": (lambda b, x: b.op("Quant", x, x, b.const(0.0), b.const(4.0), domain=GENERAL, signed=1, narrow=0), "run time"),
-    "signed left out": (lambda b, x: b.op("Quant", x, *[b.const(v) for v in (1.0, 0.0, 4.0)], domain=GENERAL, narrow=0), "signed"),
+    "computed scale": (
+        lambda b, x: b.op("Quant", x, x, b.const(0.0), b.const(4.0), domain=GENERAL, signed=1, narrow=0),
+        "run time",
+    ),
+    "signed left out": (
+        lambda b, x: b.op("Quant", x, *[b.const(v) for v in (1.0, 0.0, 4.0)], domain=GENERAL, narrow=0),
+        "signed",
+    ),
     "unknown attribute": (lambda b, x: quant(b, x, 0.5, colour=1), "colour"),
     "float": (lambda b, x: b.op("FloatQuant", x, domain=GENERAL), "small floats"),
     "trunc with a zero point": (
-        lambda b, x: b.op("Trunc", x, *[b.const(v) for v in (1.0, 1.0, 8.0, 4.0)], domain=GENERAL, rounding_mode="FLOOR"),
+        lambda b, x: b.op(
+            "Trunc", x, *[b.const(v) for v in (1.0, 1.0, 8.0, 4.0)], domain=GENERAL, rounding_mode="FLOOR"
+        ),
         "zero point",
     ),
     "thresholds": (lambda b, x: b.op("MultiThreshold", x, b.const(np.ones((3, 2))), domain=GENERAL), "thresholds"),
-    "layout": (lambda b, x: b.op("MultiThreshold", x, b.const(np.ones((1, 2))), domain=GENERAL, data_layout="NCHW"), "data_layout"),
+    "layout": (
+        lambda b, x: b.op("MultiThreshold", x, b.const(np.ones((1, 2))), domain=GENERAL, data_layout="NCHW"),
+        "data_layout",
+    ),
     "other operators": (lambda b, x: b.op("Im2Col", x, domain=GENERAL), "LowerConvs"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", REFUSALS)
