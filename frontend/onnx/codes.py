@@ -104,7 +104,7 @@ def move_codes(call: Call, build: Build) -> list[Value]:
     joins = call.op in JOINS and (constants or any((c.scale, c.zero) != (first.scale, first.zero) for c in codes))
     if pads or joins:  # constants of the tensor's own type are whole numbers, in that unit
         one: Any = Fraction(1)
-        codes = [Coded(numbers(call, c), c.dtype, one, 0) for c in codes]
+        codes = [Coded(numbers(call, c), c.dtype, one, 0, c.lead) for c in codes]
     scale, zero = codes[0].scale, codes[0].zero
     left = iter(codes)
     call.inputs = [_operand(call, v, next(left) if isinstance(v, Coded) else codes[0]) for v in call.inputs]
@@ -132,4 +132,4 @@ def _coded(call: Call, result: Node | Value, dtype: str, scale: Any, zero: Any) 
         raise call.refuse("it moves integers whose scale differs by channel", "put the DequantizeLinear before it")
     if not node.type.is_integer:
         raise call.refuse(f"it computes on {dtype} what is not an integer", "put a DequantizeLinear before it")
-    return Coded(node, dtype, scale, zero)
+    return Coded(node, dtype, scale, zero, call.lead)

@@ -32,7 +32,7 @@ class Coding:
         """Quantize: round half to even, saturate."""
         format = quantized_format(*INTEGERS[self.dtype], self.scale, self.zero)
         node = call.node(Quantize(format, Rounding.RND_CONV, Overflow.SAT), x)
-        return Coded(node, self.dtype, ratio(self.scale), whole(self.zero))
+        return Coded(node, self.dtype, ratio(self.scale), whole(self.zero), call.lead)
 
     def decode(self, call: Call, q: Coded) -> Node:
         """Give the real numbers that stored integers mean under this scale and zero point."""
@@ -72,6 +72,7 @@ def read_coding(
     For one with a batch (``sample``) they come without it. Raises UnsupportedError where they are computed, differ by
     sample, or are no scale.
     """
+    sample = sample and bool(call.lead)
     scale, zero = call.known(scale_input), call.known(zero_input)
     if scale is None:
         raise call.misfit(f"input {scale_input} is missing")

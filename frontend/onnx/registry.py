@@ -122,7 +122,7 @@ class Call:
         """Give input ``i`` where it is a computed tensor of integers, None for any other."""
         value = self.inputs[i] if i < len(self.inputs) else None
         if isinstance(value, Flow) and value.type in WHOLE:
-            value = Coded(value.node, value.type, Fraction(1), 0)
+            value = Coded(value.node, value.type, Fraction(1), 0, value.lead)
         if not isinstance(value, Coded):
             return None
         self._read.add(i)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from functools import wraps
 
 from ...graph import Node
 from ...graph.ops import Concat, Reshape, Slice
-from .registry import Absent, Batch, Build, Call, Flow, Known, Results, Value, listed
+from .registry import Absent, Batch, Build, Call, Coded, Flow, Known, Results, Value, listed
 
 MOST = 64
 """Samples that are taken apart."""
@@ -26,12 +27,13 @@ def per_sample(*along: int) -> Callable[[Build], Build]:
 
 
 def _apart(call: Call, build: Build, along: tuple[int, ...]) -> Results:
-    x = call.flow(along[0])
-    if not x.shape:
+    coded = call.coded(along[0])
+    shape = call.flow(along[0]).shape if coded is None else coded.node.shape
+    if not shape:
         raise call.misfit("it reads a batch, got a single number")
-    if x.shape[0] > MOST:
-        raise call.refuse(f"it works on {x.shape[0]} samples side by side", "export the model with an open batch axis")
-    results = [listed(build(_one(call, k, x.shape[0], along))) for k in range(x.shape[0])]
+    if shape[0] > MOST:
+        raise call.refuse(f"it works on {shape[0]} samples side by side", "export the model with an open batch axis")
+    results = [listed(build(_one(call, k, shape[0], along))) for k in range(shape[0])]
     return [_joined(call, parts) for parts in zip(*results, strict=True)]
 
 
@@ -44,6 +46,10 @@ def _one(call: Call, k: int, count: int, along: tuple[int, ...]) -> Call:
             if not value.node.shape or value.node.shape[0] != count:
                 raise call.misfit(f"input {i} of shape {value.node.shape} for {count} samples")
             inputs[i] = Flow(sample(call, value.node, k), value.type, 1)
+        elif isinstance(value, Coded):
+            if not isinstance(value.scale, Fraction) or not isinstance(value.zero, int):
+                raise call.refuse(f"input {i} has several scales", "export the model with an open batch axis")
+            inputs[i] = Coded(sample(call, value.node, k), value.dtype, value.scale, value.zero, 1)
         elif isinstance(value, Known):
             inputs[i] = Known(tuple(v[k : k + 1] for v in value.variants))
     return replace(call, inputs=inputs, batch=Batch((1,)))
@@ -59,9 +65,10 @@ def sample(call: Call, x: Node, k: int) -> Node:
 
 
 def _joined(call: Call, parts: tuple[Node | Value, ...]) -> Node | Value:
-    nodes = [part for part in parts if isinstance(part, Node)]
+    nodes = [part.node if isinstance(part, Coded) else part for part in parts if isinstance(part, (Node, Coded))]
     if len(nodes) < len(parts):
         assert isinstance(parts[0], (Absent, Known))
         return parts[0]
     rows = [call.node(Reshape((1, *node.shape)), node) for node in nodes]
-    return rows[0] if len(rows) == 1 else call.node(Concat(0), *rows)
+    whole = rows[0] if len(rows) == 1 else call.node(Concat(0), *rows)
+    return replace(parts[0], node=whole, lead=0) if isinstance(parts[0], Coded) else whole

@@ -69,11 +69,12 @@ class Coded:
     dtype: str
     scale: Ratio
     zero: int | Grid
+    lead: int = 1
 
     @property
     def rank(self) -> int:
         """The rank in the source, the batch included."""
-        return len(self.node.shape) + 1
+        return len(self.node.shape) + self.lead
 
 
 @dataclass(frozen=True)

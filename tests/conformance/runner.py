@@ -1,7 +1,7 @@
 """Every node case of ``onnx.backend.test``: whether Gatewright computes what it expects, or says why not."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ import onnx
 from onnx import numpy_helper
 
 from gatewright.frontend import load
-from gatewright.graph import GatewrightError, Graph, ManyErrors, NDArray, evaluate
+from gatewright.graph import Affine, Fixed, GatewrightError, Graph, ManyErrors, NDArray, Node, evaluate, values_of
+from gatewright.graph.arrays import as_array
 
 PASS, REFUSED, INAPPLICABLE, WRONG, CRASH = "pass", "refused", "not applicable", "wrong", "crash"
 
@@ -138,7 +139,9 @@ def _attempt(case: Any, operator: str, stored: tuple[int, ...]) -> Result:
         graph = load(frozen(case, stored))
         if not graph.inputs:
             return Result(case.name, operator, REFUSED, "nothing in it is computed from an input", kept)
-        got = _evaluated(graph, dict(zip(names, arrays_of(case)[0], strict=True)))
+        fed, wanted = arrays_of(case)
+        whole = {o.name for o, w in zip(case.model.graph.output, wanted, strict=True) if _is_whole(w)}
+        got = _evaluated(graph, dict(zip(names, fed, strict=True)), whole)
     except GatewrightError as error:
         return Result(case.name, operator, REFUSED, _text(error), kept)
     except Exception as error:
@@ -153,13 +156,33 @@ def _text(error: GatewrightError) -> str:
     return f"{one.where}: {one.what}".partition(": ")[2].splitlines()[0][:160]
 
 
-def _evaluated(graph: Graph, given: dict[str, NDArray]) -> dict[str, NDArray]:
-    fed = {op.name: _plain(given[op.name])[None] if op.whole else _plain(given[op.name]) for op in graph.input_ops}
+def _evaluated(graph: Graph, given: dict[str, NDArray], whole: Container[str] = ()) -> dict[str, NDArray]:
+    """Give what the graph computes, as the source's tensors have it: of quantized ones the stored integers."""
+    fed = {}
+    for node, op in zip(graph.inputs, graph.input_ops, strict=True):
+        array = _plain(given[op.name])
+        coded = _is_whole(array) and isinstance(op.format, (Fixed, Affine)) and not op.strict
+        array = values_of(node, array.astype(np.int64)) if coded else array
+        fed[op.name] = array[None] if op.whole else array
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = evaluate(graph, fed)
     assert isinstance(results, dict)
-    return results
+    pairs = zip(graph.outputs, graph.output_ops, strict=True)
+    return {op.name: _stored_again(n, results[op.name]) if op.name in whole else results[op.name] for n, op in pairs}
+
+
+def _stored_again(node: Node, values: NDArray) -> NDArray:
+    """Give the stored integers of values with a scale or a zero point."""
+    if not node.type.is_integer:
+        return values
+    format = node.type.quantized
+    scale, zero = as_array(format.scale).astype(np.float64), as_array(format.zero)
+    return np.asarray(np.rint(values / scale) + zero)
+
+
+def _is_whole(array: NDArray) -> bool:
+    return array.dtype.kind in "iu" or array.dtype.name.startswith(("int", "uint"))
 
 
 def _plain(array: NDArray) -> NDArray:
@@ -168,7 +191,7 @@ def _plain(array: NDArray) -> NDArray:
 
 
 def _numpy_kind(array: NDArray) -> type[np.float32 | np.int64]:
-    return np.int64 if array.dtype.name.startswith(("int", "uint")) else np.float32
+    return np.int64 if _is_whole(array) else np.float32
 
 
 def _different(case: Any, got: dict[str, NDArray], whole: bool) -> str:
@@ -181,7 +204,7 @@ def _different(case: Any, got: dict[str, NDArray], whole: bool) -> str:
         if have.shape != want.shape:
             return f"{info.name} has shape {have.shape}, expected {want.shape}"
         tolerance = next((t for name, t in SHORT.items() if want.dtype.name.startswith(name)), case.rtol)
-        exactly = want.dtype.kind in "iub" or want.dtype.name.startswith(("int", "uint"))
+        exactly = want.dtype.kind == "b" or _is_whole(want)
         plain = _plain(want).astype(np.float64)
         scale = max(1.0, float(np.nanmax(np.abs(np.where(np.isfinite(plain), plain, 0.0)))))
         relative = 0.0 if exactly else tolerance

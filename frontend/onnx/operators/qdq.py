@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ....graph import NDArray
+from ....graph import NDArray, Node
 from ..coding import INTEGERS, read_coding
 from ..registry import Call, Coded, Flow, Known, Scaled, Value, operator
 
@@ -22,7 +22,7 @@ def quantize_linear(call: Call) -> Value:
     call.attributes.ignore("saturate", why="it acts on types of 8-bit floats only, which are refused")
     call.attributes.expect("precision", 0, 1, hint="the division is done in float32")
     if isinstance(x, Flow):
-        shape = (call.batch.lengths[0], *x.node.shape)
+        shape = call.full(x.node.shape)[0]
         return read_coding(call, 1, 2, shape, axis=axis, block=block, dtype=dtype).encode(call, x.node)
     return Known.of(*(_encoded(call, call.real(v), axis, block, dtype) for v in x.variants))
 
@@ -59,14 +59,14 @@ def _encoded(call: Call, x: NDArray, axis: int, block: int, dtype: str | None) -
 
 
 @operator("DequantizeLinear", domains=DOMAINS)
-def dequantize_linear(call: Call) -> Value:
+def dequantize_linear(call: Call) -> Value | Node:
     """``scale * (q - zero)``: what was quantized by the same numbers is itself; constants keep their integers."""
     axis, block, _ = call.attributes.integer("axis", 1), call.attributes.integer("block_size", 0, low=0), None
     call.attributes.expect("output_dtype", 0, 1, hint="only float32")
     q = call.coded(0)
     if q is not None:
-        shape = (call.batch.lengths[0], *q.node.shape)
-        return Flow(read_coding(call, 1, 2, shape, axis=axis, block=block, dtype=q.dtype).decode(call, q))
+        shape = call.full(q.node.shape)[0]
+        return read_coding(call, 1, 2, shape, axis=axis, block=block, dtype=q.dtype).decode(call, q)
     x = call.value(0)
     if isinstance(x, Flow):
         raise call.refuse("it reads a tensor that no QuantizeLinear made", "quantize it, or make it an input of int8")

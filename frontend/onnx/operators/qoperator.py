@@ -10,12 +10,14 @@ from ....graph.ops import Constant, Dense, MatMul
 from ..coding import INTEGERS, numbers, read_coding
 from ..formats import in_units_of, one_scale_per_output
 from ..registry import Call, Coded, Scaled, operator
+from ..samples import per_sample
 from .linear import convolve
 
 ONE: NDArray = np.ones(())
 
 
 @operator("QLinearConv")
+@per_sample(0)
 def qlinear_conv(call: Call) -> Coded:
     """Convolve stored integers by constant ones, per tensor or per filter; the bias counts in units of the product."""
     x, w = coded_real(call, 0, 1, 2), weights_of(call, 3, 4, 5, axis=0)
@@ -26,7 +28,7 @@ def qlinear_conv(call: Call) -> Coded:
 def coded_real(call: Call, i: int, scale: int, zero: int) -> Node:
     """Give the real numbers of a computed tensor of integers."""
     q = _coded(call, i)
-    shape = (call.batch.lengths[0], *q.node.shape)
+    shape = call.full(q.node.shape)[0]
     coding = read_coding(call, scale, zero, shape, dtype=q.dtype)
     if coding.scale.size > 1:
         raise call.refuse("the input has several scales", "one scale and one zero point for the tensor")
@@ -45,10 +47,9 @@ def _coded(call: Call, i: int) -> Coded:
 
 def encoded(call: Call, x: Node, scale: int, zero: int, like: int) -> Coded:
     """Quantize a result; without a zero point it has the type of input ``like``."""
-    shape = (call.batch.lengths[0], *x.shape)
-    first = call.inputs[like]
+    shape = call.full(x.shape)[0]
     known = call.known(zero)
-    dtype = None if known is not None else first.dtype if isinstance(first, Coded) else None
+    dtype = call.type(like) if known is None and call.coded(like) is not None else None
     coding = read_coding(call, scale, zero, shape, dtype=dtype)
     if coding.scale.size > 1 or coding.zero.size > 1:
         raise call.refuse("the output has several scales", "one scale and one zero point for the tensor")
@@ -138,10 +139,11 @@ def accumulated(call: Call, node: Node) -> Coded:
     """Give an exact sum as int32. Raises UnsupportedError where int32 might wrap around."""
     if not node.type.is_integer or max(abs(int(v)) for end in node.type.interval for v in end.ravel()) >= 2**31:
         raise call.refuse("the sum may exceed int32, which would wrap around", "use fewer inputs, or smaller weights")
-    return Coded(node, "int32", Fraction(1), 0)
+    return Coded(node, "int32", Fraction(1), 0, call.lead)
 
 
 @operator("ConvInteger")
+@per_sample(0)
 def conv_integer(call: Call) -> Coded:
     """Convolve ``x - x_zero`` by ``w - w_zero`` in int32; the padding is the zero point."""
     x, w = numbers(call, _coded(call, 0), _zero(call, 2)), _stored(call, 1)
