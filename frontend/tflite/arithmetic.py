@@ -34,6 +34,12 @@ def quantize_multiplier(factor: float) -> tuple[int, int]:
     return (0, 0) if shift < -31 else (multiplier, shift)
 
 
+def real_multiplier(factor: float) -> tuple[int, int]:
+    """Give ``m, s`` with ``factor`` exactly ``m * 2^(s - 31)``."""
+    fraction, exponent = frexp(factor)
+    return int(fraction * 2.0**53), exponent + 31 - 53
+
+
 def clamp_range(call: Call, activation: str, info: Tensor) -> tuple[int, int]:
     """Give the least and greatest stored integer that a fused activation leaves of a quantized tensor.
 
@@ -70,7 +76,7 @@ def rescaled(
     scaling: Scaling = Scaling.DOUBLE,
 ) -> Node:
     """Bring centred integers to the format of ``info``, times the real ``factors`` (one, or one a channel)."""
-    pairs = [quantize_multiplier(f) for f in factors]
+    pairs = [(real_multiplier if scaling is Scaling.REAL else quantize_multiplier)(f) for f in factors]
     return multiplied(call, x, pairs, quantized_format(call, info), clamp or info.bounds, scaling)
 
 
@@ -85,7 +91,7 @@ def multiplied(
     """Apply multipliers and shifts; one pair serves all channels where all are equal."""
     if len(set(pairs)) == 1:
         pairs = pairs[:1]
-    if any(s > 30 for _, s in pairs):
+    if any(s > 30 for _, s in pairs) and scaling is not Scaling.REAL:
         raise call.refuse("a factor between scales is beyond 2^30", "the file's scales are damaged")
     multipliers, shifts = zip(*pairs, strict=True)
     return call.node(MultiplyShift(format, multipliers, shifts, *clamp, scaling), x)

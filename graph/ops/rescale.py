@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
+from math import ceil
 
 import numpy as np
 
@@ -12,7 +14,6 @@ from ..node import Op, infer
 from ..tensor import Tensor, grids
 
 INT32 = 1 << 31
-REDUCED_LIMIT = 1 << 47
 
 
 class Scaling(StrEnum):
@@ -21,18 +22,24 @@ class Scaling(StrEnum):
     DOUBLE = "double"
     """x of 32 bits, rounded twice: ``x * 2^max(shift, 0) * multiplier / 2^31`` to nearest, halves up, then that divided
     by ``2^max(-shift, 0)``, halves away from zero (as gemmlowp does it)."""
-    SINGLE = "single"
-    """x of 32 bits, rounded once, halves up: ``(x * multiplier + 2^(30 - shift)) >> (31 - shift)``."""
     REDUCED = "reduced"
     """x of 48 bits, rounded once, halves up, by the upper 16 bits r of the multiplier (themselves rounded, at most
     32767): ``(x * r + 2^(14 - shift)) >> (15 - shift)``."""
+    REAL = "real"
+    """x of 53 bits, times the float64 number ``multiplier * 2^(shift - 31)``, in float64, to nearest, halves away from
+    zero."""
+
+
+LIMITS = {Scaling.DOUBLE: INT32, Scaling.REDUCED: 1 << 47, Scaling.REAL: 1 << 53}
+"""What the operand lies below."""
 
 
 @dataclass(frozen=True)
 class MultiplyShift(Op):
     """Bring centred integers to ``format``: multiply, shift, round as ``scaling`` says, add the zero point, clamp.
 
-    ``multiplier`` (0 to 2^31 - 1) and ``shift`` (-31 to 30) are one number or one a channel (the last axis).
+    ``multiplier`` (0 to 2^31 - 1; of REAL, to 2^53 - 1) and ``shift`` (-31 to 30; of REAL, -600 to 200) are one number
+    or one a channel (the last axis).
     ``low`` and ``high`` are the least and the greatest stored integer of the result. Raises RangeError where an
     intermediate value could leave the bits that the definition has: it would wrap.
     """
@@ -61,8 +68,9 @@ def _check(op: MultiplyShift, x: Tensor) -> None:
         raise ShapeError(f"{len(op.multiplier)} multipliers and {len(op.shift)} shifts for {channels} channels")
     if grids(op.format):
         raise ShapeError("the result of a change of scale by multiplier and shift has one scale")
-    if not all(0 <= m < INT32 for m in op.multiplier) or not all(-31 <= s <= 30 for s in op.shift):
-        raise OptionError("a multiplier is not of 0 to 2^31 - 1, or a shift not of -31 to 30")
+    most, least, greatest = (1 << 53, -600, 200) if op.scaling is Scaling.REAL else (INT32, -31, 30)
+    if not all(0 <= m < most for m in op.multiplier) or not all(least <= s <= greatest for s in op.shift):
+        raise OptionError(f"a multiplier is not below {most}, or a shift not of {least} to {greatest}")
     least, greatest = (int(b) for b in op.format.bounds)
     if not least <= op.low <= op.high <= greatest:
         raise OptionError(f"{op.low} to {op.high} is no range of {op.format}")
@@ -70,13 +78,8 @@ def _check(op: MultiplyShift, x: Tensor) -> None:
 
 def multiply_shift(x: Ints, op: MultiplyShift) -> Ints:
     """Centred integers [..., channels] -> stored integers of ``op.format``. Raises RangeError for what would wrap."""
-    _inside(x, REDUCED_LIMIT if op.scaling is Scaling.REDUCED else INT32, "before")
-    if op.scaling is Scaling.DOUBLE:
-        _inside(np.asarray(x << np.maximum(_row(op.shift), 0)), INT32, "after its shift to the left")
-    factor, right, down = factors_and_shifts(op)
-    scaled = np.asarray((x * factor + (np.int64(1) << (right - 1))) >> right)
-    half = (np.int64(1) << down) >> 1
-    scaled = np.where(down > 0, (scaled + half - (scaled < 0)) >> down, scaled)
+    _inside(x, LIMITS[op.scaling], "before")
+    scaled = _really(x, op) if op.scaling is Scaling.REAL else _scaled(x, op)
     _inside(scaled, INT32, "after")
     zero = op.format.zero
     assert isinstance(zero, int)
@@ -86,19 +89,69 @@ def multiply_shift(x: Ints, op: MultiplyShift) -> Ints:
     return clamped
 
 
+def _scaled(x: Ints, op: MultiplyShift) -> Ints:
+    if op.scaling is Scaling.DOUBLE:
+        _inside(np.asarray(x << np.maximum(_row(op.shift), 0)), INT32, "after its shift to the left")
+    factor, right, down = factors_and_shifts(op)
+    once = np.asarray((x * factor + (np.int64(1) << (right - 1))) >> right)
+    half = (np.int64(1) << down) >> 1
+    return np.where(down > 0, (once + half - (once < 0)) >> down, once)
+
+
 def factors_and_shifts(op: MultiplyShift) -> tuple[Ints, Ints, Ints]:
     """Give f, r, d, each [] or [channels], of ``y = (x * f + 2^(r - 1)) >> r`` and, where d is above 0, the result
-    ``(y + 2^(d - 1) - (y < 0)) >> d``. Raises RangeError where r would be no shift.
+    ``(y + 2^(d - 1) - (y < 0)) >> d``: what DOUBLE and REDUCED are. Raises RangeError where r would be no shift.
     """
     multiplier, shift = _row(op.multiplier), _row(op.shift)
-    none = np.zeros_like(shift)
-    if op.scaling is Scaling.SINGLE:
-        return multiplier, 31 - shift, none
     if op.scaling is Scaling.DOUBLE:
         return multiplier, 31 - np.maximum(shift, 0), np.maximum(-shift, 0)
+    assert op.scaling is Scaling.REDUCED
     if (shift > 14).any():
         raise RangeError(f"a shift of {int(shift.max())} to the left of a reduced multiplier", hint="at most 14")
-    return np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF), 15 - shift, none
+    reduced = np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF)
+    return reduced, 15 - shift, np.zeros_like(shift)
+
+
+def _really(x: Ints, op: MultiplyShift) -> Ints:
+    """Values beyond 2^40 stay there: they saturate, and do not overflow on the way."""
+    product = x.astype(np.float64) * np.ldexp(_row(op.multiplier).astype(np.float64), _row(op.shift) - 31)
+    whole = np.trunc(product)
+    away = whole + np.where(np.abs(product - whole) >= 0.5, np.sign(product), 0.0)
+    _inside(np.asarray(np.clip(away, -(2.0**40), 2.0**40).astype(np.int64)), INT32, "after")
+    return np.asarray(away.astype(np.int64))
+
+
+def integer_factor(factor: float, reach: int, most: int) -> tuple[int, int]:
+    """Give the least ``m, d`` for which ``(x * m + 2^(d - 1) - (x < 0)) >> d`` is what REAL makes of ``x * factor``.
+
+    It holds for every x of -reach to reach whose result is at most ``most`` either way; of all others the result is
+    beyond ``most`` too. Each step from k - 1 to k bounds m / 2^d: the first x with k from below, the last without it
+    from above. Raises RangeError where no number lies between the bounds.
+    """
+    lower, upper = Fraction(0), Fraction(2 * most + 1)
+    for k in range(1, most + 1):
+        first = _first(factor, k)
+        if first > reach:
+            upper = min(upper, Fraction(2 * k - 1, 2 * max(reach, 1)))
+            break
+        lower = max(lower, Fraction(2 * k - 1, 2 * first))
+        if first > 1:
+            upper = min(upper, Fraction(2 * k - 1, 2 * (first - 1)))
+    for d in range(1, 128):
+        m = ceil(lower * 2**d)
+        if m < upper * 2**d:
+            return m, d
+    raise RangeError(f"no integer multiplies as the float64 number {factor} does")
+
+
+def _first(factor: float, k: int) -> int:
+    """The least x whose product, rounded in float64, is at least k - 1/2."""
+    if factor == 0 or (k - 0.5) / factor >= 2.0**60:
+        return 1 << 60
+    x = max(int((k - 0.5) / factor) - 2, 0)
+    while x * factor < k - 0.5:
+        x += 1
+    return x
 
 
 def _row(values: tuple[int, ...]) -> Ints:
@@ -112,4 +165,4 @@ def _inside(x: Ints, limit: int, when: str) -> None:
         raise RangeError(what, hint="the source would wrap around there; choose scales that are nearer to each other")
 
 
-__all__ = ["MultiplyShift", "Scaling", "factors_and_shifts", "multiply_shift"]
+__all__ = ["MultiplyShift", "Scaling", "factors_and_shifts", "integer_factor", "multiply_shift"]

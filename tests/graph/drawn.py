@@ -261,13 +261,15 @@ class Draw:
         return Node(Lookup(low), (x, self.constant((high - low + 1,), self.flat_format())))
 
     def rescale(self, x: Node) -> Node:
-        """Multiplier and shift, for all channels or each; where the result could leave 32 bits the draw is dropped."""
+        """Multiplier and shift, for all channels or each."""
         format = Affine(self.upto(2, 9), bool(self.upto(0, 1)), self.pick(SCALES), self.upto(-3, 3))
         count = x.shape[-1] if x.shape and self.upto(0, 1) else 1
-        multiplier = tuple(self.pick((0, 1, 2**30, 2**31 - 1, self.upto(0, 2**31 - 1))) for _ in range(count))
-        shift = tuple(self.upto(*self.pick(((-31, 0), (-8, 4)))) for _ in range(count))
+        scaling = self.pick(list(Scaling))
+        top, down = (2**53, -22) if scaling is Scaling.REAL else (2**31, 0)
+        multiplier = tuple(self.pick((0, 1, top // 2, top - 1, self.upto(0, top - 1))) for _ in range(count))
+        shift = tuple(self.upto(*self.pick(((-31, 0), (-8, 4)))) + down for _ in range(count))
         low, high = sorted(self.upto(*(int(b) for b in format.bounds)) for _ in range(2))
-        return Node(MultiplyShift(format, multiplier, shift, low, high, self.pick(list(Scaling))), (x,))
+        return Node(MultiplyShift(format, multiplier, shift, low, high, scaling), (x,))
 
     def threshold(self, x: Node) -> Node:
         format = self.flat_format()

@@ -93,24 +93,31 @@ def twice_rounded(op: MultiplyShift, channel: int, units: Fraction) -> int:
     """The product's upper half, halves up, and that divided by a power of two, halves away from zero."""
     shift = op.shift[channel]
     high = floor(units * 2 ** max(shift, 0) * op.multiplier[channel] / Fraction(2**31) + Fraction(1, 2))
-    stored = oracle.round_to_integer(Fraction(high, 2 ** max(-shift, 0)), Rounding.RND_INF) + op.format.zero
-    return min(max(stored, op.low), op.high)
+    return oracle.round_to_integer(Fraction(high, 2 ** max(-shift, 0)), Rounding.RND_INF)
+
+
+def reduced(op: MultiplyShift, channel: int, units: Fraction) -> int:
+    """By the upper 16 bits of the multiplier, halves up."""
+    multiplier = min((op.multiplier[channel] + 2**15) // 2**16, 2**15 - 1)
+    return floor(units * multiplier * Fraction(2) ** (op.shift[channel] - 15) + Fraction(1, 2))
+
+
+def really(op: MultiplyShift, channel: int, units: Fraction) -> int:
+    """The product in Python's floats, halves away from zero."""
+    product = float(units) * (op.multiplier[channel] * 2.0 ** (op.shift[channel] - 31))
+    return oracle.round_to_integer(Fraction(product), Rounding.RND_INF)
+
+
+SCALINGS = {Scaling.DOUBLE: twice_rounded, Scaling.REDUCED: reduced, Scaling.REAL: really}
 
 
 def rescaled(op: MultiplyShift, format: Fixed | Affine, x: Cells) -> Cells:
-    """To nearest, halves up, of the whole multiplier or of its upper 16 bits."""
+    """Multiply and round in the way that the operation says."""
     out = np.empty(x.shape, object)
     for index in np.ndindex(*x.shape):
         channel = index[-1] if index and len(op.multiplier) > 1 else 0
-        multiplier, bits = op.multiplier[channel], 31
-        if op.scaling is Scaling.REDUCED:
-            multiplier, bits = min((multiplier + 2**15) // 2**16, 2**15 - 1), 15
         units = x[index] / Fraction(oracle.at(format.scale, index, x.shape))
-        if op.scaling is Scaling.DOUBLE:
-            out[index] = oracle.value(twice_rounded(op, channel, units), op.format, index, x.shape)
-            continue
-        stored = floor(units * multiplier * Fraction(2) ** (op.shift[channel] - bits) + Fraction(1, 2)) + op.format.zero
-        stored = min(max(stored, op.low), op.high)
+        stored = min(max(SCALINGS[op.scaling](op, channel, units) + op.format.zero, op.low), op.high)
         out[index] = oracle.value(stored, op.format, index, x.shape)
     return out
 

@@ -6,7 +6,7 @@
 
 namespace gw {
 
-// ---- multiply_shift: ((x - zero point) * multiplier + half) >> right, rounded again where down is above 0, halves
+// ---- multiply_shift: ((x - zero point) * multiplier + half) >> right where right is above 0, rounded again where down is, halves
 // away from zero, then the result's zero point, then a clamp
 //
 // C: x_zero, zero, low, high, product_width (of the product, the half and the sum), multiplier_width; multiplier, right
@@ -16,9 +16,10 @@ template <class C, class y_T, class x_T, class M, class R, class D>
 y_T multiplied(const x_T &x, const M &multiplier, const R &right, const D &down) {
     #pragma HLS INLINE
     typedef ap_int<C::product_width> wide_t;
-    const wide_t half = wide_t(1) << (int(right) - 1);
-    const wide_t product = centred(x, C::x_zero) * ap_int<C::multiplier_width>(multiplier);
-    wide_t once = wide_t(product + half) >> int(right);
+    wide_t once = centred(x, C::x_zero) * ap_int<C::multiplier_width>(multiplier);
+    if (int(right) > 0) {
+        once = wide_t(once + (wide_t(1) << (int(right) - 1))) >> int(right);
+    }
     if (int(down) > 0) {
         once = wide_t(once + (wide_t(1) << (int(down) - 1)) - wide_t(once < 0)) >> int(down);
     }

@@ -9,7 +9,7 @@ from ..registry import Call, operator
 from .shapes import copied
 
 
-@operator("CONCATENATION", versions=4)
+@operator("CONCATENATION", versions=5)
 def concatenation(call: Call) -> Node:
     """Along one axis; uint8 parts of other scales are rescaled in float32, as the kernel does it."""
     if call.activation() != "NONE":
@@ -61,7 +61,7 @@ def _rescaled(call: Call, i: int, part: Node) -> Node:
     return call.node(Lookup(0), part, call.stored(np.array(table), format, f"table {i}"))
 
 
-@operator("TRANSPOSE", versions=6)
+@operator("TRANSPOSE", versions=7)
 def transpose(call: Call) -> Node:
     """Axis i of the result is axis ``permutation[i]`` of the input."""
     info, order = call.info(0), call.integers(1)

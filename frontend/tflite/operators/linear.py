@@ -31,7 +31,7 @@ def conv_2d(call: Call) -> Node:
     return weighted(call, x, (1, 2, 3, 0), 0, lambda u, *v: call.node(op, u, *v))
 
 
-@operator("DEPTHWISE_CONV_2D", versions=7)
+@operator("DEPTHWISE_CONV_2D", versions=6)
 def depthwise_conv_2d(call: Call) -> Node:
     """Filters [1, height, width, channels * multiplier]: channel c is read by filters c * multiplier and on."""
     x, weights = call.flow(0), call.array(1)
@@ -107,8 +107,17 @@ def weighted(call: Call, x: Node, order: Axes, channel: int, product: Callable[.
         raise call.refuse(f"no exact product: {getattr(y.type.format, 'note', '')}", "use fewer bits")
     factors = [info.scale * s / scale_of(call, result) for s in filters.scales]
     clamp = clamp_range(call, activation, result)
-    narrow = Scaling.SINGLE if call.op == "FULLY_CONNECTED" else Scaling.DOUBLE
-    return rescaled(call, y, factors, result, clamp, Scaling.REDUCED if wide else narrow)
+    return rescaled(call, y, factors, result, clamp, _scaling(call, y, wide))
+
+
+def _scaling(call: Call, y: Node, wide: bool) -> Scaling:
+    """Fully connected layers multiply in float64, convolutions by an integer; accumulators must not wrap."""
+    low, high = (int(pick(v)) for pick, v in zip((np.min, np.max), y.type.interval, strict=True))
+    if not wide and not -(2**31) <= low <= high < 2**31:
+        raise call.refuse(f"sums of {low} to {high} could wrap in 32 bits", "use fewer inputs to a sum, or int16")
+    if call.op == "FULLY_CONNECTED":
+        return Scaling.REAL
+    return Scaling.REDUCED if wide else Scaling.DOUBLE
 
 
 def _in_floats(call: Call, x: Node, order: Axes, product: Callable[..., Node], activation: str) -> Node:
@@ -148,8 +157,12 @@ def _bias(call: Call, weights: Node, bias_type: int) -> tuple[list[Node], bool]:
     given = call.info(2).type if call.has(2) else None
     if given is not None and (given not in ("INT32", "INT64") or (given == "INT64" and kind != "INT16")):
         raise call.refuse(f"a bias of {given} for activations of {kind}")
+    if given == "INT32" and kind == "INT16" and said is None:
+        raise call.refuse("an INT32 bias that quantized_bias_type does not name", "the kernel reads it as INT64")
     if said and given and said != given:
         raise call.misfit(f"the bias is {given}, quantized_bias_type says {said}")
+    if kind == "INT16" and "INT4" in (call.info(1).type,) and call.op == "DEPTHWISE_CONV_2D":
+        raise call.refuse("int4 weights of an int16 depthwise convolution", "the kernel reads them as int8")
     wide = kind == "INT16" and (given or said or "INT64") == "INT64"
     if given is None:
         return [], wide

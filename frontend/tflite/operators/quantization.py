@@ -26,7 +26,7 @@ def quantize(call: Call) -> Node:
     return rescaled(call, x, [scale_of(call, info) / scale_of(call, result)], result)
 
 
-@operator("DEQUANTIZE", versions=6)
+@operator("DEQUANTIZE", versions=7)
 def dequantize(call: Call) -> Node:
     """Integers to float32; constants of float16 too."""
     x, info = call.operand(0), call.info(0)
