@@ -142,7 +142,7 @@ def split(call: Call) -> list[Result]:
     """Equal parts along the axis of input 0."""
     count = call.attributes.integer("num_splits", low=1)
     shape = call.info(1).shape
-    axis = call.axis(_one(call, 0), len(shape))
+    axis = call.axis(one_number(call, 0), len(shape))
     if shape[axis] % count or len(call.results) != count:
         raise call.misfit(f"{count} parts of an axis of {shape[axis]}, {len(call.results)} outputs")
     return _parts(call, 1, axis, [shape[axis] // count] * count)
@@ -153,7 +153,7 @@ def split_v(call: Call) -> list[Result]:
     """Parts of given lengths, of which one may be -1, along the axis of input 2."""
     count = call.attributes.integer("num_splits", low=1)
     shape, sizes = call.info(0).shape, list(call.integers(1))
-    axis = call.axis(_one(call, 2), len(shape))
+    axis = call.axis(one_number(call, 2), len(shape))
     if len(sizes) != count or len(call.results) != count or sizes.count(-1) > 1:
         raise call.misfit(f"parts of {sizes}, {len(call.results)} outputs, num_splits {count}")
     left = shape[axis] - sum(s for s in sizes if s != -1)
@@ -172,7 +172,7 @@ def _parts(call: Call, i: int, axis: int, sizes: list[int]) -> list[Result]:
     ]
 
 
-def _one(call: Call, i: int) -> int:
+def one_number(call: Call, i: int) -> int:
     """Read a constant input of one whole number."""
     values = call.integers(i)
     if len(values) != 1:
@@ -276,7 +276,7 @@ def squeeze(call: Call) -> Node:
 @operator("EXPAND_DIMS", versions=1)
 def expand_dims(call: Call) -> Node:
     """A new axis of length 1."""
-    call.axis(_one(call, 1), len(call.info(0).shape) + 1)
+    call.axis(one_number(call, 1), len(call.info(0).shape) + 1)
     return _same_elements(call)
 
 
