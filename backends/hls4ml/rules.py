@@ -119,10 +119,14 @@ def _conv2d(request: Request, x: Wire, found: Linear, op: Conv) -> Layer:
 
 @native(Relu)
 def _(request: Request) -> tuple[Layer, ...] | None:
-    """``x > 0 ? x : 0`` assigned to the result's type; x must be carried with 0 as its zero."""
+    """``x > 0 ? x : 0`` assigned to the result's type; x must be carried with 0 as its zero, and in the result's units:
+    a scale that is a power of two makes fixed point of plain integers.
+    """
     (x,) = request.inputs
     format = request.node.inputs[0].type.format
-    if (isinstance(format, Affine) and format.zero_point != 0) or not _can_round(x.type, request.result.type):
+    if isinstance(format, Affine) and (format.zero_point != 0 or isinstance(request.node.type.format, Fixed)):
+        return None
+    if not _can_round(x.type, request.result.type):
         return None
     return (Layer("Activation", (x,), (request.result,), {"activation": "relu", "n_in": int(np.prod(x.shape))}),)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .boards import Board, boards
+    from .comparison import Difference, diff
     from .frontend import load
     from .graph import (
         Affine,
@@ -37,13 +38,14 @@ if TYPE_CHECKING:
     from .project import open_module as open
 
 __all__ = [
-    "Affine", "Board", "FileError", "Fixed", "Float", "GatewrightError", "Graph", "ManyErrors", "Module", "OptionError",
-    "Overflow", "Project", "RangeError", "Rounding", "ShapeError", "UnsupportedError", "boards", "compile", "evaluate",
-    "load", "lower", "open",
+    "Affine", "Board", "Difference", "FileError", "Fixed", "Float", "GatewrightError", "Graph", "ManyErrors",
+    "Module", "OptionError", "Overflow", "Project", "RangeError", "Rounding", "ShapeError", "UnsupportedError",
+    "boards", "compile", "diff", "evaluate", "load", "lower", "open",
 ]  # fmt: skip
 
 _HOME = {
     "boards": ("Board",),
+    "comparison": ("Difference", "diff"),
     "frontend": ("load",),
     "lowering": ("lower",),
     "project": ("Module", "Project", "compile", "open"),

@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from . import wording
 from .graph.errors import FileError, GatewrightError, ManyErrors
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
@@ -121,7 +122,7 @@ def check(
             "notes": found.notes,
         }
         notes = [f"note: {note}" for note in found.notes]
-        _print(document, as_json, lambda: _lines([*map(str, found.problems), *notes, _verdict(count, board)]))
+        _print(document, as_json, lambda: _lines([*map(str, found.problems), *notes, wording.verdict(count, board)]))
         if count:
             raise typer.Exit(1)
 
@@ -166,7 +167,7 @@ def compile_(
             vectors=vectors, verify=verify, progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
-        _print(project.manifest, as_json, lambda: _lines(_summary(project.manifest, out)))
+        _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))
         if project.manifest["verification"]["status"] == "failed":
             raise typer.Exit(1)
 
@@ -190,7 +191,7 @@ def simulate(
         from .project import simulate_directory
 
         document = simulate_directory(directory, inputs, outputs, engine, progress, force=force)
-        _print(document, as_json, lambda: _lines(_run(document)))
+        _print(document, as_json, lambda: _lines(wording.run(document)))
 
 
 @app.command(epilog="Example: gatewright report build/digits")
@@ -213,6 +214,28 @@ def report(
         _print(manifest, as_json, people)
 
 
+@app.command(epilog="Example: gatewright diff model.keras build/model --inputs samples.npy")
+def diff(
+    a: Annotated[str, typer.Argument(help="The reference: a model, a graph (.gw) or an output directory.")],
+    b: Annotated[str, typer.Argument(help="What is compared with it.")],
+    inputs: Annotated[Path | None, typer.Option(help="Samples for A (.npy, .npz); random ones if not given.")] = None,
+    bisect: Annotated[Path | None, typer.Option(help="Write a script that shows the first difference (.py).")] = None,
+    engine: Annotated[str, typer.Option(help="artefact: run the C simulation of output directories, too.")] = "graph",
+    samples: Annotated[int, typer.Option(help="How many samples.")] = 32,
+    seed: Annotated[int, typer.Option(help="Of random samples.")] = 0,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Compare two models tensor by tensor: the first that differs beyond quantization, and the worst. Status 1 then."""
+    with _errors(as_json, debug):
+        from .comparison import diff_files
+
+        found, document, people = diff_files(a, b, inputs, bisect, engine, samples, seed)
+        _print(document, as_json, people)
+        if found:
+            raise typer.Exit(1)
+
+
 @app.command(epilog="Example: gatewright boards pynq-z2")
 def boards(
     name: Annotated[str | None, typer.Argument(help="A board, to see all that is known of it.")] = None,
@@ -226,7 +249,7 @@ def boards(
 
         if name is not None:
             board = load(name).as_dict()
-            _print(board, as_json, lambda: _lines(_tree(board)))
+            _print(board, as_json, lambda: _lines(wording.tree(board)))
             return
         found = every()
 
@@ -245,7 +268,7 @@ def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
         from .doctor import examine
 
         found = examine()
-        _print(found, as_json, lambda: _lines(_diagnosis(found)))
+        _print(found, as_json, lambda: _lines(wording.diagnosis(found)))
         if not found["ready"]:
             raise typer.Exit(1)
 
@@ -324,62 +347,6 @@ def _print(document: Any, as_json: bool, people: Callable[[], None]) -> None:
 def _lines(lines: list[str]) -> None:
     for line in lines:
         typer.echo(line)
-
-
-def _verdict(count: int, board: str) -> str:
-    return f"nothing stands in the way of {board}" if not count else f"{count} problem{'s' if count > 1 else ''}"
-
-
-def _summary(manifest: Mapping[str, Any], out: Path) -> list[str]:
-    check = manifest["verification"]
-    proof = {
-        "exact": f"exact: {check['engine']} equals the graph on all {check['vectors']} vectors",
-        "failed": f"FAILED: {check['mismatches']} values differ, first {check['first_mismatch']}",
-        "skipped": f"not verified: {check.get('reason', '')}",
-    }[check["status"]]
-    inserted = sum(1 for e in (*manifest["inputs"], *manifest["layers"]) if e["inserted"])
-    own = sum(1 for e in manifest["layers"] if e["op"] == "quantize" and not e["inserted"])
-    return [
-        f"{manifest['created_from']['model']} for {manifest['board']} ({manifest['target']}): "
-        f"{manifest['macs']:,} MACs, {manifest['parameters']:,} parameters",
-        f"quantizers: {own} of the model's own, {inserted} inserted",
-        *(f"note: {note}" for note in manifest["notes"]),
-        proof,
-        f"written to {out} (gatewright report {out})",
-    ]
-
-
-def _run(document: Mapping[str, Any]) -> list[str]:
-    lines = [f"{document['samples']:,} samples ({document['inputs']}) through the {document['engine']}"]
-    for name, entry in document["outputs"].items():
-        low, high = document["ranges"][name]
-        lines.append(f"  {name}: {'x'.join(map(str, entry))}, values {low:.6g} .. {high:.6g}")
-    return [*lines, f"written to {document['file']}"] if document["file"] else lines
-
-
-def _tree(value: Any, indent: int = 0) -> list[str]:
-    """Nested data as indented lines; a figure on one line with its source."""
-    pad = "  " * indent
-    lines: list[str] = []
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, entry in items:
-        if isinstance(entry, dict) and "value" in entry:
-            doubt = "" if entry.get("verified", True) else " (not verified)"
-            lines.append(f"{pad}{key}: {entry['value']}{doubt}   [{entry.get('source', '')}]")
-        elif isinstance(entry, (dict, list)):
-            lines += [f"{pad}{key}:", *_tree(entry, indent + 1)]
-        else:
-            lines.append(f"{pad}{key}: {entry}")
-    return lines
-
-
-def _diagnosis(found: Mapping[str, Any]) -> list[str]:
-    lines = [f"Python {found['python']} on {found['platform']}"]
-    for entry in (*found["packages"], *found["extras"]):
-        state = entry["version"] or f"missing: {entry['install']}"
-        lines.append(f"  {entry['name']:<12} {state:<34} {entry['enables']}")
-    lines += [f"  {t['name']:<12} {t['path'] or 'not found':<34} {t['enables']}" for t in found["tools"]]
-    return [*lines, "ready to compile and verify" if found["ready"] else "not ready: a compiler or hls4ml is missing"]
 
 
 def main() -> None:

@@ -71,7 +71,7 @@ def pad(node: Node) -> Kernel:
 def _padding(node: Node, op: Pad, x: Tensor) -> Config:
     """Give the padding's stored integer, and what brings the operand into the result's unit."""
     value, zero = pad_value(x, op.value) or 0, zero_of(node, x)
-    if not grids(x.format):
+    if not grids(x.format) or node.type.format == x.format:  # nothing is padded: the type stays
         return {"value": value + zero, "x_zero": 0}
     return {"value": value, "x_zero": zero}  # the elements' scales stay, their zero points go
 

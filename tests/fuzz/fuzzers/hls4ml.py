@@ -60,10 +60,13 @@ class HlsFuzzer(Fuzzer):
                 outcomes.append(Refused(reason_of(error)))
         if not graphs:
             return outcomes
-        with _cache():
-            library = compile_projects([p.files for p in projects])
-            for i, (graph, project) in enumerate(zip(graphs, projects, strict=True)):
-                _compare(graph, Simulation(graph, project, library=library, index=i), recipe["seed"])
+        try:
+            with _cache():
+                library = compile_projects([p.files for p in projects])
+                for i, (graph, project) in enumerate(zip(graphs, projects, strict=True)):
+                    _compare(graph, Simulation(graph, project, library=library, index=i), recipe["seed"])
+        except GatewrightError as error:
+            raise RuntimeError(f"what was emitted does not compile or run: {error}") from error
         return outcomes + [Right()] * len(graphs)
 
     def smaller(self, recipe: Recipe) -> Iterator[Recipe]:

@@ -1,0 +1,65 @@
+"""What the command line says in plain lines."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def verdict(count: int, board: str) -> str:
+    """Sum a check up."""
+    return f"nothing stands in the way of {board}" if not count else f"{count} problem{'s' if count > 1 else ''}"
+
+
+def summary(manifest: Mapping[str, Any], out: Path) -> list[str]:
+    """Sum a compilation up."""
+    check = manifest["verification"]
+    proof = {
+        "exact": f"exact: {check['engine']} equals the graph on all {check['vectors']} vectors",
+        "failed": f"FAILED: {check['mismatches']} values differ, first {check['first_mismatch']}",
+        "skipped": f"not verified: {check.get('reason', '')}",
+    }[check["status"]]
+    inserted = sum(1 for e in (*manifest["inputs"], *manifest["layers"]) if e["inserted"])
+    own = sum(1 for e in manifest["layers"] if e["op"] == "quantize" and not e["inserted"])
+    return [
+        f"{manifest['created_from']['model']} for {manifest['board']} ({manifest['target']}): "
+        f"{manifest['macs']:,} MACs, {manifest['parameters']:,} parameters",
+        f"quantizers: {own} of the model's own, {inserted} inserted",
+        *(f"note: {note}" for note in manifest["notes"]),
+        proof,
+        f"written to {out} (gatewright report {out})",
+    ]
+
+
+def run(document: Mapping[str, Any]) -> list[str]:
+    """Sum a simulation up."""
+    lines = [f"{document['samples']:,} samples ({document['inputs']}) through the {document['engine']}"]
+    for name, entry in document["outputs"].items():
+        low, high = document["ranges"][name]
+        lines.append(f"  {name}: {'x'.join(map(str, entry))}, values {low:.6g} .. {high:.6g}")
+    return [*lines, f"written to {document['file']}"] if document["file"] else lines
+
+
+def tree(value: Any, indent: int = 0) -> list[str]:
+    """Nested data as indented lines; a figure on one line with its source."""
+    pad = "  " * indent
+    lines: list[str] = []
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, entry in items:
+        if isinstance(entry, dict) and "value" in entry:
+            doubt = "" if entry.get("verified", True) else " (not verified)"
+            lines.append(f"{pad}{key}: {entry['value']}{doubt}   [{entry.get('source', '')}]")
+        elif isinstance(entry, (dict, list)):
+            lines += [f"{pad}{key}:", *tree(entry, indent + 1)]
+        else:
+            lines.append(f"{pad}{key}: {entry}")
+    return lines
+
+
+def diagnosis(found: Mapping[str, Any]) -> list[str]:
+    """Tell what a look at the machine found."""
+    lines = [f"Python {found['python']} on {found['platform']}"]
+    for entry in (*found["packages"], *found["extras"]):
+        state = entry["version"] or f"missing: {entry['install']}"
+        lines.append(f"  {entry['name']:<12} {state:<34} {entry['enables']}")
+    lines += [f"  {t['name']:<12} {t['path'] or 'not found':<34} {t['enables']}" for t in found["tools"]]
+    return [*lines, "ready to compile and verify" if found["ready"] else "not ready: a compiler or hls4ml is missing"]
