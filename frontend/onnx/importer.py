@@ -60,7 +60,7 @@ def import_model(model: Any, *, source: str, folder: Path | None, name: str) -> 
         try:
             return settle_layout(_Walk(model.graph, source, folder, opset, whole=True).run(name))
         except GatewrightError as other:
-            raise min(error, other, key=_count) from None
+            raise min(other, error, key=_count) from None
 
 
 def _count(error: GatewrightError) -> int:

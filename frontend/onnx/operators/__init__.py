@@ -5,6 +5,7 @@ from . import (
     casts,
     constants,
     contrib,
+    indexing,
     linear,
     logic,
     moves,
@@ -20,6 +21,7 @@ from . import (
     refused,
     resize,
     slicing,
+    sorting,
 )
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "casts",
     "constants",
     "contrib",
+    "indexing",
     "linear",
     "logic",
     "moves",
@@ -42,4 +45,5 @@ __all__ = [
     "refused",
     "resize",
     "slicing",
+    "sorting",
 ]

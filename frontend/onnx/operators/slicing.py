@@ -4,7 +4,7 @@ import numpy as np
 
 from ....graph import Node
 from ....graph.ops import Gather, Reshape, Slice
-from ..registry import Call, operator
+from ..registry import Call, Flow, operator
 
 
 @operator("Slice")
@@ -86,7 +86,11 @@ def _lengths(call: Call, length: int) -> tuple[int, ...]:
 
 @operator("Gather")
 def gather(call: Call) -> Node:
-    """Pick constant indices along an axis of a sample; their shape replaces the axis."""
+    """Pick indices along an axis of a sample; their shape replaces the axis."""
+    from .indexing import gather_computed
+
+    if isinstance(call.value(1), Flow):
+        return gather_computed(call)
     x, indices = call.flow(0), call.known(1)
     if indices is None or indices.dtype.kind not in "iu":
         raise call.misfit("indices have to be whole numbers")
