@@ -13,6 +13,7 @@ from . import operators  # noqa: F401 - fills the table
 from .codes import READERS, coded_input, move_codes, moves_codes
 from .coding import stored_as
 from .fold import NEVER, fold
+from .moved import run_moved, takes_moved
 from .reader import DAMAGED, opset_of
 from .registry import (
     DOMAINS,
@@ -25,9 +26,9 @@ from .registry import (
     Batch,
     Call,
     Coded,
-    Flipped,
     Flow,
     Known,
+    Moved,
     Value,
     listed,
     located,
@@ -92,6 +93,7 @@ class _Walk:
         self._stored()
         infos = [i for i in self.proto.input if i.name not in self.values]
         self.quantized = any(node.op_type in READERS or node.domain not in OWN for node in self.proto.node)
+        self.read = _read_names(self.proto)
         self.batch = NO_BATCH if self.whole else _batch(infos, self.source)
         inputs = tuple(self._input(info) for info in infos)
         for node in self.proto.node:
@@ -183,6 +185,7 @@ class _Walk:
             len(proto.output),
             self.batch,
             self.notes,
+            tuple(name in self.read for name in proto.output),
         )
         own = proto.domain in OWN
         folds = own and proto.input and proto.op_type not in NEVER
@@ -192,10 +195,12 @@ class _Walk:
         if build is None:
             hint = REFUSED.get(proto.op_type, "use operators of the list in docs/onnx.md")
             raise UnsupportedError(f"the operator {proto.op_type} is not supported", where=place, hint=hint)
-        if moves_codes(call, proto.op_type):
+        types = result_types(proto, self.opset, [call.type(i) or None for i in range(len(inputs))]) if own else []
+        if takes_moved(call):
+            results = self._typed(run_moved(call, build), types, call)
+        elif moves_codes(call, proto.op_type):
             results = move_codes(call, build)
         else:
-            types = result_types(proto, self.opset, [call.type(i) or None for i in range(len(inputs))]) if own else []
             results = self._typed(listed(build(call)), types, call)
         call.done()
         return results
@@ -238,7 +243,7 @@ class _Walk:
             raise UnsupportedError(
                 f"is not computed: {value.why}", where=place, hint="take it out of the model's outputs"
             )
-        if isinstance(value, Flipped):
+        if isinstance(value, Moved):
             raise UnsupportedError("its axis 0 is not the batch", where=place, hint="leave out the Transpose before it")
         dims = [d.dim_value for d in info.type.tensor_type.shape.dim]
         if isinstance(value, Known):
@@ -254,6 +259,17 @@ class _Walk:
             said, got = ["?" if d <= 0 else d for d in dims], tuple(n or "batch" for n in shape)
             raise ShapeError(f"the file says its shape is {said}, the operators give {got}", where=place, hint=DAMAGED)
         return node
+
+
+def _read_names(graph: Any) -> set[str]:
+    """Collect the tensors that are read: by operators, the graphs inside of them, and as outputs."""
+    names = {o.name for o in graph.output}
+    for node in graph.node:
+        names.update(node.input)
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                names |= _read_names(inner)
+    return names
 
 
 def _agree(said: list[int], got: tuple[int, ...]) -> bool:

@@ -25,9 +25,9 @@ from .values import (
     Absent,
     Batch,
     Coded,
-    Flipped,
     Flow,
     Known,
+    Moved,
     Results,
     Scaled,
     Value,
@@ -57,6 +57,8 @@ class Call:
     outputs: int
     batch: Batch
     notes: list[str] = field(default_factory=list)
+    wanted: tuple[bool, ...] = ()
+    """Whether something reads each output."""
     _read: set[int] = field(default_factory=set)
 
     @property
@@ -76,7 +78,7 @@ class Call:
         """Give the element type of input ``i``, which must be there, without reading it."""
         value = self.inputs[i] if i < len(self.inputs) else None
         match value:
-            case Flow():
+            case Flow() | Moved():
                 return value.type
             case Coded():
                 return value.dtype
@@ -108,7 +110,7 @@ class Call:
             raise self.refuse(
                 f"it reads an output that is not computed: {value.why}", "take that output out of the model"
             )
-        if isinstance(value, Flipped):
+        if isinstance(value, Moved):
             raise self.refuse(
                 f"axis 0 of input {i} is not the batch: a Transpose has moved it", "keep axis 0 where it is"
             )
@@ -128,13 +130,13 @@ class Call:
         self._read.add(i)
         return value
 
-    def flipped(self, i: int) -> Node | None:
-        """Give the node whose transpose, [features, batch], input ``i`` is; None for any other input."""
+    def moved(self, i: int) -> Moved | None:
+        """Give input ``i`` where its batch is another axis than 0; None for any other."""
         value = self.inputs[i] if i < len(self.inputs) else None
-        if not isinstance(value, Flipped):
+        if not isinstance(value, Moved):
             return None
         self._read.add(i)
-        return value.node
+        return value
 
     def value(self, i: int) -> Flow | Known:
         """Give input ``i``, which must be there."""
@@ -317,7 +319,7 @@ class Call:
 
 def listed(results: Results) -> list[Node | Value]:
     """Give what an operator's function gave as a list."""
-    return [results] if isinstance(results, (Node, Flow, Known, Coded, Absent, Flipped)) else list(results)
+    return [results] if isinstance(results, (Node, Flow, Known, Coded, Absent, Moved)) else list(results)
 
 
 def _rank(value: Flow | Known) -> int:
@@ -359,5 +361,5 @@ def located(error: GatewrightError, place: str) -> GatewrightError:
 
 __all__ = [
     "DOMAINS", "MAX_ELEMENTS", "NO_BATCH", "OPEN_BATCH", "OPERATORS", "REFUSED", "Absent", "Batch", "Build", "Call",
-    "Coded", "Flipped", "Flow", "Known", "Move", "Results", "Scaled", "Value", "listed", "located", "operator",
+    "Coded", "Flow", "Known", "Move", "Moved", "Results", "Scaled", "Value", "listed", "located", "operator",
 ]  # fmt: skip

@@ -85,13 +85,20 @@ class Absent:
 
 
 @dataclass(frozen=True, eq=False)
-class Flipped:
-    """The transpose [features, batch] of ``node``, which is [batch, features]: to be transposed back, nothing else."""
+class Moved:
+    """A tensor of which another axis than 0 is the batch: ``axis`` of the source; ``node`` leaves it out."""
 
     node: Node
+    type: str
+    axis: int
+
+    @property
+    def rank(self) -> int:
+        """The rank in the source, the batch included."""
+        return len(self.node.shape) + 1
 
 
-Value = Flow | Known | Coded | Absent | Flipped
+Value = Flow | Known | Coded | Absent | Moved
 Results = Node | Value | Sequence[Node | Value]
 
 

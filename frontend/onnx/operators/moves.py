@@ -7,7 +7,7 @@ import numpy as np
 
 from ....graph import Node
 from ....graph.ops import Broadcast, Concat, Gather, Mul, Reshape, Transpose
-from ..registry import MAX_ELEMENTS, Call, Flipped, Flow, Known, operator
+from ..registry import MAX_ELEMENTS, Call, Flow, Known, Moved, operator
 from ..samples import per_sample
 
 Shape = tuple[int, ...]
@@ -39,19 +39,19 @@ def reshape(call: Call) -> Node:
     count, shapes = len(target.variants), []
     for i, full in enumerate(call.full(x.shape)):
         wanted = call.whole(target.variants[i % count])
-        shapes.append(_resolved(call, full, wanted, allow_zero=allow_zero))
+        shapes.append(resolved(call, full, wanted, allow_zero=allow_zero))
     if all(s is not None for s in shapes):
         return reshaped(call, x, [s for s in shapes if s is not None])
     fixed = call.whole(target.variants[0])
     if call.batch.is_open and count == 1 and fixed and fixed[0] == 1:  # exported for one sample, opened afterwards
-        one = _resolved(call, (1, *x.shape), fixed, allow_zero=allow_zero)
+        one = resolved(call, (1, *x.shape), fixed, allow_zero=allow_zero)
         if one is not None and one[0] == 1:
             return reshaped(call, x, [(length, *one[1:]) for length in call.batch.lengths])
     raise call.misfit(f"cannot reshape {call.shown(x)} to {list(fixed)}", "the sizes differ")
 
 
-def _resolved(call: Call, shape: Shape, wanted: Shape, *, allow_zero: bool) -> Shape | None:
-    """Fill in 0 and -1; None where the sizes do not fit."""
+def resolved(call: Call, shape: Shape, wanted: Shape, *, allow_zero: bool) -> Shape | None:
+    """Give a shape with 0 and -1 filled in; None where the sizes do not fit."""
     if any(n < -1 for n in wanted) or wanted.count(-1) > 1 or (allow_zero and 0 in wanted):
         raise call.misfit(f"cannot reshape to {list(wanted)}")
     if any(n == 0 and i >= len(shape) for i, n in enumerate(wanted)):
@@ -113,23 +113,20 @@ def unsqueeze(call: Call) -> Node:
 
 
 @operator("Transpose")
-def transpose(call: Call) -> Node | Flipped:
-    """Permute the axes of a sample. [batch, features] may be transposed if it is transposed back at once."""
-    back = call.flipped(0)
-    x = call.flow() if back is None else back
+def transpose(call: Call) -> Node | Moved:
+    """Permute the axes; the batch may go elsewhere, for operators that have it there, or until it is put back."""
+    moved = call.moved(0)
+    x, batch = (call.flow(), 0) if moved is None else (moved.node, moved.axis)
     rank = len(x.shape) + call.lead
     axes = call.attributes.integers("perm", rank, list(range(rank))[::-1])
     if sorted(axes) != list(range(rank)):
         raise call.misfit(f"perm {axes} is not an order of {rank} axes")
     if not call.lead:
         return call.node(Transpose(axes), x)
-    if back is not None:
-        return back if axes == (1, 0) else Flipped(back)
-    if axes == (1, 0):
-        return Flipped(x)
-    if axes[0] != 0:
-        raise call.attributes.refusal("perm", list(axes), "it moves axis 0, the batch; keep it first")
-    return call.node(Transpose(tuple(a - 1 for a in axes[1:])), x)
+    others = tuple(a - (a > batch) for a in axes if a != batch)
+    result = x if others == tuple(range(rank - 1)) else call.node(Transpose(others), x)
+    place = axes.index(batch)
+    return Moved(result, call.type(), place) if place else result
 
 
 @operator("Expand")

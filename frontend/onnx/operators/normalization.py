@@ -6,7 +6,7 @@ import numpy as np
 
 from ....graph import NDArray, Node
 from ....graph.ops import Activation, Add, Maximum, Mul, Reduce, Reduction, Reshape, Softmax, Sub
-from ..registry import Absent, Call, Flipped, Results, operator
+from ..registry import Absent, Call, Moved, Results, operator
 from ..samples import per_sample
 from .pointwise import times
 
@@ -15,8 +15,10 @@ from .pointwise import times
 @per_sample(0)
 def batch_normalization(call: Call) -> Results:
     """Scale and shift each channel by the trained statistics: ``x * a + b``, ``a = scale / sqrt(var + epsilon)``."""
-    flipped = call.flipped(0)
-    x = call.flow() if flipped is None else flipped
+    moved = call.moved(0)
+    x = call.flow() if moved is None else moved.node
+    if moved is not None and (moved.axis != 1 or len(x.shape) != 1):
+        raise call.refuse("axis 0 of its input is not the batch: a Transpose has moved it", "transpose it back first")
     call.attributes.expect("spatial", 1, hint="statistics per element are not supported; train with spatial = 1")
     call.attributes.expect("training_mode", 0, hint="export the model for inference (model.eval())")
     call.attributes.ignore("momentum", why="only training updates the statistics")
@@ -32,12 +34,12 @@ def batch_normalization(call: Call) -> Results:
     shape = (-1,) + (1,) * (len(x.shape) - 1)
     scaled = times(call, x, call.constant(a.astype(np.float32).reshape(shape), "scale"))
     result = call.node(Add(), scaled, call.constant((bias - mean * a).astype(np.float32).reshape(shape), "bias"))
-    if flipped is not None:
+    if moved is not None:
         return [_features_first(call, result), *[Absent("the statistics of BatchNormalization")] * 4]
     return [result, *[Absent("the statistics of BatchNormalization")] * 4]
 
 
-def _features_first(call: Call, result: Node) -> Flipped:
+def _features_first(call: Call, result: Node) -> Moved:
     """Accept the statistics of [features, batch] where they can only be the features'.
 
     By its definition the operator normalizes axis 1. An early Keras exporter put a Transpose without ``perm`` before
@@ -50,7 +52,7 @@ def _features_first(call: Call, result: Node) -> Flipped:
         f"which its {result.shape[0]} statistics do not fit; "
         "they are taken as the features'"
     )
-    return Flipped(result)
+    return Moved(result, call.type(), 1)
 
 
 def standardized(call: Call, x: Node, axes: tuple[int, ...], epsilon: float) -> Node:

@@ -9,7 +9,6 @@ _LOOP = "unroll loops and take one branch where the model is exported"
 REFUSED.update(
     {"DynamicQuantizeLinear": _QUANTIZED}
     | dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), _LOOP)
-    | dict.fromkeys(("RNN", "LSTM", "GRU"), "recurrent layers are not supported yet; import the Keras model")
     | dict.fromkeys(("NonZero", "Unique", "NonMaxSuppression"), _CHOICE)
     | {
         "LpPool": "use AveragePool or MaxPool",

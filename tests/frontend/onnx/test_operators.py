@@ -17,13 +17,15 @@ from .whole_numbers import CASES as WHOLE
 from .whole_numbers import MORE
 
 CASES = REAL | WHOLE
+RECURRENT = {"RNN", "GRU", "LSTM"}
+"""test_recurrent.py"""
 
 NOT_COMPUTED = ("Constant", "Shape", "Size")
 """They give constants; tested in test_shapes.py."""
 
 
 def test_every_operator_has_a_case() -> None:
-    assert set(CASES) | QUANTIZED == set(OPERATORS)
+    assert set(CASES) | QUANTIZED | RECURRENT == set(OPERATORS)
 
 
 @pytest.mark.parametrize("op", sorted(set(CASES) - set(NOT_COMPUTED) - {"Upsample", "Scatter"}))
