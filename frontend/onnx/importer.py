@@ -61,7 +61,13 @@ def import_model(model: Any, *, source: str, folder: Path | None, name: str) -> 
         try:
             return settle_layout(_Walk(model.graph, source, folder, opset, whole=True).run(name))
         except GatewrightError as other:
-            raise min(other, error, key=_count) from None
+            raise (other if _says_more(other, error) else error) from None
+
+
+def _says_more(other: GatewrightError, error: GatewrightError) -> bool:
+    """Whether the attempt without a batch came closer: fewer problems, or another one in the same place."""
+    counts = _count(other), _count(error)
+    return counts[0] < counts[1] or (counts[0] == counts[1] == 1 and other.where == error.where)
 
 
 def _count(error: GatewrightError) -> int:
