@@ -10,30 +10,35 @@ from .attributes import Attributes
 __all__ = ["Attributes", "load"]
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
+TORCH_SUFFIXES = (".pt2", ".pt", ".pth", ".ckpt")
 
 
-def load(model: Any, *, weights: str | Path | None = None) -> Graph:
-    """Import a model: the name of a file, or a live Keras, tf-keras, QKeras or ONNX object.
+def load(model: Any, *, weights: str | Path | None = None, inputs: Any = None) -> Graph:
+    """Import a model: the name of a file, or a live Keras, tf-keras, QKeras, ONNX or PyTorch object.
 
-    Files: ``.keras``, ``.h5``, ``.json`` with ``weights=`` (a ``.h5`` file), ``.onnx``, ``.tflite``, and what
-    ``Graph.save`` wrote. Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and
-    ShapeError (ManyErrors for several) for what cannot be imported exactly.
+    Files: ``.keras``, ``.h5``, ``.json`` with ``weights=`` (a ``.h5`` file), ``.onnx``, ``.tflite``, ``.pt2``, and what
+    ``Graph.save`` wrote. ``inputs``: example tensors for a live PyTorch module, a tuple in the order of its arguments.
+    Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for
+    several) for what cannot be imported exactly.
     """
     if isinstance(model, (str, Path)):
+        if inputs is not None:
+            raise UnsupportedError("inputs= goes with a live PyTorch module", hint="a file knows its inputs")
         try:
             return _load_file(Path(model), None if weights is None else Path(weights))
         except GatewrightError as error:
             raise _in_file(error, str(model)) from None
     if weights is not None:
         raise UnsupportedError("weights= goes with a .json file", hint="a live model has its own weights")
-    return model if isinstance(model, Graph) else _load_object(model)
+    return model if isinstance(model, Graph) else _load_object(model, inputs)
 
 
 def _in_file(error: GatewrightError, file: str) -> GatewrightError:
     """Say which file an error is about, where only a layer or a weight was named."""
     if isinstance(error, ManyErrors):
         return ManyErrors(_in_file(one, file) for one in error.errors)
-    names_a_file = any(suffix in error.where.lower() for suffix in (*KERAS_SUFFIXES, ".onnx", ".tflite", ".gw"))
+    suffixes = (*KERAS_SUFFIXES, *TORCH_SUFFIXES, ".onnx", ".tflite", ".gw")
+    names_a_file = any(suffix in error.where.lower() for suffix in suffixes)
     if Path(file).name in error.where or names_a_file:
         return error
     return type(error)(error.what, where=f"{file}: {error.where}".rstrip(": "), hint=error.hint)
@@ -55,6 +60,10 @@ def _load_file(path: Path, weights: Path | None) -> Graph:
         from . import tflite
 
         return replace(tflite.load_file(path), source="tflite")
+    if suffix in TORCH_SUFFIXES and not path.is_dir():
+        from . import torch
+
+        return replace(torch.load_file(path), source="torch")
     if path.is_dir() and not (path / "graph.json").is_file():
         hint = "give the model's file; a TensorFlow SavedModel has to be saved as .keras or .h5"
         raise FileError("a directory that Gatewright did not write", where=str(path), hint=hint)
@@ -63,18 +72,24 @@ def _load_file(path: Path, weights: Path | None) -> Graph:
 
         return load_graph(path)
     if not path.exists():
-        hint = "check the name; a model is .keras, .h5, .json, .onnx or .tflite"
+        hint = "check the name; a model is .keras, .h5, .json, .onnx, .tflite or .pt2"
         raise FileError("no such file", where=str(path), hint=hint)
     raise FileError(
         f"{path.suffix or 'no suffix'} is not a kind of model file",
         where=str(path),
-        hint="use .keras, .h5, .json, .onnx or .tflite",
+        hint="use .keras, .h5, .json, .onnx, .tflite or .pt2",
     )
 
 
-def _load_object(model: Any) -> Graph:
+def _load_object(model: Any, inputs: Any) -> Graph:
     """Dispatch on the module that defines the object's class or one of its bases; nothing is imported to find out."""
     packages = {cls.__module__.partition(".")[0] for cls in type(model).__mro__}
+    if "torch" in packages:
+        from . import torch
+
+        return replace(torch.from_object(model, inputs), source="torch")
+    if inputs is not None:
+        raise UnsupportedError("inputs= goes with a live PyTorch module", hint="leave it out")
     if packages & {"keras", "tf_keras", "qkeras"}:
         from . import keras
 
@@ -85,5 +100,5 @@ def _load_object(model: Any) -> Graph:
         return replace(onnx.from_object(model), source="onnx")
     raise UnsupportedError(
         f"cannot import an object of type {type(model).__module__}.{type(model).__name__}",
-        hint="pass a file name, or a Keras, tf-keras, QKeras or ONNX model",
+        hint="pass a file name, or a Keras, tf-keras, QKeras, ONNX or PyTorch model",
     )

@@ -1,0 +1,35 @@
+"""The operators, by family; importing this package fills the table in ``registry``."""
+
+from . import (
+    activations,
+    attention,
+    constants,
+    convolution,
+    linear,
+    moves,
+    normalization,
+    padding,
+    pointwise,
+    pooling,
+    reduction,
+    refused,
+    resize,
+    slicing,
+)
+
+__all__ = [
+    "activations",
+    "attention",
+    "constants",
+    "convolution",
+    "linear",
+    "moves",
+    "normalization",
+    "padding",
+    "pointwise",
+    "pooling",
+    "reduction",
+    "refused",
+    "resize",
+    "slicing",
+]

@@ -1,0 +1,195 @@
+"""Matrix products: weights that are constant, and products of two computed tensors."""
+
+import numpy as np
+
+from ....graph import NDArray
+from ....graph.ops import Add, Dense, MatMul, Reshape, Transpose
+from ..broadcast import operands, sample
+from ..registry import Call, Results, operator
+from ..values import Flow, Known, Place
+from .activations import scaled
+
+
+@operator("linear")
+def linear(call: Call) -> Results:
+    """``x @ weight.T + bias`` along the last axis."""
+    x, w, bias = call.flow("input"), call.value("weight"), call.optional("bias")
+    if isinstance(w, Flow):
+        product = product_of(call, x, transposed(call, w))
+        return product if bias is None else added(call, product, bias)
+    weights = call.real(call.fixed(w, "weight"))
+    if weights.ndim == 1:
+        return product_of(call, x, Known((weights,))) if bias is None else _refuse_vector(call)
+    return dense(call, x, weights.T, None if bias is None else call.real(call.fixed(bias, "bias")))
+
+
+def _refuse_vector(call: Call) -> Flow:
+    raise call.misfit("a vector of weights with a bias")
+
+
+def transposed(call: Call, x: Flow) -> Flow:
+    """Exchange the last two axes."""
+    dims = (*range(x.rank - 2), x.rank - 1, x.rank - 2)
+    return permuted(call, x, dims)
+
+
+def permuted(call: Call, x: Flow, dims: tuple[int, ...]) -> Flow:
+    """Put the axes of the source in another order; the batch goes where its axis goes."""
+    if x.place is None:
+        return x.on(call.node(Transpose(dims), x.node)) if dims != tuple(range(len(dims))) else x
+    at = x.place.axis
+    kept = [d for d in dims if d != at] if x.place.pure else list(dims)
+    order = tuple(d - (x.place.pure and d > at) for d in kept)
+    node = x.node if order == tuple(range(len(order))) else call.node(Transpose(order), x.node)
+    return Flow(node, Place(dims.index(at), x.place.outer, x.place.inner), x.dtype)
+
+
+def dense(call: Call, x: Flow, w: NDArray, bias: NDArray | None = None) -> Flow:
+    """``x @ w + bias`` with constant weights [inputs, outputs]; a bias of another shape is added."""
+    axis = call.axis(x, -1)
+    if axis != len(x.node.shape) - 1 or w.ndim != 2 or w.shape[0] != x.node.shape[-1]:
+        raise call.misfit(f"{call.shape(x)} times weights of shape {w.shape}")
+    fits = bias is not None and bias.shape in ((w.shape[1],), (1, w.shape[1]))
+    inputs = [x.node, call.constant(w, "weight")]
+    if bias is not None and fits:
+        inputs.append(call.constant(bias.reshape(-1), "bias"))
+    result = x.on(call.node(Dense(), *inputs))
+    return result if bias is None or fits else added(call, result, Known((bias,)))
+
+
+def added(call: Call, x: Flow, y: Flow | Known) -> Flow:
+    """``x + y``."""
+    nodes, place = operands(call, x, y)
+    return Flow(call.node(Add(), *nodes), place)
+
+
+def product_of(call: Call, x: Flow | Known, y: Flow | Known) -> Flow:
+    """``x @ y`` by the rules of ``torch.matmul``."""
+    for value, key in ((x, "self"), (y, "other")):
+        if isinstance(value, Flow):
+            call.as_flow(value, key)
+    if isinstance(x, Flow) and isinstance(y, Known):
+        return _by_weights(call, x, y)
+    if isinstance(y, Flow) and isinstance(x, Known):
+        return _weights_by(call, x, y)
+    left, right = call.as_flow(x, "self"), call.as_flow(y, "other")
+    return _computed(call, left, right)
+
+
+def _by_weights(call: Call, x: Flow, y: Known) -> Flow:
+    w = call.real(call.fixed(y, "the weights")) if y.at(0).ndim <= 2 else None
+    if w is not None and w.ndim == 2:
+        return dense(call, x, w)
+    if w is not None and w.ndim == 1:
+        return squeezed(call, dense(call, x, w[:, None]), -1)
+    if x.rank < 3:
+        raise call.refuse(f"{call.shape(x)} times weights with more axes", "reshape the weights to a matrix")
+    if call.position(x.rank - 2, x.rank) == (x.place.axis if x.place else -1):
+        raise call.refuse("its rows are the batch, and the weights have more axes", "keep axis 0 the batch")
+    call.axis(x, -1)
+    rank = max(x.rank, y.at(0).ndim)
+    place = Place(rank - x.from_right, x.place.outer, x.place.inner) if x.place else None
+    weights = call.real(sample(call, y, place, rank, "the weights")) if place else call.real(y.at(0))
+    return Flow(call.node(MatMul(), x.node, call.constant(weights, "weight")), place)
+
+
+def _weights_by(call: Call, x: Known, y: Flow) -> Flow:
+    if y.rank == 1:
+        raise call.refuse("weights times a vector along the batch", "give the input an axis for the batch")
+    call.axis(y, -2)
+    w = call.real(call.fixed(x, "the weights")) if x.at(0).ndim <= 2 else None
+    if w is not None and w.ndim == 2:  # (w @ y).T = y.T @ w.T, also where the columns are the batch
+        return transposed(call, dense(call, transposed(call, y), w.T))
+    if w is not None and w.ndim == 1:
+        return squeezed(call, dense(call, transposed(call, y), w[:, None]), -1)
+    call.axis(y, -1)
+    rank = max(y.rank, x.at(0).ndim)
+    place = Place(rank - y.from_right, y.place.outer, y.place.inner) if y.place else None
+    weights = call.real(sample(call, x, place, rank, "the weights")) if place else call.real(x.at(0))
+    return Flow(call.node(MatMul(), call.constant(weights, "weight"), y.node), place)
+
+
+def squeezed(call: Call, x: Flow, axis: int) -> Flow:
+    """Drop an axis of length 1 of the source."""
+    at = call.axis(x, axis)
+    shape = tuple(n for i, n in enumerate(x.node.shape) if i != at)
+    position = call.position(axis, x.rank)
+    place = None
+    if x.place is not None:
+        place = Place(x.place.axis - (position < x.place.axis), x.place.outer, x.place.inner)
+    return Flow(call.node(Reshape(shape), x.node), place, x.dtype)
+
+
+def _computed(call: Call, x: Flow, y: Flow) -> Flow:
+    """Multiply two computed tensors; the batch has to be among the axes before the matrices."""
+    if x.place is None or y.place is None:
+        return Flow(call.node(MatMul(), x.node, y.node), None)
+    if x.rank == y.rank == 2 and x.place == y.place == Place(0):
+        raise call.refuse("it multiplies samples with each other", "samples are independent")
+    if y.rank == 1 or x.rank == 1:
+        raise call.refuse("a vector along the batch is multiplied", "give it an axis for the batch")
+    for value in (x, y):
+        if value.from_right < 3:
+            raise call.refuse(f"the batch of {call.shape(value)} is an axis of a matrix", "keep axis 0 the batch")
+    aligned = (x.from_right, x.place.outer, x.place.inner) == (y.from_right, y.place.outer, y.place.inner)
+    if not aligned:
+        what = f"the product of {call.shape(x)} and {call.shape(y)} mixes samples"
+        raise call.refuse(what, "give both operands the same number of axes, the batch first")
+    place = Place(max(x.rank, y.rank) - x.from_right, x.place.outer, x.place.inner)
+    return Flow(call.node(MatMul(), x.node, y.node), place)
+
+
+@operator("matmul", "mm", "bmm")
+def matmul(call: Call) -> Results:
+    """The matrix product."""
+    other = "mat2" if "mat2" in call.arguments else "other"
+    return product_of(call, call.value("self"), call.value(other))
+
+
+@operator("mv", "dot", "vdot", "inner")
+def vector(call: Call) -> Results:
+    """Products with a constant vector."""
+    key = next(k for k in ("vec", "tensor", "other") if k in call.arguments)
+    return product_of(call, call.value("self"), call.value(key))
+
+
+@operator("addmm", "baddbmm")
+def addmm(call: Call) -> Results:
+    """``beta * c + alpha * a @ b``."""
+    keys = ("mat1", "mat2") if call.op == "addmm" else ("batch1", "batch2")
+    c, a, b = call.value("self"), call.value(keys[0]), call.value(keys[1])
+    alpha, beta = call.number("alpha", 1), call.number("beta", 1)
+    if call.op == "addmm" and isinstance(a, Flow) and isinstance(b, Known) and isinstance(c, Known):
+        w, bias = call.real(call.fixed(b, keys[1])), _times(call, c, beta)
+        if alpha != 1.0:
+            w = (w.astype(np.float64) * alpha).astype(np.float32)
+        small = bias is not None and len(bias.variants) == 1 and bias.at(0).ndim <= 2
+        if small and bias is not None and (bias.at(0).ndim < 2 or bias.at(0).shape[0] == 1):
+            vector = np.broadcast_to(call.real(bias.at(0)).reshape(-1), (w.shape[-1],))
+            return dense(call, call.as_flow(a, keys[0]), w, vector)
+        product = dense(call, call.as_flow(a, keys[0]), w)
+        return product if bias is None else added(call, product, bias)
+    product = product_of(call, a, b)
+    product = product.on(scaled(call, product.node, alpha))
+    if isinstance(c, Flow) and beta != 0.0:
+        return added(call, product, c.on(scaled(call, call.as_flow(c, "self").node, beta)))
+    known = _times(call, c, beta) if isinstance(c, Known) else None
+    return product if known is None else added(call, product, known)
+
+
+def _times(call: Call, x: Known, factor: float) -> Known | None:
+    """``x * factor``; None where that is nothing (PyTorch then does not look at x)."""
+    if factor == 0.0:
+        return None
+    return x if factor == 1.0 else Known.of([call.real(v) * np.float32(factor) for v in x.variants])
+
+
+@operator("einsum")
+def einsum(call: Call) -> Results:
+    """A sum over products along named axes, of one or two tensors, as one matrix product."""
+    from .einsum import contracted
+
+    return contracted(call)
+
+
+__all__ = ["added", "dense", "permuted", "product_of", "squeezed", "transposed"]
