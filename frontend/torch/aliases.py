@@ -14,7 +14,8 @@ from .program import Ref, Step
 VIEWS = {
     "view", "reshape", "permute", "transpose", "t", "numpy_T", "squeeze", "unsqueeze", "expand", "expand_as", "flatten",
     "unflatten", "split", "split_with_sizes", "chunk", "tensor_split", "slice", "select", "narrow", "unbind", "unfold",
-    "alias", "detach", "contiguous", "to", "type_as", "movedim", "moveaxis", "swapaxes", "swapdims", "diagonal", "view_as",
+    "alias", "detach", "contiguous", "to", "type_as", "movedim", "moveaxis", "swapaxes", "swapdims", "diagonal",
+    "view_as",
     "reshape_as", "broadcast_to", "dropout", "feature_dropout", "alpha_dropout", "_to_copy", "float", "lift_fresh",
     "as_strided", "squeeze_", "unsqueeze_", "t_", "detach_", "transpose_", "hsplit", "vsplit", "dsplit", "ravel",
     "adjoint", "mT", "mH", "real", "matrix_H", "pad", "feature_alpha_dropout", "rrelu",

@@ -76,7 +76,9 @@ class Archive:
         except KeyError:
             raise FileError(f"it has no entry {name!r}", where=self.where, hint=DAMAGED) from None
         if info.file_size > limit or info.file_size > MAX_RATIO * max(info.compress_size, 1):
-            raise FileError(f"{name} unpacks to {info.file_size:,} bytes", where=self.where, hint="the file may be damaged")
+            raise FileError(
+                f"{name} unpacks to {info.file_size:,} bytes", where=self.where, hint="the file may be damaged"
+            )
         try:
             with self.file.open(info) as stream:
                 data = stream.read(info.file_size + 1)
@@ -124,7 +126,9 @@ def read(source: Path | bytes, where: str) -> Contents:
         models = [n for n in archive.listed() if n.startswith("models/") and n.endswith(".json")]
         if len(models) > 1:
             names = ", ".join(n[7:-5] for n in models)
-            raise UnsupportedError(f"it holds {len(models)} programs: {names}", where=where, hint="save one program a file")
+            raise UnsupportedError(
+                f"it holds {len(models)} programs: {names}", where=where, hint="save one program a file"
+            )
         if not models:
             raise _no_program(archive)
         return _contents(archive, models[0][7:-5])
@@ -133,7 +137,11 @@ def read(source: Path | bytes, where: str) -> Contents:
 def _no_program(archive: Archive) -> FileError | UnsupportedError:
     """Say what an archive without an exported program is."""
     if "data.pkl" in archive:
-        kind = "a TorchScript module" if "constants.pkl" in archive else "a pickled module or state dictionary (torch.save)"
+        kind = (
+            "a TorchScript module"
+            if "constants.pkl" in archive
+            else "a pickled module or state dictionary (torch.save)"
+        )
         return UnsupportedError(f"is {kind}; pickles run code, so none is read", where=archive.where, hint=EXPORT)
     if any(n.startswith("data/aotinductor/") for n in archive.listed()):
         return UnsupportedError("holds compiled code only", where=archive.where, hint=EXPORT)
@@ -211,7 +219,9 @@ def strided(data: bytes, meta: Meta, where: str) -> NDArray:
         raise UnsupportedError(f"its type is {meta.dtype}", where=where, hint="convert the model to float32")
     wide = np.dtype("<u2" if meta.dtype == "bfloat16" else meta.dtype).newbyteorder("<")
     numbers = (*meta.sizes, *meta.strides, meta.offset)
-    if any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in numbers) or len(meta.sizes) != len(meta.strides):
+    if any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in numbers) or len(meta.sizes) != len(
+        meta.strides
+    ):
         raise FileError(f"shape {meta.sizes} with strides {meta.strides}", where=where, hint=DAMAGED)
     if prod(meta.sizes) > MAX_ELEMENTS:
         raise FileError(f"its shape is {meta.sizes}", where=where, hint=f"at most {MAX_ELEMENTS:,} elements")

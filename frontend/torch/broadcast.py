@@ -3,15 +3,18 @@
 import numpy as np
 
 from ...graph import NDArray, Node
-from .registry import Call
+from .registry import REAL, Call
 from .values import Flow, Known, Place
 
 
-def operands(call: Call, *values: Flow | Known) -> tuple[list[Node], Place | None]:
+def operands(call: Call, *values: Flow | Known, mixed: bool = False) -> tuple[list[Node], Place | None]:
     """Give the samples of values that broadcast against each other, and where the batch is in the result.
 
+    Constants are real numbers where one of the values is, unless the types are ``mixed`` on purpose.
     Raises UnsupportedError where the batch of one would meet another axis.
     """
+    if not mixed and any(v.dtype in REAL for v in values):
+        values = tuple(v if isinstance(v, Flow) else Known.of([call.real(a) for a in v.variants]) for v in values)
     flows = [v for v in values if isinstance(v, Flow) and v.place is not None]
     rank = max(v.rank if isinstance(v, Flow) else v.at(0).ndim for v in values)
     if not flows:

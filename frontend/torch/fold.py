@@ -1,7 +1,7 @@
 """Operators whose arguments are all known are computed at once: shapes, masks, positions, constants.
 
-What is listed here is computed by numpy on the types that the program gives, whole numbers and truth values too. Any other
-operator on constants is imported as nodes, and these are evaluated.
+What is listed here is computed by numpy on the types that the program gives, whole numbers and truth values too. Any
+other operator on constants is imported as nodes, and these are evaluated.
 """
 
 import operator as python
@@ -92,7 +92,17 @@ BINARY: dict[str, Callable[..., Any]] = {
     "bitwise_or": np.bitwise_or, "bitwise_xor": np.bitwise_xor, "remainder": np.mod, "fmod": np.fmod,
     "floor_divide": np.floor_divide, "true_divide": np.true_divide, "atan2": np.arctan2,
 }  # fmt: skip
-LAYOUT = ("memory_format", "layout", "device", "pin_memory", "non_blocking", "copy", "implicit", "cudnn_enabled", "cudnn_enable")
+LAYOUT = (
+    "memory_format",
+    "layout",
+    "device",
+    "pin_memory",
+    "non_blocking",
+    "copy",
+    "implicit",
+    "cudnn_enabled",
+    "cudnn_enable",
+)
 
 
 def without_layout(call: Call) -> None:
@@ -146,7 +156,11 @@ def folder(*names: str) -> Callable[[Folder], Folder]:
 @folder("div")
 def _div(call: Call) -> Sequence[Known]:
     mode = call.arguments.take("rounding_mode", None)
-    functions = {None: np.true_divide, "floor": np.floor_divide, "trunc": _truncated}
+    functions: dict[str | None, Callable[..., Any]] = {
+        None: np.true_divide,
+        "floor": np.floor_divide,
+        "trunc": _truncated,
+    }
     if mode not in functions:
         raise call.arguments.refusal("rounding_mode", mode, "floor, trunc or none")
     return computed(call, functions[mode], call.value("self"), call.value("other"))

@@ -6,16 +6,19 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from ...graph import FileError, GatewrightError, Graph, NDArray, Node, ShapeError, UnsupportedError
 from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
+from ..onnx.types import kept, storage
 from . import operators  # noqa: F401 - fills the table
 from .aliases import Aliases
 from .archive import DAMAGED, Contents
 from .fold import FOLDERS, evaluated
 from .program import Entry, Program, Ref, Step, Type, parse
-from .registry import OPERATORS, REFUSED, Call, Results, located
+from .registry import OPERATORS, REFUSED, WHOLE, Call, Results, located
 from .values import MAX_ELEMENTS, OPEN_BATCH, Absent, Batch, Flow, Known, Place, Value
 
 COMPUTED = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
@@ -24,7 +27,6 @@ SILENT = {
     "sym_constrain_range_for_size",
 }  # fmt: skip
 """Operators that only check; what they check is that shapes are as exported."""
-ACCEPTED_INPUTS = ("float32", "float64", "int64", "int32")
 
 
 def import_program(contents: Contents, *, source: str, name: str) -> Graph:
@@ -51,7 +53,8 @@ class _Walk:
         entries = [e for e in self.program.entries if e.kind == "input"]
         self.batch = _batch([(e.name, types.get(e.name)) for e in entries], self.source)
         for entry in self.program.entries:
-            self._define(entry.name, self._stored(entry)) if entry.kind != "input" else None
+            if entry.kind != "input":
+                self._define(entry.name, self._stored(entry))
         inputs = tuple(self._input(e.name, types[e.name]) for e in entries)
         weights = frozenset(e.name for e in self.program.entries if e.kind != "input")
         self.aliases = Aliases(self.program.steps, weights, self.program.outputs)
@@ -69,7 +72,8 @@ class _Walk:
 
     def _stored(self, entry: Entry) -> Known:
         if entry.kind == "number":
-            return Call("", "", "", self.source, Attributes({}), self.batch).tensor(entry.value, entry.name) or Known(())  # type: ignore[return-value]
+            value = Call("", "", "", self.source, Attributes({}), self.batch).tensor(entry.value, entry.name)
+            return value if isinstance(value, Known) else Known((np.zeros(()),))
         kept = self.contents.constants if entry.kind == "constant" else self.contents.weights
         array = kept.get(entry.key, self.contents.constants.get(entry.key))
         if array is None:
@@ -83,7 +87,8 @@ class _Walk:
 
     def _input(self, name: str, type: Type) -> Node:
         place = f"{self.source}: input {name!r}"
-        if type.dtype not in ACCEPTED_INPUTS:
+        format = storage(type.dtype) if type.dtype in COMPUTED else None
+        if format is None:
             hint = "export the model in float32: model.float()"
             raise UnsupportedError(f"its type is {type.dtype}", where=place, hint=hint)
         if any(not isinstance(n, int) for n in type.shape[1:]):
@@ -92,7 +97,7 @@ class _Walk:
         shape = tuple(int(n) for n in type.shape[1:])
         if prod(shape) > MAX_ELEMENTS or not all(shape):
             raise ShapeError(f"its shape is {shape}", where=place, hint=f"a sample has 1 to {MAX_ELEMENTS:,} elements")
-        node = Node(Input(name, shape), (), name)
+        node = Node(Input(name, shape, format), (), name)
         self._define(name, Flow(node, Place(0), type.dtype))
         return node
 
@@ -112,7 +117,7 @@ class _Walk:
             if name:
                 self._define(name, None if results is None else self._result(results, k, step))
         if step.results and step.results[0]:
-            for name in self.aliases.changed(step):
+            for name in self.aliases.changed(step) & set(self.values):
                 self.values[name] = self.values[step.results[0]]
 
     def _result(self, results: list[Value], k: int, step: Step) -> Value:
@@ -174,7 +179,9 @@ class _Walk:
                 continue
             length = self.batch.lengths[0]
             got = value.shape(length) if isinstance(value, Flow) else value.at(0).shape
-            if len(got) != len(said.shape) or any(isinstance(n, int) and n != m for n, m in zip(said.shape, got, strict=True)):
+            if len(got) != len(said.shape) or any(
+                isinstance(n, int) and n != m for n, m in zip(said.shape, got, strict=True)
+            ):
                 raise ShapeError(f"gives shape {got}, the program says {said.shape}", where=place, hint=DAMAGED)
 
     def _resolved(self, value: Any, place: str) -> Any:
@@ -201,7 +208,9 @@ class _Walk:
                 self.notes.append("one of the program's outputs is None and is left out")
                 continue
             if not isinstance(value, Ref):
-                raise UnsupportedError(f"an output is {value!r}, no tensor", where=self.source, hint="give tensors only")
+                raise UnsupportedError(
+                    f"an output is {value!r}, no tensor", where=self.source, hint="give tensors only"
+                )
             name = value.name if value.name not in names else f"{value.name}_{len(names)}"
             names.append(name)
             place = f"{self.source}: output {name!r}"
@@ -252,7 +261,10 @@ def _values(results: Results, call: Call) -> list[Value]:
         dtype = call.dtypes[i] if i < len(call.dtypes) else "float32"
         if isinstance(item, Node):
             item = Flow(item, call.main.place if call.main else None)
-        values.append(replace(item, dtype=dtype) if isinstance(item, Flow) else item)
+        if isinstance(item, Flow):
+            node = kept(item.node, dtype) if dtype in WHOLE else item.node
+            item = replace(item, node=node, dtype=dtype)
+        values.append(item)
     return values
 
 

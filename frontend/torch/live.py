@@ -49,18 +49,26 @@ def _export(model: Any, inputs: Any, name: str) -> Any:
         hint = "export it as QONNX: brevitas.export.export_qonnx(model, args=x, export_path='model.onnx')"
         raise UnsupportedError("a live Brevitas module is not read", where=name, hint=hint)
     if any(isinstance(m, torch.jit.ScriptModule) for m in model.modules()):
-        raise UnsupportedError("a TorchScript module is not read", where=name, hint="export the module that it was made of")
+        raise UnsupportedError(
+            "a TorchScript module is not read", where=name, hint="export the module that it was made of"
+        )
     if inputs is None:
         raise UnsupportedError("a module needs examples of its inputs", where=name, hint=GIVE)
     if any(m.training for m in model.modules()):
         what = "the module is in training mode"
-        raise UnsupportedError(what, where=name, hint="call model.eval() first; torchao.quantization.pt2e.move_exported_model_to_eval for PT2E")
+        raise UnsupportedError(
+            what,
+            where=name,
+            hint="call model.eval() first; torchao.quantization.pt2e.move_exported_model_to_eval for PT2E",
+        )
     args, kwargs = _arguments(inputs)
     try:
         return torch.export.export(model, args, kwargs)
     except Exception as error:  # torch.export raises many kinds
         what = f"torch.export cannot export it: {str(error).strip().splitlines()[0] if str(error).strip() else error!r}"
-        raise UnsupportedError(what, where=name, hint="see torch.export's own message: torch.export.export(module, inputs)") from error
+        raise UnsupportedError(
+            what, where=name, hint="see torch.export's own message: torch.export.export(module, inputs)"
+        ) from error
 
 
 def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any] | None]:

@@ -1,8 +1,8 @@
 """State dictionaries of ``torch.save``, read without running their pickle.
 
 A pickle is a program for a small stack machine that may call any function. Here the few instructions that
-``torch.save`` writes for a dictionary of tensors are followed by hand; a name is only ever looked up in a short list and
-never imported, and what is not in the list is refused. Source: the opcodes are those of Python's ``pickletools``.
+``torch.save`` writes for a dictionary of tensors are followed by hand; a name is only ever looked up in a short list
+and never imported, and what is not in the list is refused. Source: the opcodes are those of Python's ``pickletools``.
 """
 
 import pickletools

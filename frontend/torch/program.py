@@ -83,7 +83,10 @@ class Program:
 
 
 def parse(document: dict[str, Any], where: str) -> Program:
-    """Make a program of the JSON document. Raises FileError where it is damaged, UnsupportedError for what is refused."""
+    """Make a program of the JSON document.
+
+    Raises FileError where it is damaged, UnsupportedError for what is not read.
+    """
     try:
         return _program(document, where)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:

@@ -6,19 +6,22 @@ that a function does not read is an error, found by construction: see ``Attribut
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...graph import Array, GatewrightError, ManyErrors, NDArray, Node, Op, ShapeError, UnsupportedError
+from ...graph.formats import narrowest
 from ...graph.ops import Constant, Reshape
 from ..attributes import REQUIRED, Attributes
-from .values import MAX_ELEMENTS, Absent, Batch, Flow, Known, Place, Shape, Value
+from .values import MAX_ELEMENTS, Absent, Batch, Flow, Known, Place, Shape
 
 Results = Node | Flow | Known | Absent | Sequence[Node | Flow | Known | Absent]
 REAL = ("float32", "float64")
 WHOLE = ("int64", "int32", "int16", "int8", "uint8", "bool")
+ANY = (*REAL, *WHOLE)
 
 
 @dataclass(eq=False)
@@ -114,7 +117,9 @@ class Call:
                 return value.node.type.value.data
             raise self.refuse(f"{key} is computed at run time", "it must be a parameter, a buffer or a constant")
         if len(value.variants) > 1:
-            raise self.refuse(f"{key} depends on the length of the batch", "export the model for one batch of fixed length")
+            raise self.refuse(
+                f"{key} depends on the length of the batch", "export the model for one batch of fixed length"
+            )
         return value.variants[0]
 
     def array(self, key: str) -> NDArray:
@@ -169,7 +174,9 @@ class Call:
         plain = [self.fixed(v, key).item() if isinstance(v, Known) else v for v in items or ()]
         plain = plain * length if len(plain) == 1 else plain
         if len(plain) != length or not all(isinstance(v, int) and (low is None or v >= low) for v in plain):
-            raise self.arguments.refusal(key, value, f"give {length} whole numbers" + (f" from {low} on" * (low is not None)))
+            raise self.arguments.refusal(
+                key, value, f"give {length} whole numbers" + (f" from {low} on" * (low is not None))
+            )
         return tuple(plain)
 
     def sizes(self, key: str) -> list[tuple[int, ...]]:
@@ -239,8 +246,13 @@ class Call:
         return node
 
     def constant(self, value: npt.ArrayLike, key: str = "") -> Node:
-        """Give a float32 constant; ``key`` says which of the operator's."""
-        return Node(Constant(Array(self.real(np.asarray(value)))), (), f"{self.name}/{key}" if key else self.name)
+        """Give a constant, float32 or whole numbers; ``key`` says which of the operator's."""
+        array, where = np.asarray(value), f"{self.name}/{key}" if key else self.name
+        if array.dtype.kind not in "iub":
+            return Node(Constant(Array(self.real(array))), (), where)
+        whole = array.astype(np.int64)
+        low, high = (int(f(initial=0)) for f in (whole.min, whole.max))
+        return Node(Constant(Array(whole), narrowest(Fraction(1), low, high)), (), where)
 
     def reshape(self, x: Node, shape: Shape) -> Node:
         """Bring a sample into another shape of as many elements."""

@@ -121,10 +121,11 @@ class Batch:
 OPEN_BATCH = Batch((1009, 1013))
 
 
-def placed(shapes: Sequence[Shape], batch: Batch, outer: int, inner: int) -> Place | None:
+def placed(shapes: Sequence[Shape], batch: Batch, outer: int, inner: int, old: int) -> Place | None:
     """Find the batch in a shape into which ``outer * batch * inner`` elements in a row were brought.
 
-    ``shapes``: one for each length of the batch. None where the batch is torn across axes.
+    ``shapes``: one for each length of the batch; ``old``: the axis that it was. None where it is torn across axes. With
+    a batch of 1 there may be several places. Each is right; the one is taken where models put it.
     """
     found: list[set[Place]] = []
     for shape, length in zip(shapes, batch.lengths, strict=True):
@@ -137,4 +138,4 @@ def placed(shapes: Sequence[Shape], batch: Batch, outer: int, inner: int) -> Pla
                     places.add(place)
         found.append(places)
     common = set.intersection(*found)
-    return min(common, key=lambda p: (not p.pure, p.axis)) if common else None
+    return min(common, key=lambda p: (not p.pure, p.outer != 1, p.axis != old, p.axis)) if common else None

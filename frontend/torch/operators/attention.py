@@ -68,7 +68,9 @@ def _masked(call: Call, logits: Flow, mask: Flow | Known) -> Flow:
     return Flow(call.node(Add(), *nodes), place)
 
 
-def additive(call: Call, mask: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+def additive(
+    call: Call, mask: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
+) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
     """Give a mask as finite numbers to add. Raises UnsupportedError where a row keeps nothing."""
     if mask.dtype.kind == "b":
         mask = np.where(mask, np.float32(0.0), np.float32(LOWEST))

@@ -2,10 +2,16 @@
 
 import numpy as np
 
+from ....graph import Fixed, Overflow, Rounding
+from ....graph.ops import Mul, Quantize
 from ..fold import filled, without_layout
 from ..program import Dtype
-from ..registry import REAL, Call, Results, operator
+from ..registry import REAL, WHOLE, Call, Results, operator
 from ..values import Flow, Known
+from .logic import truth
+
+WIDTHS = {"int64": 32, "int32": 32, "int16": 16, "int8": 8, "uint8": 8}
+"""Of casts from real numbers; what is beyond is undefined in C, and saturates here."""
 
 
 @operator("sym_size")
@@ -51,13 +57,17 @@ def cast(call: Call) -> Results:
     to = call.dtypes[0] if call.dtypes else x.dtype
     if dtype is not None and not isinstance(dtype, Dtype):
         raise call.arguments.refusal("dtype", dtype)
-    if to == x.dtype or to in REAL:  # whole numbers and truth values are kept as real numbers
+    if to == x.dtype or (to in REAL and x.dtype in REAL):
         return x
-    if x.dtype == "bool" or (x.dtype in ("uint8", "int8", "int16", "int32") and to in ("int32", "int64")):
+    if to in REAL:  # whole numbers enter real arithmetic as they are
+        return x.on(call.node(Mul(), x.node, call.constant(np.float32(1.0))))
+    if to == "bool":
+        return truth(call, x, "self")
+    if x.dtype in WHOLE:
         return x
-    if x.dtype == "int64" and to == "int32":
-        return x
-    raise call.refuse(f"a cast from {x.dtype} to {to}", "quantizers are not written as casts; stay in float32")
+    width = WIDTHS[to]
+    whole = Fixed(width, width, to != "uint8")
+    return x.on(call.node(Quantize(whole, Rounding.TRN_ZERO, Overflow.SAT), x.node))
 
 
 @operator("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")

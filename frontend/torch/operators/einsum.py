@@ -50,7 +50,9 @@ def _without_dots(call: Call, terms: list[str], ranks: list[int], result: str) -
         raise call.misfit(f"{len(terms)} terms for {len(ranks)} tensors")
     letters = _dots(call, terms, ranks)
     counts = [r - (len(t) - 3) for t, r in zip(terms, ranks, strict=True)]
-    return [t.replace("...", letters[len(letters) - n :]) if "..." in t else t for t, n in zip(terms, counts, strict=True)]
+    return [
+        t.replace("...", letters[len(letters) - n :]) if "..." in t else t for t, n in zip(terms, counts, strict=True)
+    ]
 
 
 def _one(call: Call, x: Flow, term: str, result: str) -> Flow:

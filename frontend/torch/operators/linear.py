@@ -77,32 +77,50 @@ def product_of(call: Call, x: Flow | Known, y: Flow | Known) -> Flow:
 
 
 def _by_weights(call: Call, x: Flow, y: Known) -> Flow:
-    w = call.real(call.fixed(y, "the weights")) if y.at(0).ndim <= 2 else None
+    """Multiply by a constant; where it has more axes than a matrix, the batch may be one of those, or the rows."""
+    w = _matrix(call, y, x.rank)
     if w is not None and w.ndim == 2:
         return dense(call, x, w)
-    if w is not None and w.ndim == 1:
+    if w is not None:
         return squeezed(call, dense(call, x, w[:, None]), -1)
-    if x.rank < 3:
+    if x.rank < 2:
         raise call.refuse(f"{call.shape(x)} times weights with more axes", "reshape the weights to a matrix")
-    if call.position(x.rank - 2, x.rank) == (x.place.axis if x.place else -1):
-        raise call.refuse("its rows are the batch, and the weights have more axes", "keep axis 0 the batch")
     call.axis(x, -1)
     rank = max(x.rank, y.at(0).ndim)
-    place = Place(rank - x.from_right, x.place.outer, x.place.inner) if x.place else None
-    weights = call.real(sample(call, y, place, rank, "the weights")) if place else call.real(y.at(0))
-    return Flow(call.node(MatMul(), x.node, call.constant(weights, "weight")), place)
+    if x.place is None:
+        return Flow(call.node(MatMul(), x.node, call.constant(y.at(0), "weight")), None)
+    place = Place(rank - x.from_right, x.place.outer, x.place.inner)
+    if x.from_right > 2:
+        weights = call.constant(sample(call, y, place, rank, "the weights"), "weight")
+        return Flow(call.node(MatMul(), x.node, weights), place)
+    weights = call.constant(call.fixed(y, "the weights"), "weight")
+    rows = x.node if not x.place.pure else call.node(Reshape((*x.node.shape[:-1], 1, x.node.shape[-1])), x.node)
+    product = call.node(MatMul(), rows, weights)
+    if x.place.pure:
+        product = call.node(Reshape((*product.shape[:-2], product.shape[-1])), product)
+    return Flow(product, place)
+
+
+def _matrix(call: Call, y: Known, rank: int) -> NDArray | None:
+    """Give constant weights as a vector or a matrix; None where they have more axes that are longer than 1."""
+    shape = y.at(0).shape
+    if len(shape) > 2 and (len(shape) > rank or any(n != 1 for n in shape[:-2])):
+        return None
+    w = call.real(call.fixed(y, "the weights"))
+    return w.reshape(shape[-2:])
 
 
 def _weights_by(call: Call, x: Known, y: Flow) -> Flow:
+    """``w @ y`` as ``(y.T @ w.T).T``, also where the columns of y are the batch."""
     if y.rank == 1:
         raise call.refuse("weights times a vector along the batch", "give the input an axis for the batch")
     call.axis(y, -2)
-    w = call.real(call.fixed(x, "the weights")) if x.at(0).ndim <= 2 else None
-    if w is not None and w.ndim == 2:  # (w @ y).T = y.T @ w.T, also where the columns are the batch
-        return transposed(call, dense(call, transposed(call, y), w.T))
-    if w is not None and w.ndim == 1:
-        return squeezed(call, dense(call, transposed(call, y), w[:, None]), -1)
-    call.axis(y, -1)
+    if x.at(0).ndim == 1:
+        vector = call.real(call.fixed(x, "the weights"))
+        return squeezed(call, dense(call, transposed(call, y), vector[:, None]), -1)
+    if x.at(0).ndim == 2 or y.from_right == 1:
+        turned = Known.of([v.swapaxes(-1, -2) for v in x.variants])
+        return transposed(call, _by_weights(call, transposed(call, y), turned))
     rank = max(y.rank, x.at(0).ndim)
     place = Place(rank - y.from_right, y.place.outer, y.place.inner) if y.place else None
     weights = call.real(sample(call, x, place, rank, "the weights")) if place else call.real(x.at(0))

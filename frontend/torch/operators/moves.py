@@ -8,8 +8,7 @@ import numpy as np
 from ....graph import NDArray, Node
 from ....graph.ops import Broadcast, Concat, Gather, Mul, Reshape, Transpose
 from ..broadcast import sample
-from ..fold import without_layout
-from ..registry import Call, Results, operator
+from ..registry import ANY, Call, Results, operator
 from ..values import MAX_ELEMENTS, Flow, Known, Place, Shape
 from .linear import permuted
 from .shapes import dropped, expanded, reshaped
@@ -26,7 +25,7 @@ def view(call: Call) -> Results:
 
 
 def _any(call: Call, key: str = "self") -> Flow:
-    return call.flow(key, of=("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool"))
+    return call.flow(key, of=ANY)
 
 
 def _resolved(call: Call, x: Flow, wanted: Shape, length: int) -> Shape:
@@ -43,7 +42,9 @@ def _resolved(call: Call, x: Flow, wanted: Shape, length: int) -> Shape:
 def view_as(call: Call) -> Results:
     """Reshape to the shape of another tensor."""
     x, other = _any(call), call.value("other")
-    shapes = [other.shape(n) if isinstance(other, Flow) else other.at(i).shape for i, n in enumerate(call.batch.lengths)]
+    shapes = [
+        other.shape(n) if isinstance(other, Flow) else other.at(i).shape for i, n in enumerate(call.batch.lengths)
+    ]
     return reshaped(call, x, shapes)
 
 
@@ -144,7 +145,9 @@ def expand(call: Call) -> Results:
     call.arguments.ignore("implicit", why="it says who asked for it")
     if call.op == "expand_as":
         other = call.value("other")
-        sizes = [other.shape(n) if isinstance(other, Flow) else other.at(i).shape for i, n in enumerate(call.batch.lengths)]
+        sizes = [
+            other.shape(n) if isinstance(other, Flow) else other.at(i).shape for i, n in enumerate(call.batch.lengths)
+        ]
     else:
         sizes = call.sizes("size")
     lead = len(sizes[0]) - x.rank
@@ -158,8 +161,8 @@ def expand(call: Call) -> Results:
 def _expanded(call: Call, x: Flow, sizes: Sequence[Shape], lead: int) -> Flow:
     wanted = list(sizes[0])
     if x.place is None:
-        shape = [f if w == -1 else w for w, f in zip(wanted, (1,) * lead + x.node.shape, strict=True)]
-        return Flow(_broadcast(call, x.node, tuple(shape)), None)
+        plain = tuple(f if w == -1 else w for w, f in zip(wanted, (1,) * lead + x.node.shape, strict=True))
+        return Flow(_broadcast(call, x.node, plain), None)
     at = x.place.axis + lead
     own = x.place.axis
     if any(s[at] not in (-1, x.shape(n)[own]) for s, n in zip(sizes, call.batch.lengths, strict=True)):
@@ -181,7 +184,7 @@ def _broadcast(call: Call, x: Node, shape: Shape) -> Node:
 @operator("repeat", "tile")
 def repeat(call: Call) -> Results:
     """Repeat a sample along its axes; more repeats than axes put axes in front."""
-    x, key = call.flow(), "repeats" if call.op == "repeat" else "dims"
+    x, key = call.flow(of=ANY), "repeats" if call.op == "repeat" else "dims"
     sizes = call.sizes(key)
     times = list(sizes[0])
     if len(set(sizes)) > 1:
@@ -234,7 +237,9 @@ def joined(call: Call, tensors: Sequence[Flow | Known], dim: int) -> Flow:
     for value in tensors:
         if isinstance(value, Flow):
             if value.place != model.place or value.rank != model.rank:
-                raise call.refuse(f"it joins {call.shape(model)} and {call.shape(value)}", "keep the batch axis 0 in both")
+                raise call.refuse(
+                    f"it joins {call.shape(model)} and {call.shape(value)}", "keep the batch axis 0 in both"
+                )
             nodes.append(value.node)
         else:
             assert model.place is not None
@@ -275,7 +280,7 @@ def taken(call: Call, x: Node, axis: int, indices: Sequence[int]) -> Node:
 @operator("flip")
 def flip(call: Call) -> Results:
     """Reverse axes."""
-    x = call.flow()
+    x = call.flow(of=ANY)
     node = x.node
     for dim in call.arguments.take("dims"):
         axis = call.axis(x, dim)
@@ -286,7 +291,7 @@ def flip(call: Call) -> Results:
 @operator("roll")
 def roll(call: Call) -> Results:
     """Move elements along axes; what leaves at one end comes back at the other."""
-    x, dims = call.flow(), call.arguments.take("dims", [])
+    x, dims = call.flow(of=ANY), call.arguments.take("dims", [])
     if not dims:
         raise call.refuse("it rolls over all elements, the batch among them", "give dims")
     shifts = call.numbers("shifts", len(dims))

@@ -4,8 +4,9 @@ import numpy as np
 
 from ....graph import NDArray, Node
 from ....graph.ops import Activation, Add, Mul, Reduce, Reduction, Softmax, Sub
+from ..broadcast import sample
 from ..registry import Call, Results, operator
-from ..values import Absent, Flow
+from ..values import Absent, Flow, Known, Place
 
 STATISTICS = Absent("the statistics of a normalization")
 TRAINING = "export the model for inference: model.eval()"
@@ -14,39 +15,65 @@ TRAINING = "export the model for inference: model.eval()"
 @operator("_native_batch_norm_legit_no_training", "batch_norm", "native_batch_norm", "_native_batch_norm_legit")
 def batch_norm(call: Call) -> Results:
     """Scale and shift each channel by the trained statistics: ``x * a + b``, ``a = weight / sqrt(var + eps)``."""
-    call.arguments.expect("training", False, hint=TRAINING)
-    call.arguments.expect("train", False, hint=TRAINING)
     call.arguments.ignore("momentum", "cudnn_enabled", why="only training updates the statistics")
-    x = call.front(call.flow("input"))
-    result = _by_statistics(call, x)
+    training = [call.arguments.boolean(k) for k in ("training", "train") if k in call.arguments]
+    x = call.flow("input")
+    apart = x.place is not None and x.place.axis == 1  # what instance_norm decomposes to: channels of samples in a row
+    if any(training) and not apart:
+        raise call.refuse("it normalizes by the statistics of the batch", TRAINING)
+    x = x if apart else call.front(x)
+    result = _by_own_statistics(call, x) if any(training) else _by_statistics(call, x)
     return result if call.op == "batch_norm" else [result, STATISTICS, STATISTICS]
+
+
+def _by_own_statistics(call: Call, x: Flow) -> Flow:
+    """Standardize each channel of each sample, where batch and channels are one axis."""
+    if any(call.optional(k) is not None for k in ("running_mean", "running_var")):
+        raise call.refuse("it updates running statistics", TRAINING)
+    axes = tuple(call.axis(x, a) for a in range(x.rank) if a != 1)
+    normal = standardized(call, x.node, axes, call.number("eps"))
+    weight, bias = (_channels(call, k, x) for k in ("weight", "bias"))
+    return x.on(affine(call, normal, weight, bias))
+
+
+def _channels(call: Call, key: str, x: Flow) -> NDArray | None:
+    """Give one number for each channel, axis 1 of the source, as it meets a sample; None where it is left out."""
+    value = call.optional(key)
+    if value is None:
+        return None
+    wide = (1, -1, *(1,) * (x.rank - 2))
+    if not isinstance(value, Known) or any(v.ndim != 1 for v in value.variants):
+        raise call.refuse(f"{key} is not one constant for each channel", "it must be a parameter or a buffer")
+    turned = Known.of([call.real(v).reshape(wide) for v in value.variants])
+    found = sample(call, turned, x.place or Place(0), x.rank, key)
+    axis = 0 if x.place is None or x.place.pure else 1
+    if found.ndim and found.shape[-(x.rank - 1) :][0] != x.node.shape[axis] and not (x.place and x.place.axis == 1):
+        raise call.misfit(f"{key} has {found.size} numbers for {call.shape(x)}")
+    return found
 
 
 def _by_statistics(call: Call, x: Flow) -> Flow:
     """Normalize by the running statistics."""
-    if not x.node.shape:
+    if x.rank < 2:
         raise call.misfit("reads [batch, channels, ...]")
-    channels, eps = x.node.shape[0], call.number("eps")
-    if call.arguments.peek("running_mean") is None or call.arguments.peek("running_var") is None:
+    mean, variance, weight, bias = (_channels(call, k, x) for k in ("running_mean", "running_var", "weight", "bias"))
+    if mean is None or variance is None:
         raise call.refuse("it normalizes by the statistics of the batch", "train with track_running_stats=True")
-    mean, variance = (call.array(k).astype(np.float64) for k in ("running_mean", "running_var"))
-    weight, bias = (call.optional_array(k) for k in ("weight", "bias"))
-    scale = np.ones(channels) if weight is None else weight.astype(np.float64)
-    shift = np.zeros(channels) if bias is None else bias.astype(np.float64)
-    if any(v.shape != (channels,) for v in (mean, variance, scale, shift)):
-        raise call.misfit(f"{channels} channels, the statistics have shape {mean.shape}")
-    if (variance + eps <= 0).any():
+    spread = variance.astype(np.float64) + call.number("eps")
+    if (spread <= 0).any():
         raise call.misfit("a variance is negative")
-    a = scale / np.sqrt(variance + eps)
-    return x.on(affine(call, x.node, a, shift - mean * a, (-1,) + (1,) * (len(x.node.shape) - 1)))
+    a = (1.0 if weight is None else weight.astype(np.float64)) / np.sqrt(spread)
+    return x.on(affine(call, x.node, a, (0.0 if bias is None else bias) - mean * a))
 
 
-def affine(call: Call, x: Node, scale: NDArray | None, bias: NDArray | None, shape: tuple[int, ...]) -> Node:
+def affine(
+    call: Call, x: Node, scale: NDArray | None, bias: NDArray | None, shape: tuple[int, ...] | None = None
+) -> Node:
     """``x * scale + bias``, both constant and brought to ``shape``."""
-    if scale is not None:
-        x = call.node(Mul(), x, call.constant(scale.astype(np.float32).reshape(shape), "scale"))
-    if bias is not None:
-        x = call.node(Add(), x, call.constant(bias.astype(np.float32).reshape(shape), "bias"))
+    for value, op, key in ((scale, Mul(), "scale"), (bias, Add(), "bias")):
+        if value is not None:
+            wide = value if shape is None else value.reshape(shape)
+            x = call.node(op, x, call.constant(wide.astype(np.float32), key))
     return x
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ....graph import Node, Op
-from ....graph.ops import Activation, Add, Div, Maximum, Minimum, Mul, Power, Sub
+from ....graph import Node, Op, Rounding
+from ....graph.ops import Activation, Add, Div, Maximum, Minimum, Mul, Power, Quotient, Remainder, Sub
 from ..broadcast import operands
-from ..registry import Build, Call, Results, operator
+from ..registry import ANY, WHOLE, Build, Call, Results, operator
 from ..values import Flow, Known
 from .activations import scaled, shifted
 
@@ -60,7 +60,8 @@ def exp2(call: Call) -> Node:
 @operator("neg")
 def neg(call: Call) -> Node:
     """``-x``."""
-    return scaled(call, call.flow().node, -1.0)
+    x = call.flow(of=ANY)
+    return call.node(Mul(), x.node, call.constant(np.int64(-1) if x.dtype in WHOLE else np.float32(-1.0)))
 
 
 @operator("square")
@@ -103,15 +104,17 @@ def binary(call: Call, op: Op, x: Flow | Known, y: Flow | Known) -> Results:
     """Apply an operation to two operands that broadcast."""
     for value, key in ((x, "self"), (y, "other")):
         if isinstance(value, Flow):
-            call.as_flow(value, key)
+            call.as_flow(value, key, ANY)
     nodes, place = operands(call, x, y)
     return Flow(call.node(op, *nodes), place)
 
 
 @operator("add")
 def add(call: Call) -> Results:
-    """``x + alpha * y``."""
-    return binary(call, Add(), call.value("self"), _other(call))
+    """``x + alpha * y``; minus infinity, which masks hold, is the lowest number that there is."""
+    from .logic import finite
+
+    return binary(call, Add(), finite(call, call.value("self")), finite(call, _other(call)))
 
 
 @operator("sub", "subtract")
@@ -134,8 +137,11 @@ def _other(call: Call) -> Flow | Known:
 def _times(call: Call, x: Flow | Known, factor: float) -> Flow | Known:
     if factor == 1.0:
         return x
+    whole = x.dtype in WHOLE and factor.is_integer()
     if isinstance(x, Known):
-        return Known.of([v * np.asarray(factor, np.float32) for v in x.variants])
+        return Known.of([v * (int(factor) if whole else np.float32(factor)) for v in x.variants], x.dtype)
+    if whole:
+        return x.on(call.node(Mul(), x.node, call.constant(np.int64(factor))))
     return x.on(scaled(call, x.node, factor))
 
 
@@ -161,7 +167,10 @@ def minimum(call: Call) -> Results:
 def div(call: Call) -> Results:
     """``x / y``; a constant divisor becomes a factor (one rounding more, in float32)."""
     mode = call.arguments.choice("rounding_mode", None, "floor", "trunc", default=None)
-    quotient = divided(call, call.value("self"), call.value("other"))
+    x, y = call.value("self"), call.value("other")
+    if mode is not None and _whole(x, y):
+        return binary(call, Quotient(Rounding.TRN if mode == "floor" else Rounding.TRN_ZERO), x, y)
+    quotient = divided(call, x, y)
     if mode is None:
         return quotient
     whole = call.node(Activation("floor"), quotient.node) if mode == "floor" else truncated(call, quotient.node)
@@ -171,6 +180,8 @@ def div(call: Call) -> Results:
 @operator("floor_divide")
 def floor_divide(call: Call) -> Results:
     """The quotient, rounded down."""
+    if _whole(call.value("self"), call.value("other")):
+        return binary(call, Quotient(Rounding.TRN), call.value("self"), call.value("other"))
     quotient = divided(call, call.value("self"), call.value("other"))
     return quotient.on(call.node(Activation("floor"), quotient.node))
 
@@ -179,6 +190,8 @@ def floor_divide(call: Call) -> Results:
 def remainder(call: Call) -> Results:
     """What a whole number of divisors leaves, with the sign of the divisor (``fmod``: of the dividend)."""
     x, y = call.value("self"), call.value("other")
+    if _whole(x, y):
+        return binary(call, Remainder(Rounding.TRN if call.op == "remainder" else Rounding.TRN_ZERO), x, y)
     quotient = divided(call, x, y)
     floor = call.op == "remainder"
     whole = call.node(Activation("floor"), quotient.node) if floor else truncated(call, quotient.node)
@@ -186,11 +199,15 @@ def remainder(call: Call) -> Results:
     return Flow(call.node(Sub(), nodes[0], call.node(Mul(), whole, nodes[1])), place)
 
 
+def _whole(*values: Flow | Known) -> bool:
+    return all(v.dtype in WHOLE for v in values)
+
+
 def divided(call: Call, x: Flow | Known, y: Flow | Known) -> Flow:
     """``x / y``."""
     for value, key in ((x, "self"), (y, "other")):
         if isinstance(value, Flow):
-            call.as_flow(value, key)
+            call.as_flow(value, key, ANY)
     (dividend, divisor), place = operands(call, x, y)
     if divisor.type.value is not None:
         with np.errstate(all="ignore"):

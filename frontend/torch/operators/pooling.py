@@ -170,5 +170,7 @@ def _greatest(call: Call, x: Node, axis: int, bounds: Sequence[tuple[int, int]])
 
 
 for _rank in (1, 2, 3):
-    operator(*((f"adaptive_avg_pool{_rank}d",) + ((f"_adaptive_avg_pool{_rank}d",) if _rank > 1 else ())))(_adaptive_avg(_rank))
+    operator(*((f"adaptive_avg_pool{_rank}d",) + ((f"_adaptive_avg_pool{_rank}d",) if _rank > 1 else ())))(
+        _adaptive_avg(_rank)
+    )
     operator(f"adaptive_max_pool{_rank}d")(_adaptive_max(_rank))

@@ -1,20 +1,20 @@
 """Reductions over axes of a sample."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ....graph.ops import Activation, Add, Maximum, Minimum, Mul, Reduce, Reduction, Reshape, Sub
-from ..registry import Build, Call, Results, operator
-from ..values import Absent, Flow
+from ..registry import ANY, REAL, Build, Call, Results, operator
+from ..values import Flow
 from .activations import scaled
 from .pointwise import binary, to_the
 from .shapes import dropped
 
-INDICES = Absent("the indices of a maximum or minimum")
 
-
-def read(call: Call, key: str = "dim") -> tuple[Flow, tuple[int, ...], bool]:
+def read(call: Call, key: str = "dim", of: Sequence[str] = REAL) -> tuple[Flow, tuple[int, ...], bool]:
     """Give the tensor, the axes of the source and whether they stay."""
-    x = call.flow()
+    x = call.flow(of=of)
     keep = call.arguments.boolean("keepdim", False)
     given = call.arguments.take(key, None)
     items = [given] if isinstance(given, int) else given
@@ -31,13 +31,13 @@ def reduced(call: Call, kind: Reduction, x: Flow, axes: tuple[int, ...], keep: b
 
 
 def _typed(call: Call) -> None:
-    call.arguments.expect("dtype", None, "float32", "float64", hint="export the model in float32")
+    call.arguments.ignore("dtype", why="the result's type is the one that the program gives, which is checked")
 
 
 def _plain(kind: Reduction) -> Build:
     def build(call: Call) -> Results:
         _typed(call)
-        return reduced(call, kind, *read(call))
+        return reduced(call, kind, *read(call, of=REAL if kind is Reduction.MEAN else ANY))
 
     return build
 
@@ -57,8 +57,11 @@ def _extreme(kind: Reduction) -> Build:
         if call.overload == "other":
             op = Maximum() if kind is Reduction.MAX else Minimum()
             return binary(call, op, call.value("self"), call.value("other"))
-        result = reduced(call, kind, *read(call))
-        return [result, INDICES] if call.overload == "dim" else result
+        if call.overload == "dim":
+            from .logic import extreme
+
+            return extreme(call, kind)
+        return reduced(call, kind, *read(call, of=ANY))
 
     return build
 
@@ -77,7 +80,9 @@ def variance(call: Call) -> Results:
     inside = tuple(sorted(call.axis(x, a) for a in axes))
     count = int(np.prod([x.node.shape[a] for a in inside], dtype=np.int64))
     if count - less <= 0:
-        raise call.refuse(f"the variance of {count} values with a correction of {less:g}", "take more values, or correction=0")
+        raise call.refuse(
+            f"the variance of {count} values with a correction of {less:g}", "take more values, or correction=0"
+        )
     mean = call.node(Reduce(Reduction.MEAN, inside, keep=True), x.node)
     centred = call.node(Sub(), x.node, mean)
     total = reduced(call, Reduction.SUM, x.on(call.node(Mul(), centred, centred)), axes, keep)

@@ -64,7 +64,7 @@ def _indices(line: Line, exact: bool) -> list[int]:
     inverse = np.float32(1.0 / line.scale)
     at = np.arange(line.resized, dtype=np.float32)
     at = (at + np.float32(0.5)) * inverse if exact else at * inverse
-    return np.minimum(np.floor(at).astype(np.int64), line.length - 1).tolist()
+    return [int(i) for i in np.minimum(np.floor(at).astype(np.int64), line.length - 1)]
 
 
 def _picked(call: Call, x: Node, axis: int, indices: list[int]) -> Node:

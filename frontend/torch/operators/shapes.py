@@ -28,7 +28,7 @@ def reshaped(call: Call, x: Flow, shapes: Sequence[Shape]) -> Flow:
     old = x.shape(length)
     outer = prod(old[: x.place.axis]) * x.place.outer
     inner = x.place.inner * prod(old[x.place.axis + 1 :])
-    place = placed(shapes, call.batch, outer, inner)
+    place = placed(shapes, call.batch, outer, inner, x.place.axis)
     if place is None:
         shown = ["batch" if n == length and call.batch.is_open else n for n in shapes[0]]
         hint = "keep axis 0: view(x.shape[0], -1), flatten(1), view(-1, n) with n the size of a sample"
@@ -36,7 +36,9 @@ def reshaped(call: Call, x: Flow, shapes: Sequence[Shape]) -> Flow:
     one = list(shapes[0])
     one[place.axis] = place.outer * place.inner
     shape = tuple(n for i, n in enumerate(one) if not (place.pure and i == place.axis))
-    if any(s[: place.axis] + s[place.axis + 1 :] != shapes[0][: place.axis] + shapes[0][place.axis + 1 :] for s in shapes):
+    if any(
+        s[: place.axis] + s[place.axis + 1 :] != shapes[0][: place.axis] + shapes[0][place.axis + 1 :] for s in shapes
+    ):
         raise call.refuse("the shape depends on the length of the batch", "export with a fixed batch of 1")
     return Flow(call.reshape(x.node, shape), place, x.dtype)
 
@@ -46,7 +48,9 @@ def reshaped_to(call: Call, x: Flow, keep: int, rest: Shape) -> Flow:
     if x.place is None:
         return Flow(call.reshape(x.node, (*x.node.shape[:keep], *rest)), None, x.dtype)
     if x.place.axis >= keep:
-        raise call.refuse("it sums over the batch, or joins it with another axis", "keep the batch an axis of the result")
+        raise call.refuse(
+            "it sums over the batch, or joins it with another axis", "keep the batch an axis of the result"
+        )
     return Flow(call.reshape(x.node, (*x.node.shape[: keep - x.place.pure], *rest)), x.place, x.dtype)
 
 

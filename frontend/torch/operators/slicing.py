@@ -6,13 +6,12 @@ import numpy as np
 
 from ....graph import NDArray, Node
 from ....graph.ops import Reshape, Slice, Transpose
-from ..registry import Call, Results, operator
+from ..registry import ANY, Call, Results, operator
 from ..values import Flow, Known, Place
 from .moves import taken
 from .shapes import dropped
 
 Ints = NDArray
-ANY = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 
 
 def sliced(call: Call, x: Node, axis: int, cut: slice) -> Node:
@@ -131,14 +130,6 @@ def _parts(call: Call, x: Flow, axis: int, lengths: Sequence[int]) -> list[Flow]
     return [x.on(sliced(call, x.node, axis, slice(end - n, end))) for n, end in zip(lengths, ends, strict=True)]
 
 
-@operator("index_select")
-def index_select(call: Call) -> Results:
-    """Pick constant indices along an axis."""
-    x, dim, index = call.flow(), call.integer("dim"), call.whole_array("index")
-    axis = call.axis(x, dim)
-    return x.on(picked(call, x.node, axis, index))
-
-
 def picked(call: Call, x: Node, axis: int, indices: Ints) -> Node:
     """Pick indices, negative ones from the end; their shape replaces the axis."""
     n = x.shape[axis]
@@ -152,7 +143,7 @@ def picked(call: Call, x: Node, axis: int, indices: Ints) -> Node:
 @operator("index", "_unsafe_index")
 def index(call: Call) -> Results:
     """``x[:, i, j]`` with constant indices, which broadcast against each other: one pick along the axes joined."""
-    x = call.flow()
+    x = call.flow(of=ANY)
     items = [None if i is None else call.tensor(i, "indices") for i in call.arguments.take("indices")]
     if any(isinstance(i, Flow) for i in items):
         raise call.refuse("an index is computed at run time", "pick by constants; choose by where()")
