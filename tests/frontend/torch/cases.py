@@ -302,7 +302,7 @@ def pools(cases: Cases) -> None:
         ("adaptive_max2d", nn.AdaptiveMaxPool2d((2, 3)), X4),
         ("adaptive_max3d", nn.AdaptiveMaxPool3d((2, 2, 2)), X5),
         ("lp_pool1d", nn.LPPool1d(2.0, 3, 2), X3),
-        ("lp_pool2d", nn.LPPool2d(3.0, 2, 2), X4),
+        ("lp_pool2d", nn.LPPool2d(4.0, 2, 2), X4),
     ):
         cases.module(name, lambda pool=pool: pool, shape)
 
