@@ -61,6 +61,9 @@ class Fuzzer(ABC):
     def start(self) -> None:  # noqa: B027 - most need nothing
         """Import the framework; once in each process."""
 
+    def limit(self) -> None:  # noqa: B027 - most need none
+        """Restrict the process in which recipes run; after ``start``, never in the process of the tests."""
+
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Recipe:
         """Draw a recipe, without the framework; all of it follows from ``rng``."""

@@ -39,6 +39,7 @@ def answer(fuzzer: Fuzzer, recipe: dict[str, Any]) -> Answer:
 def serve(fuzzer: Fuzzer, lines: TextIO, say: Callable[[Answer], None]) -> None:
     """Answer each line."""
     fuzzer.start()
+    fuzzer.limit()
     say({"status": "ready"})
     for line in lines:
         say(answer(fuzzer, json.loads(line)))
