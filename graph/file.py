@@ -8,7 +8,9 @@ stored in the narrowest type that holds them.
 import io
 import json
 import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from enum import StrEnum
@@ -100,7 +102,7 @@ def load(path: Path) -> Graph:
 
 DAMAGE = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
-    TypeError, ValueError, struct.error, zipfile.BadZipFile,
+    SyntaxError, TypeError, ValueError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What the standard library and numpy raise on files that are damaged or made up."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import FileError, NDArray
+from .heap import heaps_end
 
 MAX_TEXT = 64 << 20
 """Bytes of a configuration: a network of thousands of layers needs a few MB."""
@@ -238,6 +239,8 @@ def open_store(source: Path | bytes, where: str) -> Iterator[Store]:
 
     size = len(source) if isinstance(source, bytes) else _size(source)
     with guarded(where):
+        if not heaps_end(source):
+            raise damaged(where, "a global heap that does not end")
         file = h5py.File(io.BytesIO(source) if isinstance(source, bytes) else source, "r")
     try:
         yield Store(file, where, size)

@@ -1,6 +1,9 @@
 """Arrays in and out of files: samples (``.npy``, ``.npz``) and outputs. Nothing is unpickled."""
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -12,7 +15,10 @@ from .graph import FileError, GatewrightError, Graph, Inputs, NDArray
 from .graph.evaluate import feed
 from .graph.file import archive, npy
 
-DAMAGE = (OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, NotImplementedError)
+DAMAGE = (
+    OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, SyntaxError, NotImplementedError,
+    struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 """What numpy and zipfile raise on files that are damaged or made up."""
 SMALL = 256 << 20
 """Bytes that a member of an archive may unpack to in any case."""

@@ -11,7 +11,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 LARGEST = 300_000
-FORMATS = (".keras", ".h5", ".onnx", ".gw", ".tflite", ".pt2", ".json")
+FORMATS = (".keras", ".h5", ".onnx", ".gw", ".tflite", ".pt2", ".json", ".directory")
 MOST = 40
 """Files taken from one archive and format, evenly."""
 
@@ -30,7 +30,7 @@ class Good:
 def corpus() -> dict[str, tuple[Good, ...]]:
     """Give the good files of each format; formats of which there are none are left out."""
     found: dict[str, list[Good]] = {suffix: [] for suffix in FORMATS}
-    for good in (*_plain(), *_archived(), *_graphs(), *_described()):
+    for good in (*_plain(), *_archived(), *_graphs(), *_described(), *_directories()):
         if len(good.data) <= LARGEST:
             found[good.suffix].append(good)
     return {k: tuple(sorted(v, key=lambda g: g.name)) for k, v in found.items() if v}
@@ -83,3 +83,13 @@ def _described() -> Iterator[Good]:
             for k, shape in enumerate(shapes):
                 file[f"layers/{name}/vars/{k}"] = rng.normal(size=shape).astype(np.float32)
     yield Good("described.json", ".json", json.dumps(model).encode(), (("w.weights.h5", buffer.getvalue()),))
+
+
+def _directories() -> Iterator[Good]:
+    """An output directory, zipped: without a project, which is only compiled, never read as numbers."""
+    from gatewright.graph.file import archive
+    from gatewright.project import compile_model
+
+    for name in ("digits_qkeras.h5", "jet_tagger.onnx"):
+        project = compile_model(ROOT / "examples" / name, board="host", vectors=4)
+        yield Good(f"{name}.directory", ".directory", archive(dict(project.files)))

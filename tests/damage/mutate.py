@@ -19,11 +19,13 @@ VALUES: tuple[Any, ...] = (
     float("nan"), 10**6, "relu", "softmax", {"class_name": "Lambda", "config": {}},
     {"module": "os", "class_name": "system"},
 )  # fmt: skip
+ONLY = {".directory": ("member",)}
+"""What is done to files that only the tests have."""
 PLAIN = ("flip", "cut", "fill", "zero", "drop", "insert", "word", "splice")
 INNER = {
-    ".keras": ("member", "member", "member"),
-    ".gw": ("member", "member", "member"),
-    ".pt2": ("member", "member", "member"),
+    ".keras": ("member",) * 16,
+    ".gw": ("member",) * 16,
+    ".pt2": ("member",) * 16,
     ".h5": ("attribute",),
     ".onnx": ("field", "field", "field"),
     ".tflite": ("word", "word", "word", "word"),
@@ -37,7 +39,7 @@ def draw(rng: np.random.Generator, suffix: str) -> list[Step]:
 
 
 def _step(rng: np.random.Generator, suffix: str) -> Step:
-    kinds = (*PLAIN, *INNER.get(suffix, ()))
+    kinds = ONLY.get(suffix) or (*PLAIN, *INNER.get(suffix, ()))
     step: Step = {
         "kind": kinds[int(rng.integers(len(kinds)))],
         "at": int(rng.integers(1 << 30)),

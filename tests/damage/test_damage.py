@@ -110,3 +110,15 @@ def test_a_bomb_in_our_own_format(tmp_path: Path) -> None:
     (tmp_path / "m.gw").write_bytes(archive({**files, "weights.npz": archive(dict.fromkeys(names, huge))}))
     with pytest.raises(GatewrightError):
         load(tmp_path / "m.gw")
+
+
+@pytest.mark.parametrize("length", [0, 2**64 - 16, 1 << 40])
+def test_a_heap_on_which_the_library_would_run_for_ever(length: int, tmp_path: Path) -> None:
+    """An object of a global heap that is as long as nothing, or as more than there is."""
+    (good,) = [g for g in corpus()[".h5"] if g.name == "examples/jet_tagger.h5"]
+    at = good.data.find(b"GCOL") + 16
+    assert at > 16
+    entry = (0 if length == 0 else 1).to_bytes(2, "little") + bytes(6) + length.to_bytes(8, "little")
+    (tmp_path / "m.h5").write_bytes(good.data[:at] + entry + good.data[at + 16 :])
+    with pytest.raises(GatewrightError, match="heap"):
+        load(tmp_path / "m.h5")

@@ -1,8 +1,10 @@
 """Damaged files of every format: a typed error, or a model that runs. Never another exception, a hang, much memory."""
 
+import io
 import resource
 import tempfile
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from gatewright.frontend import load
 from gatewright.graph import GatewrightError, Graph, evaluate
 from gatewright.graph.evaluate.run import source_shape
 from gatewright.graph.file import load as load_graph
+from gatewright.output import MANIFEST
+from gatewright.project import open_module
 
 from ...damage.corpus import FORMATS, Good, corpus
 from ...damage.mutate import damaged, draw
@@ -73,6 +77,8 @@ class DamageFuzzer(Fuzzer):
 
 def _loaded(folder: Path, good: Good, data: bytes) -> Graph:
     path = folder / f"model{good.suffix}"
+    if good.suffix == ".directory":
+        return _opened(path, data, good.data)
     path.write_bytes(data)
     for name, content in good.beside:
         (folder / name).write_bytes(content)
@@ -80,6 +86,20 @@ def _loaded(folder: Path, good: Good, data: bytes) -> Graph:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return load(path, **weights)
+
+
+def _opened(path: Path, data: bytes, good: bytes) -> Graph:
+    """Unpack an output directory and open it, as after a change by hand; without force it must say what was changed."""
+    with zipfile.ZipFile(io.BytesIO(data)) as z, zipfile.ZipFile(io.BytesIO(good)) as before:
+        z.extractall(path)
+        changed = any(z.read(n) != before.read(n) for n in before.namelist() if n != MANIFEST)
+    try:
+        open_module(path)
+    except GatewrightError:
+        return open_module(path, force=True).graph
+    if changed:
+        raise Wrong("a directory that was changed opens without a word")
+    return open_module(path).graph
 
 
 def _ran(graph: Graph) -> Outcome:
