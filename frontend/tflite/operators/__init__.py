@@ -5,6 +5,7 @@ from . import (
     joining,
     linear,
     logic,
+    lstm,
     matrix,
     moves,
     normalization,
@@ -12,10 +13,12 @@ from . import (
     pointwise,
     pooling,
     quantization,
+    recurrent,
     reduction,
     resize,
     shapes,
     softmax,
+    svdf,
 )
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "joining",
     "linear",
     "logic",
+    "lstm",
     "matrix",
     "moves",
     "normalization",
@@ -30,8 +34,10 @@ __all__ = [
     "pointwise",
     "pooling",
     "quantization",
+    "recurrent",
     "reduction",
     "resize",
     "shapes",
     "softmax",
+    "svdf",
 ]
