@@ -6,7 +6,7 @@ Importing this package fills ``kernel.KERNEL_RULES``.
 from collections.abc import Mapping
 from importlib import resources
 
-from . import choose, linear, pointwise, pool, runtimes, scan, shape
+from . import choose, linear, places, pointwise, pool, runtimes, scan, shape
 
 
 def headers() -> Mapping[str, bytes]:
@@ -15,4 +15,4 @@ def headers() -> Mapping[str, bytes]:
     return {f.name: f.read_bytes() for f in sorted(folder.iterdir(), key=lambda f: f.name) if f.name.endswith(".h")}
 
 
-__all__ = ["choose", "headers", "linear", "pointwise", "pool", "runtimes", "scan", "shape"]
+__all__ = ["choose", "headers", "linear", "places", "pointwise", "pool", "runtimes", "scan", "shape"]

@@ -54,14 +54,14 @@ def arg_max(node: Node) -> Kernel:
     assert isinstance(op, ArgMax)
     where = places(x.shape)
     config: Config = {
-        "c_out": channels(node.shape), "length": x.shape[op.axis], "stride": _stride(where, op.axis),
+        "c_out": channels(node.shape), "length": x.shape[op.axis], "stride": stride_of(where, op.axis),
         "minimum": op.minimum, "last": op.last,
     }  # fmt: skip
     starts = where.take([0], axis=op.axis)
     return Kernel("arg_max", HEADER, operands(node), node, config | affine_or_refuse(node, starts).config("x"))
 
 
-def _stride(where: Ints, axis: int) -> int:
+def stride_of(where: Ints, axis: int) -> int:
     """Give how far neighbours along an axis are from each other."""
     return int(np.prod(where.shape[axis + 1 :], dtype=np.int64))
 
@@ -80,7 +80,7 @@ def take(node: Node) -> Kernel:
     starts = np.broadcast_to(first.reshape(shape), node.shape)
     at = places(indices.shape).reshape((1,) * op.axis + indices.shape + (1,) * (len(x.shape) - op.axis - 1))
     config: Config = {
-        "c_out": channels(node.shape), "length": x.shape[op.axis], "stride": _stride(where, op.axis),
+        "c_out": channels(node.shape), "length": x.shape[op.axis], "stride": stride_of(where, op.axis),
         "index_zero": zero_of(node, indices.type), "index_factor": int(scale),
         **affine_or_refuse(node, starts).config("x"),
         **affine_or_refuse(node, np.broadcast_to(at, node.shape)).config("y"),

@@ -12,6 +12,7 @@
 #include "gw_common.h"
 #include "gw_concat.h"
 #include "gw_linear.h"
+#include "gw_places.h"
 #include "gw_pointwise.h"
 #include "gw_pool.h"
 #include "gw_rescale.h"

@@ -44,6 +44,7 @@ template <class T, unsigned N> struct array {
 #include "gw_choose.h"
 #include "gw_concat.h"
 #include "gw_linear.h"
+#include "gw_places.h"
 #include "gw_pointwise.h"
 #include "gw_pool.h"
 #include "gw_rescale.h"
