@@ -9,7 +9,7 @@ from ..graph import Fixed, Node, Overflow, Rounding, UnsupportedError
 from ..graph.ops import Minimum, Mul, Quantize, Reduce, Reduction, Softmax, Sub
 from .config import Config
 from .rewrite import integers, is_plain
-from .tables import ends, lookup, unit
+from .tables import ends, has_unit, lookup, unit
 
 EXP = Fixed(18, 1, False)
 REACH = 4
@@ -60,8 +60,8 @@ def softmax_rule(node: Node, config: Config, notes: list[str]) -> Node:
     softmax = node.inputs[0]
     x, where = softmax.inputs[0], softmax.where or node.where
     assert isinstance(softmax.op, Softmax)
-    if not isinstance(x.type.format, Fixed):
-        raise UnsupportedError("softmax reads values that have no fixed-point format", where=where)
+    if not has_unit(x):
+        raise UnsupportedError("softmax reads values whose scale differs by channel", where=where)
     axis = (softmax.op.axis,)
     plan = plan_softmax(x, softmax.op.axis, config.table_bits_of(where))
     peak = Node(Reduce(Reduction.MAX, axis, True), (x,), where)
@@ -80,8 +80,9 @@ def softmax_rule(node: Node, config: Config, notes: list[str]) -> Node:
 
 
 def _unit(op: Quantize) -> Fraction:
-    assert isinstance(op.format, Fixed)
-    return op.format.scale
+    scale = op.format.scale
+    assert isinstance(scale, Fraction)
+    return scale
 
 
 def plan_softmax(x: Node, axis: int, bits: int) -> SoftmaxPlan:
@@ -95,10 +96,9 @@ def plan_softmax(x: Node, axis: int, bits: int) -> SoftmaxPlan:
 
 def narrowed(node: Node, format: Fixed, rounding: Rounding, where: str) -> Node:
     """Quantize to ``format`` unless the values already have few enough bits."""
-    assert isinstance(node.type.format, Fixed)
     assert isinstance(format.width, int)
     low, high = ends(node)
     few_bits = is_plain(node.type.format) and high - low < 2**format.width
-    if few_bits and _fraction(node.type.format) <= _fraction(format):
+    if isinstance(node.type.format, Fixed) and few_bits and _fraction(node.type.format) <= _fraction(format):
         return node
     return Node(Quantize(format, rounding, Overflow.SAT_SYM, "index of a table of softmax"), (node,), where)

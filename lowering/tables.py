@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..graph import Array, Fixed, NDArray, Node, Overflow, Rounding, UnsupportedError
+from ..graph import Array, Fixed, Grid, NDArray, Node, Overflow, Rounding, UnsupportedError
 from ..graph.numerics import quantize
 from ..graph.ops import FUNCTIONS, Activation, Add, Constant, Function, Lookup, Minimum, Quantize
+from ..graph.ops.interface import flat_index
 from .config import Config
-from .rewrite import is_plain
 
 Real = Callable[[NDArray], NDArray]
 STEEP = ("rsqrt", "reciprocal", "log", "sqrt")
@@ -31,17 +31,17 @@ def table_rule(node: Node, config: Config) -> Node:
     activation = node.inputs[0]
     x, op, where = activation.inputs[0], activation.op, activation.where or node.where
     assert isinstance(op, Activation)
-    if not isinstance(x.type.format, Fixed):
-        raise UnsupportedError(f"{op.function} reads values that have no fixed-point format", where=where)
+    if not has_unit(x):
+        raise UnsupportedError(f"{op.function} reads values whose scale differs by channel", where=where)
 
     def function(v: NDArray) -> NDArray:
         return FUNCTIONS[op.function].call(v, *op.parameters)
 
     bits = config.table_bits_of(where)
     low, high = ends(x)
-    if is_plain(x.type.format) and high - low < 2**bits:
+    if flat_index(x.type.quantized) and high - low < 2**bits:
         return lookup(x, function, node.op, where)
-    if op.function in STEEP and low >= 0:
+    if op.function in STEEP and low >= 0 and isinstance(x.type.format, Fixed):
         return Node(node.op, (octaves(x, function, node.op, bits, where),), where)
     return lookup(narrow_index(x, FUNCTIONS[op.function], bits, where), function, node.op, where)
 
@@ -58,13 +58,21 @@ def lookup(index: Node, function: Real, target: Quantize, where: str) -> Node:
     reals = np.arange(low, high + 1).astype(np.float64) * unit(index)
     entries = quantize(_finite(function, reals), target.format, target.rounding, target.overflow, where=where)
     table = Node(Constant(Array(entries), target.format), (), where)
-    return Node(Lookup(low), (index, table), where)
+    zero = index.type.quantized.zero
+    assert isinstance(zero, int)
+    return Node(Lookup(low + zero), (index, table), where)
+
+
+def has_unit(x: Node) -> bool:
+    """Whether one scale serves all integers of a tensor."""
+    return x.type.is_integer and not isinstance(x.type.quantized.scale, Grid)
 
 
 def unit(x: Node) -> float:
-    """Give the value of one unit of a fixed-point tensor."""
-    assert isinstance(x.type.format, Fixed)
-    return float(x.type.format.scale)
+    """Give the value of one unit of a tensor with one scale."""
+    scale = x.type.quantized.scale
+    assert not isinstance(scale, Grid)
+    return float(scale)
 
 
 def _finite(function: Real, reals: NDArray) -> NDArray:

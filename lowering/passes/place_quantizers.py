@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...graph import Fixed, Float, Graph, Inputs, Node, Quantized, UnsupportedError
+from ...graph import Affine, Fixed, Float, Graph, Inputs, Node, Quantized, UnsupportedError
 from ...graph.arrays import as_array
 from ...graph.ops import (
     Activation,
@@ -103,6 +103,8 @@ class _Placer:
                 return exact_step(old, inputs)
             case Pad() as op:
                 return Node(replace(op, value=self.padding(old, op.value, inputs[0])), inputs, old.where)
+        if old.type.is_integer and _same_formats(old, inputs):
+            return again(old, inputs)
         node = self.integer(old, inputs)
         if isinstance(old.op, TABLES) or _plain_scale(node):
             return node if self.settled(old) else self.insert(old, node)
@@ -257,6 +259,13 @@ class _Placer:
         if isinstance(user.op, KEEPS) and not isinstance(user.op, Output):
             return self.passes(user)
         return False
+
+
+def _same_formats(old: Node, inputs: tuple[Node, ...]) -> bool:
+    """Whether an operation that was one of integers reads what it read: it stays as the model has it."""
+    if isinstance(old.op, Quantize) and isinstance(old.op.format, Affine):
+        return True
+    return all(i.type.format == o.type.format for i, o in zip(inputs, old.inputs, strict=True))
 
 
 def _fraction(node: Node) -> int:
