@@ -33,6 +33,7 @@ TRAINING = {
     "stddev": "noise of training, absent at inference",
     "num_bins": "for how many bins the boundaries were computed",
     "dropout": "noise of training, absent at inference",
+    "recurrent_dropout": "noise of training, absent at inference",
     "seed": "noise of training, absent at inference",
     "noise_shape": "noise of training, absent at inference",
     "l1": "a term of the loss",

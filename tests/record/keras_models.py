@@ -14,7 +14,7 @@ Pick = Callable[[Sequence[Any]], Any]
 Build = Callable[[Any, Pick], Any]
 KINDS: dict[str, Build] = {}
 """Those of this file, then those of ``MORE``."""
-MORE = ("keras_more",)
+MORE = ("keras_more", "keras_recurrent")
 
 FUNCTIONS = [
     "relu", "sigmoid", "tanh", "softplus", "softsign", "selu", "elu", "exponential", "hard_sigmoid", "linear", "swish",
@@ -477,7 +477,12 @@ def answers(model: Any, xs: list[np.ndarray]) -> list[np.ndarray]:
     types = [i.dtype if isinstance(i.dtype, str) else i.dtype.name for i in model.inputs]
     given = [x.astype(t) for x, t in zip(xs, types, strict=True)]
     results = model(given if len(given) > 1 else given[0], training=False)
-    return [np.asarray(r) for r in (results if isinstance(results, (list, tuple)) else [results])]
+    return [np.asarray(r) for r in _flat(results)]
+
+
+def _flat(results: Any) -> list[Any]:
+    """Give the arrays of a nested structure: the states of stacked cells."""
+    return [one for r in results for one in _flat(r)] if isinstance(results, (list, tuple)) else [results]
 
 
 for _name in MORE:

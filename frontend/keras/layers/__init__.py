@@ -5,6 +5,7 @@ from . import (
     advanced,
     attention,
     binary,
+    cells,
     convolution,
     core,
     function_moves,
@@ -14,11 +15,12 @@ from . import (
     normalization,
     pooling,
     projection,
+    recurrent,
     reshaping,
     transposed,
 )  # fmt: skip
 
 __all__ = [
-    "activations", "advanced", "attention", "binary", "convolution", "core", "function_moves", "functions", "indices",
-    "merging", "normalization", "pooling", "projection", "reshaping", "transposed",
+    "activations", "advanced", "attention", "binary", "cells", "convolution", "core", "function_moves", "functions",
+    "indices", "merging", "normalization", "pooling", "projection", "recurrent", "reshaping", "transposed",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 from ....graph import Node
 from ....graph.ops import Concat, Dense, Slice
 from ..ignored import ignore_training
+from ..masks import masks_of
 from ..registry import LAYERS, Layer, Masking, Weight, layer
 from .activations import activate
 from .common import reshape, single
@@ -62,11 +63,23 @@ def _is_pointwise(inner: Any) -> bool:
     return inner.class_name in POINTWISE and not counts
 
 
-@layer("TimeDistributed")
+@layer("TimeDistributed", arguments=("inputs", "mask"), masking=Masking.OWN)
 def time_distributed(layer: Layer, inputs: list[Node]) -> Node:
     """Import a layer that is applied to each step of the first axis; all at once where that is the same."""
     x, inner = single(layer, inputs), layer.inner
     layer.config.ignore("layer", why="read with the file")
+    mask = masks_of(layer, [x])[0]
+    known = LAYERS.get(inner.class_name)
+    if mask is not None and (known is None or known.masking in (Masking.OWN, Masking.REFUSE)):
+        raise layer.unsupported(f"a mask for a {inner.class_name} at each step", "cut or pad the sequences before")
+    y = _each_step(layer, x)
+    if mask is not None:
+        layer.masks.of[y] = mask
+    return y
+
+
+def _each_step(layer: Layer, x: Node) -> Node:
+    inner = layer.inner
     if _is_pointwise(inner):
         return single(layer, inner.apply(x))
     steps = x.shape[0] if x.shape else 0

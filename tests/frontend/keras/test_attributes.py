@@ -30,6 +30,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "Dot": {"axes": 1},
     "TimeDistributed": {"layer": {"class_name": "Dense", "config": {"name": "inner", "units": 2}}},
     "Normalization": {"mean": 0.0, "variance": 1.0},
+    **{n: {"units": 2} for n in ("SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU")},
+    **{f"ConvLSTM{rank}D": {"filters": 2, "kernel_size": 2} for rank in (1, 2, 3)},
+    "RNN": {"cell": {"class_name": "GRUCell", "config": {"name": "cell", "units": 2}}},
+    "Bidirectional": {"layer": {"class_name": "LSTM", "config": {"name": "one", "units": 2}}},
     "Conv3D": {"filters": 2, "kernel_size": 2},
     "Conv3DTranspose": {"filters": 2, "kernel_size": 2},
     "EinsumDense": {"equation": "abc,cd->abd", "output_shape": [None, 2]},
@@ -58,6 +62,8 @@ PAIRS = (
 def shape_for(name: str) -> list[Any]:
     if name in ("Flatten", "Dense", "BinaryDense", "RepeatVector", "Dot", "Embedding", "CategoryEncoding"):
         return [None, 6]
+    if name.startswith("ConvLSTM"):
+        return [None, 3, *[4] * int(name[-2]), 2]
     if "3D" in name and name != "SpatialDropout3D":
         return [None, 6, 6, 6, 3]
     return [None, 6, 6, 3] if "2D" in name and name != "SpatialDropout2D" else [None, 6, 3]
@@ -143,6 +149,22 @@ WRONG = [
     ("Reshape", {"target_shape": [0, -1]}, "target_shape"),
     ("Softmax", {"axis": 0}, "axis"),
     ("MaxPooling2D", {"padding": "causal"}, "padding"),
+    ("LSTM", {"stateful": True}, "stateful"),
+    ("LSTM", {"time_major": True}, "time_major"),
+    ("LSTM", {"units": 0}, "units"),
+    ("GRU", {"recurrent_activation": "hyperbolic"}, "recurrent_activation"),
+    ("RNN", {"cell": {"class_name": "StackedRNNCells", "config": {"name": "c", "cells": 3}}}, "cells"),
+    ("RNN", {"cell": {"class_name": "GRUCell", "config": {"name": "c", "units": 2, "sparkle": 1}}}, "sparkle"),
+    ("Bidirectional", {"merge_mode": "max"}, "merge_mode"),
+    ("ConvLSTM2D", {"strides": 2, "dilation_rate": 2}, "dilation_rate"),
+    ("EinsumDense", {"equation": "abc,ad->bcd", "output_shape": [3, 2]}, "equation"),
+    ("EinsumDense", {"bias_axes": "z"}, "bias_axes"),
+    ("EinsumDense", {"lora_rank": 2}, "lora_rank"),
+    ("Embedding", {"quantization_config": {"mode": "int8"}}, "quantization_config"),
+    ("CategoryEncoding", {"sparse": True}, "sparse"),
+    ("Discretization", {"bin_boundaries": [2.0, 1.0]}, "bin_boundaries"),
+    ("MultiHeadAttention", {"attention_axes": [3]}, "attention_axes"),
+    ("AdaptiveMaxPooling2D", {"output_size": [0, 1]}, "output_size"),
 ]
 
 
@@ -171,7 +193,7 @@ def test_what_does_not_fit_is_an_error_at_once(name: str, config: dict[str, Any]
     assert "it" in caught.value.where
 
 
-@pytest.mark.parametrize("name", ["Lambda", "LSTM", "MyOwnLayer", "TFOpLambda"])
+@pytest.mark.parametrize("name", ["Lambda", "StringLookup", "MyOwnLayer", "TFOpLambda"])
 def test_layers_that_are_not_supported_are_refused_with_a_way_out(name: str) -> None:
     with pytest.raises(UnsupportedError, match=name) as caught:
         built(name, {})
