@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Array, Fixed, Format, Graph, Node, Op, Quantized
+from ..graph import Affine, Array, Fixed, Format, Graph, Node, Op, Quantized
 from ..graph.arrays import Grid, NDArray
 from ..graph.ops import Constant
 
@@ -51,6 +51,13 @@ def is_plain(format: Format) -> bool:
     return isinstance(format, Fixed) and not any(
         isinstance(v, Grid) for v in (format.width, format.integer, format.signed)
     )
+
+
+def is_flat(format: Format) -> bool:
+    """Whether all elements have one width, scale and zero point: the stored integer alone says the value."""
+    if isinstance(format, Affine):
+        return not isinstance(format.scale, Grid) and not isinstance(format.zero_point, Grid)
+    return is_plain(format)
 
 
 def plain_width(format: Quantized) -> int:

@@ -6,9 +6,11 @@ from fractions import Fraction
 import numpy as np
 
 from ..graph import Fixed, Node, Overflow, Rounding, UnsupportedError
+from ..graph.arrays import as_array
+from ..graph.formats import narrowest
 from ..graph.ops import Minimum, Mul, Quantize, Reduce, Reduction, Softmax, Sub
 from .config import Config
-from .rewrite import integers, is_plain
+from .rewrite import integers, is_flat
 from .tables import ends, has_unit, lookup, unit
 
 EXP = Fixed(18, 1, False)
@@ -65,7 +67,7 @@ def softmax_rule(node: Node, config: Config, notes: list[str]) -> Node:
     axis = (softmax.op.axis,)
     plan = plan_softmax(x, softmax.op.axis, config.table_bits_of(where))
     peak = Node(Reduce(Reduction.MAX, axis, True), (x,), where)
-    zero = integers(0, Fixed(1, 1, False))
+    zero = integers(0, narrowest(x.type.quantized.scale, 0, 0))
     below = Node(Minimum(), (Node(Sub(), (x, peak), where), zero), where)  # proves that no entry above exp(0) is needed
     fall = narrowed(below, plan.difference, Rounding.TRN, where)
     powers = lookup(fall, np.exp, Quantize(EXP), where)
@@ -80,9 +82,8 @@ def softmax_rule(node: Node, config: Config, notes: list[str]) -> Node:
 
 
 def _unit(op: Quantize) -> Fraction:
-    scale = op.format.scale
-    assert isinstance(scale, Fraction)
-    return scale
+    cells: list[Fraction] = as_array(op.format.scale).ravel().tolist()
+    return max(cells)
 
 
 def plan_softmax(x: Node, axis: int, bits: int) -> SoftmaxPlan:
@@ -98,7 +99,8 @@ def narrowed(node: Node, format: Fixed, rounding: Rounding, where: str) -> Node:
     """Quantize to ``format`` unless the values already have few enough bits."""
     assert isinstance(format.width, int)
     low, high = ends(node)
-    few_bits = is_plain(node.type.format) and high - low < 2**format.width
-    if isinstance(node.type.format, Fixed) and few_bits and _fraction(node.type.format) <= _fraction(format):
+    source = node.type.format
+    few_bits = is_flat(source) and high - low < 2**format.width
+    if few_bits and (not isinstance(source, Fixed) or _fraction(source) <= _fraction(format)):
         return node
     return Node(Quantize(format, rounding, Overflow.SAT_SYM, "index of a table of softmax"), (node,), where)

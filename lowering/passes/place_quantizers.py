@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...graph import Affine, Fixed, Float, Graph, Inputs, Node, Quantized, UnsupportedError
+from ...graph import Affine, Fixed, Float, Graph, Grid, Inputs, Node, Quantized, UnsupportedError
 from ...graph.arrays import as_array
 from ...graph.ops import (
     Activation,
@@ -44,9 +44,10 @@ from ...graph.ops import (
 )
 from ...graph.tensor import grids
 from ..config import Config, Precision
+from ..grids import beside, biased
 from ..inside import STATE, closed, in_format
 from ..ranges import Seen, observe
-from ..rewrite import again, note, plain_width, rebuild
+from ..rewrite import again, is_flat, note, plain_width, rebuild
 from ..steps import exact_step
 from ..weights import coarsened, quantized_constant
 
@@ -103,12 +104,27 @@ class _Placer:
                 return exact_step(old, inputs)
             case Pad() as op:
                 return Node(replace(op, value=self.padding(old, op.value, inputs[0])), inputs, old.where)
-        if old.type.is_integer and _same_formats(old, inputs):
+        if old.type.is_integer and _same_formats(old, inputs) and not self.splits(old):
             return again(old, inputs)
         node = self.integer(old, inputs)
         if isinstance(old.op, TABLES) or _plain_scale(node):
             return node if self.settled(old) else self.insert(old, node)
-        return node if self.passes(old) else self.insert(old, node)
+        return node if self.passes(old) or self.stays(old, node) else self.insert(old, node)
+
+    def splits(self, old: Node) -> bool:
+        """Whether a function reads values whose scale differs by channel: a table needs one scale."""
+        tables = any(isinstance(u.op, TABLES) for u in self.graph.users[old])
+        return tables and isinstance(old.type.quantized.scale, Grid)
+
+    def stays(self, old: Node, node: Node) -> bool:
+        """Whether a value whose scale is no power of two is passed on as it is: the model gave it that format, or it is
+        exact there and either leaves the graph or has few bits and one scale.
+        """
+        users = self.graph.users[old]
+        if not old.type.is_integer or any(isinstance(u.op, (Scan, Div, Power)) for u in users):
+            return False
+        few = is_flat(node.type.format) and plain_width(node.type.quantized) <= self.config.table_bits_of(old.where)
+        return few or isinstance(old.op, Quantize) or all(isinstance(u.op, (Output, Quantize)) for u in users)
 
     def scan(self, old: Node, op: Scan, inputs: tuple[Node, ...]) -> Node:
         """Place quantizers in the body: its inputs have the formats of the operands, its states one of their own."""
@@ -169,8 +185,10 @@ class _Placer:
 
     def integer(self, old: Node, inputs: tuple[Node, ...]) -> Node:
         """Rebuild on integers; where the exact result would be too wide, quantize the operands first."""
+        bits = self.config.precision_of(old.where)[0].width
+        inputs = biased(old, inputs, bits)
         if isinstance(old.op, (Add, Sub, Maximum, Minimum)):
-            inputs = self.on_grid(old, inputs)
+            inputs = beside(old, self.on_grid(old, inputs), bits)
         node = again(old, inputs)
         if node.type.is_integer or isinstance(node.op, TABLES) or not all(i.type.is_integer for i in inputs):
             return node

@@ -7,8 +7,27 @@ import numpy as np
 from ...graph import Affine, Array, Fixed, Graph, NDArray, Node
 from ...graph.arrays import as_array
 from ...graph.formats import bits_for
-from ...graph.ops import Add, Constant, Conv, Dense, Mul
+from ...graph.ops import (
+    Add,
+    Constant,
+    Conv,
+    Dense,
+    Maximum,
+    Minimum,
+    Mul,
+    Output,
+    Quantize,
+    Relu,
+    Reshape,
+    Slice,
+    Sub,
+    Transpose,
+)
 from ..rewrite import again, rebuild
+
+ALONE = (Relu, Reshape, Slice, Transpose)
+BESIDE = (Add, Sub, Mul, Maximum, Minimum)
+"""Operations that keep a scale for each channel, alone and beside a constant."""
 
 
 def split_scales(graph: Graph) -> Graph:
@@ -20,7 +39,32 @@ def split_scales(graph: Graph) -> Graph:
                                                           %4 = mul(%3, scales)
                                                           %5 = add(%4, %2)
     """
-    return rebuild(graph, lambda old, inputs: _split(again(old, inputs)))
+    return rebuild(graph, lambda old, inputs: _kept(graph, old, again(old, inputs)) or _split(again(old, inputs)))
+
+
+def _kept(graph: Graph, old: Node, node: Node) -> Node | None:
+    """Give a product that needs no multiplication: exact as it is, of values whose scale is no power of two anyway, and
+    read by quantizers only, which change the scale of each channel.
+    """
+    if not isinstance(node.op, (Dense, Conv)) or not node.type.is_integer:
+        return None
+    affine = any(isinstance(i.type.format, Affine) for i in (node.inputs[0], *node.inputs[2:]))
+    return node if affine and ends_in_quantizers(graph, old) else None
+
+
+def ends_in_quantizers(graph: Graph, node: Node) -> bool:
+    """Whether all that reads a value passes it on, channel by channel, until a quantizer or an output."""
+    return all(_ends(graph, user) for user in graph.users[node])
+
+
+def _ends(graph: Graph, user: Node) -> bool:
+    if isinstance(user.op, (Quantize, Output)):
+        return True
+    if isinstance(user.op, (Add, Sub, Mul, Maximum, Minimum)) and not any(
+        isinstance(i.op, Constant) for i in user.inputs
+    ):
+        return False
+    return isinstance(user.op, BY_CHANNEL) and ends_in_quantizers(graph, user)
 
 
 def _split(node: Node) -> Node:
