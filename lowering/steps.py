@@ -5,22 +5,32 @@ from math import ceil
 
 import numpy as np
 
-from ..graph import Array, Fixed, Node, UnsupportedError
-from ..graph.arrays import as_array
-from ..graph.formats import bits_for
-from ..graph.numerics import dequantize
-from ..graph.ops import Constant, Step
+from ..graph import Affine, Array, Node, UnsupportedError
+from ..graph.arrays import Grid, as_array
+from ..graph.formats import narrowest
+from ..graph.numerics import dequantize, divide
+from ..graph.ops import Constant, Mul, Step
 from .weights import fitting
 
 
 def exact_step(old: Node, inputs: tuple[Node, ...]) -> Node:
     """Put a Step on integers: ``x >= t`` is ``q >= ceil(t / scale)``, exactly, for any real threshold t."""
     x, thresholds, values = inputs
-    if not isinstance(x.type.format, Fixed):
+    assert isinstance(thresholds.op, Constant)
+    scale = x.type.quantized.scale
+    if isinstance(scale, Grid) and not thresholds.op.value.data.any():
+        ones = Node(Constant(Array(np.ones(scale.data.shape, np.int64)), _inverse(scale)), (), old.where)
+        x = Node(Mul(), (x, ones), old.where)  # of which only the sign matters
+    if isinstance(x.type.quantized.scale, Grid):
         raise UnsupportedError(
             f"thresholds on values of format {x.type.format}", where=old.where, hint="quantize before it"
         )
     return Node(Step(), (x, _thresholds(x, thresholds), _values(values)), old.where)
+
+
+def _inverse(scale: Grid) -> Affine:
+    inverse = divide(Fraction(1), scale)
+    return Affine(1, False, inverse)
 
 
 def _thresholds(x: Node, thresholds: Node) -> Node:
@@ -31,13 +41,8 @@ def _thresholds(x: Node, thresholds: Node) -> Node:
     data = thresholds.op.value.data
     reals = dequantize(data, thresholds.type.quantized) if thresholds.type.is_integer else data.astype(np.float64)
     stored = [_ceil(float(t), scale, int(low.min()), int(high.max()) + 1) for t in reals]
-    width = bits_for(min(0, *stored, int(low.min())), max(*stored, int(high.max())))
-    signed = min(*stored, int(low.min()), 0) < 0
-    assert isinstance(x.type.format, Fixed)
-    fraction = x.type.format.common_fraction
-    return Node(
-        Constant(Array(np.array(stored, np.int64)), Fixed(width, width - fraction, signed)), (), thresholds.where
-    )
+    least, greatest = min(0, *stored, int(low.min())), max(*stored, int(high.max()))
+    return Node(Constant(Array(np.array(stored, np.int64)), narrowest(scale, least, greatest)), (), thresholds.where)
 
 
 def _ceil(threshold: float, scale: Fraction, low: int, high: int) -> int:

@@ -60,11 +60,10 @@ def ends_in_quantizers(graph: Graph, node: Node) -> bool:
 def _ends(graph: Graph, user: Node) -> bool:
     if isinstance(user.op, (Quantize, Output)):
         return True
-    if isinstance(user.op, (Add, Sub, Mul, Maximum, Minimum)) and not any(
-        isinstance(i.op, Constant) for i in user.inputs
-    ):
+    with_constant = any(isinstance(i.op, Constant) for i in user.inputs)
+    if not isinstance(user.op, ALONE) and not (isinstance(user.op, BESIDE) and with_constant):
         return False
-    return isinstance(user.op, BY_CHANNEL) and ends_in_quantizers(graph, user)
+    return ends_in_quantizers(graph, user)
 
 
 def _split(node: Node) -> Node:
