@@ -67,9 +67,7 @@ def cnn(qnn, torch, quant):
         torch.nn.BatchNorm2d(6),
         qnn.QuantReLU(bit_width=4, return_quant_tensor=True),
         torch.nn.MaxPool2d(2),
-        qnn.QuantConv2d(
-            6, 6, 3, groups=6, bias=False, weight_bit_width=4, weight_quant=quant.Int8WeightPerChannelFloat
-        ),
+        qnn.QuantConv2d(6, 6, 3, groups=6, bias=False, weight_bit_width=4, weight_quant=by_channel),
         qnn.QuantReLU(bit_width=6, return_quant_tensor=True),
         qnn.QuantConv2d(6, 8, 1, stride=1, bias=True, bias_quant=quant.Int32Bias, weight_bit_width=3),
         qnn.QuantReLU(bit_width=5, return_quant_tensor=True),

@@ -10,6 +10,10 @@ the interval if
 which, linear in v, need only be checked at the ends. ``approximate`` takes the least s for which there are M and a
 that pass: the idea of T. Granlund and P. Montgomery, "Division by invariant integers using multiplication", PLDI
 1994, for lines and intervals.
+
+Before that, a fraction of many digits gives way to a simpler one. The rounded quotient changes where v * p / d is a
+whole number or a half, that is at fractions p / d whose denominators are at most 2 * max(|low|, |high|). All fractions
+between two neighbours among those (a Farey sequence) give the same quotients, and their mediant has few digits.
 """
 
 from collections.abc import Iterable
@@ -79,11 +83,30 @@ def _offset(p: int, d: int, c: int, multiplier: int, shift: int, ends: tuple[int
     return offset if offset * d - min(needed) < 1 << shift else None
 
 
+def simplest(ratio: Fraction, reach: int) -> Fraction:
+    """Give the fraction of fewest digits whose rounded products with -reach .. reach are those of ``ratio``.
+
+    The neighbours are the last two fractions of the continued fraction (G. H. Hardy and E. M. Wright, An Introduction
+    to the Theory of Numbers, chapters III and X).
+    """
+    most = 2 * max(reach, 1)
+    if ratio.denominator <= 2 * most:
+        return ratio
+    (p0, q0), (p1, q1) = (0, 1), (1, 0)
+    n, d = ratio.numerator, ratio.denominator
+    while q0 + n // d * q1 <= most or not q1:
+        a = n // d
+        (p0, q0), (p1, q1) = (p1, q1), (p0 + a * p1, q0 + a * q1)
+        n, d = d, n - a * d
+    k = (most - q0) // q1
+    return Fraction(p0 + k * p1 + p1, q0 + k * q1 + q1)
+
+
 def approximate(
     ratios: Iterable[Fraction], rounding: Rounding, lows: Iterable[int], highs: Iterable[int]
 ) -> list[Quotient] | None:
     """Give for each ratio and interval the exact quotient, all with the least shift that serves; None beyond 126."""
-    cases = list(zip(ratios, lows, highs, strict=True))
+    cases = [(simplest(r, max(abs(a), abs(b))), a, b) for r, a, b in zip(ratios, lows, highs, strict=True)]
     for shift in range(MAX_SHIFT + 1):
         found: dict[tuple[Fraction, int, int], Quotient] = {}
         for case in dict.fromkeys(cases):

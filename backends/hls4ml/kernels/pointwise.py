@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 
 import numpy as np
 
@@ -116,13 +117,27 @@ def _cells(node: Node, op: Quantize, x: Tensor) -> _Cells:
     low, high = (
         over_period(v, node.shape, period, fold) for v, fold in zip(x.interval, (_least, _greatest), strict=True)
     )
-    found = approximate(ratios.tolist(), op.rounding, low.tolist(), high.tolist())
+    ends = low.tolist(), high.tolist()
+    if op.overflow in (Overflow.SAT, Overflow.SAT_SYM):
+        ends = _unsaturated(ratios.tolist(), *ends, *(v.tolist() for v in (width, sign, zero)))
+    found = approximate(ratios.tolist(), op.rounding, *ends)
     if found is None:
         raise refuse(
             node, "a change of scale whose exact multiplier needs over 126 bits", "use fewer bits, or a coarser scale"
         )
     lists = (v.tolist() for v in (x_zero, lifts, zero, width, sign, low, high))
     return _Cells(found, *lists)
+
+
+def _unsaturated(ratios: list[Fraction], *lists: list[int]) -> tuple[list[int], list[int]]:
+    """Give the part of each interval that does not saturate, and its ends: beyond, what is monotone saturates too."""
+    lows, highs = [], []
+    for ratio, low, high, width, sign, zero in zip(ratios, *lists, strict=True):
+        top = (1 << (width - sign)) - 1
+        least, greatest = (-top - 1 if sign else 0) - zero - 1, top - zero + 1
+        lows.append(max(low, min(high, floor(least / ratio))))
+        highs.append(min(high, max(low, ceil(greatest / ratio))))
+    return lows, highs
 
 
 def _least(v: NDArray) -> NDArray:

@@ -7,7 +7,7 @@ from math import ceil, floor
 import numpy as np
 import pytest
 
-from gatewright.backends.hls4ml.kernels.division import Quotient, approximate, quotient, select
+from gatewright.backends.hls4ml.kernels.division import Quotient, approximate, quotient, select, simplest
 from gatewright.graph import Rounding
 
 
@@ -84,3 +84,33 @@ def test_several_ratios_share_one_shift() -> None:
     found = approximate([Fraction(1, 3), Fraction(1, 2), Fraction(5, 7)], Rounding.RND_CONV, [-99] * 3, [99] * 3)
     assert found is not None
     assert len({q.shift for q in found}) == 1
+
+
+@pytest.mark.parametrize("mode", list(Rounding))
+def test_fractions_of_many_digits_become_simple_ones(mode: Rounding) -> None:
+    """The ratio of three float32 scales has 48 digits above and 60 below; few of them matter to small integers."""
+    rng = np.random.default_rng(9)
+    for _ in range(60):
+        bits = int(rng.integers(4, 24))
+        ratio = Fraction(
+            int(rng.integers(2**40, 2**48)) | 1, (int(rng.integers(2**20, 2**24)) | 1) << int(rng.integers(20, 40))
+        )
+        reach = 2**bits
+        found = approximate([ratio], mode, [-reach], [reach])
+        assert found is not None
+        assert found[0].shift <= 2 * bits + 6
+        near = [round((k + half) / ratio) for k in range(-40, 40) for half in (0, Fraction(1, 2))]
+        drawn = rng.integers(-reach, reach + 1, 200).tolist()
+        for v in [x + e for x in near for e in (-1, 0, 1) if abs(x) < reach] + drawn + [-reach, reach]:
+            assert hardware(found[0], v, mode) == rounded(v * ratio, mode)
+
+
+def test_simple_fractions_stay() -> None:
+    assert simplest(Fraction(3, 7), 4) == Fraction(3, 7)
+    for reach in (1, 5, 100):
+        for ratio in (Fraction(355, 113), Fraction(10**9 + 7, 10**12 + 39), Fraction(1, 10**9), Fraction(10**9, 7)):
+            near = simplest(ratio, reach)
+            assert near.denominator <= 4 * reach or near == ratio
+            for v in range(-reach, reach + 1):
+                for mode in Rounding:
+                    assert rounded(v * near, mode) == rounded(v * ratio, mode)
