@@ -6,11 +6,11 @@ from math import ceil, floor
 
 import numpy as np
 
-from ....graph import Fixed, Float, Grid, Node, Op, Overflow, Rounding, Tensor
+from ....graph import Array, Fixed, Float, Grid, Node, Op, Overflow, Rounding, Tensor
 from ....graph.arrays import Ints, NDArray, as_array
 from ....graph.formats import Quantized, bits_for
 from ....graph.numerics import common_scale, divide
-from ....graph.ops import Add, Compare, Comparison, Lookup, Maximum, Minimum, Mul, Quantize, Relu, Step, Sub
+from ....graph.ops import Add, Compare, Comparison, Constant, Lookup, Maximum, Minimum, Mul, Quantize, Relu, Step, Sub
 from ..kernel import Kernel, is_constant, is_plain, kernel_rule, numbers, refuse
 from .common import (
     Config,
@@ -209,13 +209,22 @@ def lookup(node: Node) -> Kernel:
     op, (x, table) = node.op, node.inputs
     assert isinstance(op, Lookup)
     format = x.type.quantized
-    config: Config = {"c_out": channels(node.shape), "offset": op.offset, "period": 1}
-    constants: Constants = {"table": numbers(table)}
+    # the template subtracts in the operand's own type: the table starts within its range
+    first = max(op.offset, int(np.min(format.bounds[0])))
+    config: Config = {"c_out": channels(node.shape), "offset": first, "period": 1}
+    constants: Constants = {"table": numbers(_from(table, first - op.offset))}
     if isinstance(format, Fixed) and isinstance(format.fraction, Grid):
         down = periodic(format.common_fraction - as_array(format.fraction), node.shape)
         config["period"] = len(down)
         constants["down"] = integers(node, down)
     return Kernel("lookup", HEADER, operands(node), node, config, constants)
+
+
+def _from(table: Node, skip: int) -> Node:
+    """Leave out the first entries of a table."""
+    if not skip or not isinstance(table.op, Constant):
+        return table
+    return Node(Constant(Array(table.op.value.data[skip:]), table.op.format), (), table.where)
 
 
 @kernel_rule(Step)
