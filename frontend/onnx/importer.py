@@ -1,11 +1,10 @@
 """The walk over a model: inputs, stored tensors, operators in the order of the file, outputs."""
 
 from dataclasses import dataclass, field
-from math import prod
 from pathlib import Path
 from typing import Any
 
-from ...graph import FileError, Format, GatewrightError, Graph, ManyErrors, NDArray, Node, ShapeError, UnsupportedError
+from ...graph import FileError, GatewrightError, Graph, ManyErrors, NDArray, Node, ShapeError, UnsupportedError
 from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
@@ -13,17 +12,15 @@ from . import operators  # noqa: F401 - fills the table
 from .codes import READERS, coded_input, move_codes, moves_codes
 from .coding import stored_as
 from .fold import NEVER, fold
+from .frame import OWN, batch_of, check_known, input_type, plain, sample_shape
 from .moved import run_moved, takes_moved
 from .reader import DAMAGED, opset_of
 from .registry import (
     DOMAINS,
-    MAX_ELEMENTS,
     NO_BATCH,
-    OPEN_BATCH,
     OPERATORS,
     REFUSED,
     Absent,
-    Batch,
     Call,
     Coded,
     Flow,
@@ -34,12 +31,10 @@ from .registry import (
     located,
 )
 from .tensors import read_sparse, read_tensor
-from .types import READ_AS, WHOLE, kept, result_types, storage, type_name
+from .types import READ_AS, WHOLE, kept, result_types
 
 WHOLE_NOTE = "the model has no batch axis: a sample is the whole of each input; put an axis before it, x[None]"
 
-OWN = ("", "ai.onnx")
-QUANTIZED_DOMAINS = ("qonnx", "finn", "onnx.brevitas")
 
 
 def import_model(model: Any, *, source: str, folder: Path | None, name: str) -> Graph:
@@ -100,7 +95,7 @@ class _Walk:
         infos = [i for i in self.proto.input if i.name not in self.values]
         self.quantized = any(node.op_type in READERS or node.domain not in OWN for node in self.proto.node)
         self.read = _read_names(self.proto)
-        self.batch = NO_BATCH if self.whole else _batch(infos, self.source)
+        self.batch = NO_BATCH if self.whole else batch_of(infos, self.source)
         inputs = tuple(self._input(info) for info in infos)
         for node in self.proto.node:
             self._node(node)
@@ -110,6 +105,20 @@ class _Walk:
         if self.whole and inputs:
             self.notes.insert(0, WHOLE_NOTE)
         return Graph(inputs, outputs, name, "onnx", tuple(self.notes))
+
+    def inside(self, proto: Any, given: dict[str, Value]) -> list[Value]:
+        """Import a graph inside of an operator, which sees what is around it. ``given``: what its inputs are."""
+        child = _Walk(proto, self.source, self.folder, self.opset, self.whole, dict(self.values))
+        child.names, child.notes, child.batch, child.quantized = self.names, self.notes, self.batch, self.quantized
+        child.read = _read_names(proto)
+        child._stored()
+        for name, value in given.items():
+            child._define(name, value)
+        for node in proto.node:
+            child._node(node)
+        results = [child._read(info.name, self.source) for info in proto.output]
+        raise_all(child.errors)
+        return [r for r in results if r is not None]
 
     def _check_outputs(self, names: list[str]) -> None:
         if not names:
@@ -136,8 +145,8 @@ class _Walk:
 
     def _input(self, info: Any) -> Node:
         place = f"{self.source}: input {info.name!r}"
-        kind, format = _input_type(info, place)
-        shape = _sample_shape(info, place, whole=self.whole)
+        kind, format = input_type(info, place)
+        shape = sample_shape(info, place, whole=self.whole)
         if self.quantized and not self.whole and (value := coded_input(self.proto, info, shape, self.values)):
             self._define(info.name, value)
             return value.node
@@ -176,7 +185,7 @@ class _Walk:
 
     def _results(self, proto: Any, place: str) -> list[Value] | None:
         """Import one operator; None where it reads something that could not be imported."""
-        _check_known(proto, self.opset, place)
+        check_known(proto, self.opset, place)
         inputs = [self._read(name, place) for name in proto.input]
         if any(v is None and name for v, name in zip(inputs, proto.input, strict=True)):
             return None
@@ -192,6 +201,7 @@ class _Walk:
             self.batch,
             self.notes,
             tuple(name in self.read for name in proto.output),
+            self.inside,
         )
         own = proto.domain in OWN
         folds = own and proto.input and proto.op_type not in NEVER
@@ -226,7 +236,7 @@ class _Walk:
         for attribute in proto.attribute:
             if attribute.name in values:
                 raise FileError(f"two attributes are called {attribute.name!r}", where=place, hint=DAMAGED)
-            values[attribute.name] = _plain(attribute, self.folder, f"{place}: attribute {attribute.name!r}")
+            values[attribute.name] = plain(attribute, self.folder, f"{place}: attribute {attribute.name!r}")
         return values
 
     def _output(self, info: Any) -> Node | None:
@@ -286,103 +296,6 @@ def _as_type(result: Node | Value, kind: str, call: Call) -> Value:
     if not isinstance(result, Node):
         return result
     return Flow(kept(result, kind) if kind in WHOLE else result, kind, call.lead)
-
-
-def _check_known(proto: Any, opset: int, place: str) -> None:
-    """Refuse operators that are not ONNX's own in this opset, and numbers of inputs that they cannot have."""
-    import onnx
-
-    if (proto.domain, proto.op_type) in DOMAINS:
-        return
-    if proto.domain not in OWN:
-        hint = "only the operators of ONNX itself are supported; export without custom ones"
-        if proto.domain.startswith(QUANTIZED_DOMAINS):
-            known = "of QONNX: Quant, IntQuant, BipolarQuant, Trunc, MultiThreshold, channels-last Conv and MaxPool"
-            hint = REFUSED.get(proto.op_type, known)
-        raise UnsupportedError(
-            f"the operator {proto.op_type} of domain {proto.domain!r} is not supported", where=place, hint=hint
-        )
-    try:
-        schema = onnx.defs.get_schema(proto.op_type, opset, "")
-    except onnx.defs.SchemaError:
-        hint = REFUSED.get(proto.op_type, "check the name and the model's opset_import")
-        raise UnsupportedError(f"opset {opset} has no operator {proto.op_type}", where=place, hint=hint) from None
-    if schema.deprecated and proto.op_type == "Upsample":
-        raise UnsupportedError(f"Upsample does not exist in opset {opset}", where=place, hint="use Resize")
-    if not schema.min_input <= len(proto.input) <= schema.max_input:
-        most = "" if schema.max_input == schema.min_input else f" to {schema.max_input}"
-        raise FileError(f"{len(proto.input)} inputs, it has {schema.min_input}{most}", where=place, hint=DAMAGED)
-
-
-def _plain(attribute: Any, folder: Path | None, place: str) -> Any:
-    """Give an attribute as a plain number, string, list or array."""
-    import onnx
-
-    kinds = onnx.AttributeProto
-    if attribute.ref_attr_name:
-        raise FileError("refers to an attribute of a function that is not there", where=place, hint=DAMAGED)
-    if attribute.type == kinds.TENSOR:
-        return read_tensor(attribute.t, folder, place)
-    if attribute.type == kinds.SPARSE_TENSOR:
-        return read_sparse(attribute.sparse_tensor, folder, place)
-    try:
-        value = onnx.helper.get_attribute_value(attribute)
-        if attribute.type == kinds.STRING:
-            return value.decode()
-        if attribute.type == kinds.STRINGS:
-            return [v.decode() for v in value]
-    except ValueError as error:
-        raise FileError(f"cannot be read: {error}", where=place, hint=DAMAGED) from None
-    return list(value) if attribute.type in (kinds.FLOATS, kinds.INTS) else value
-
-
-def _batch(infos: list[Any], source: str) -> Batch:
-    """Find out how long axis 0 of the inputs is; it is the batch, whatever stands there."""
-    lengths = set()
-    for info in infos:
-        dims = info.type.tensor_type.shape.dim
-        if dims:
-            lengths.add(max(int(dims[0].dim_value), 0))
-    if len(lengths) > 1:
-        what = " and ".join(str(n) if n else "open" for n in sorted(lengths))
-        raise ShapeError(
-            f"axis 0, the batch, is {what} in different inputs",
-            where=source,
-            hint="give every input the same batch (a name or 1)",
-        )
-    length = lengths.pop() if lengths else 0
-    return Batch((length,)) if length else OPEN_BATCH
-
-
-def _input_type(info: Any, place: str) -> tuple[str, Format]:
-    """Give the name of an input's element type, and its format. Raises UnsupportedError for what is no number."""
-    kind = info.type.WhichOneof("value")
-    name = type_name(info.type.tensor_type.elem_type) if kind == "tensor_type" else str(kind)
-    format = storage(name)
-    if format is None:
-        raise UnsupportedError(f"its type is {name}", where=place, hint="inputs have to be tensors of numbers")
-    return name, format
-
-
-def _sample_shape(info: Any, place: str, *, whole: bool) -> tuple[int, ...]:
-    """Give an input's shape without the batch (with all axes for ``whole``). Raises UnsupportedError for open axes."""
-    tensor = info.type.tensor_type
-    if not tensor.HasField("shape") or not (tensor.shape.dim or whole):
-        raise UnsupportedError(
-            "it has no shape, or no axis", where=place, hint="axis 0 is the batch; give it a shape such as [N, 16]"
-        )
-    dims = [(d.dim_value, d.dim_param) for d in tensor.shape.dim][0 if whole else 1 :]
-    if any(value <= 0 for value, _ in dims):
-        shown = ["batch", *(param or (value if value > 0 else "?") for value, param in dims)]
-        raise UnsupportedError(
-            f"its shape {shown} is open beyond the batch",
-            where=place,
-            hint="fix it: export with a fixed size, or onnx.tools.update_model_dims.update_inputs_outputs_dims",
-        )
-    shape = tuple(int(value) for value, _ in dims)
-    if prod(shape) > MAX_ELEMENTS:
-        raise ShapeError(f"its shape is {shape}", where=place, hint=f"a sample has at most {MAX_ELEMENTS:,} elements")
-    return shape
 
 
 __all__ = ["import_model"]

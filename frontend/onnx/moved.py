@@ -31,7 +31,7 @@ Axis = Callable[[int], int]
 
 def takes_moved(call: Call) -> bool:
     """Whether an operator reads a tensor with the batch elsewhere, and does not know of such itself."""
-    own = ("Transpose", "BatchNormalization", "RNN", "GRU", "LSTM")
+    own = ("Transpose", "BatchNormalization", "RNN", "GRU", "LSTM", "Scan")
     return call.op not in own and any(isinstance(v, Moved) for v in call.inputs)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ...graph import Array, GatewrightError, ManyErrors, NDArray, Node, Op, ShapeError, UnsupportedError
 from ...graph.formats import narrowest
-from ...graph.ops import Constant, Reshape
+from ...graph.ops import BOOLEAN, Constant, Div, Reshape, Select
 from ..attributes import Attributes, raise_all
 from .formats import integer_constant
 from .types import WHOLE, type_of
@@ -59,6 +59,8 @@ class Call:
     notes: list[str] = field(default_factory=list)
     wanted: tuple[bool, ...] = ()
     """Whether something reads each output."""
+    inside: Callable[[Any, dict[str, Value]], list[Value]] = lambda graph, given: []
+    """Imports a graph that is one of the attributes."""
     _read: set[int] = field(default_factory=set)
 
     @property
@@ -286,12 +288,22 @@ class Call:
         """Give a constant, float32 or whole numbers; ``key`` says which of the operator's."""
         array, where = np.asarray(value), f"{self.name}/{key}" if key else self.name
         if type_of(array) not in WHOLE:
-            return Node(Constant(Array(self.real(array))), (), where)
+            return self._real_constant(self.real(array), where)
         if array.size and int(array.max()) >= 2**63:
             raise self.refuse(f"a constant of {array.dtype} beyond 63 bits", "use smaller numbers")
         whole = array.astype(np.int64)
         low, high = (int(f(initial=0)) for f in (whole.min, whole.max))
         return Node(Constant(Array(whole), narrowest(Fraction(1), low, high)), (), where)
+
+    def _real_constant(self, value: NDArray, where: str) -> Node:
+        """Give a float32 constant; infinite numbers are divisions by zero, which nothing takes for weights."""
+        finite = ~np.isinf(value)
+        if finite.all():
+            return Node(Constant(Array(value)), (), where)
+        parts = np.sign(np.where(finite, 0, value)), np.zeros(value.shape), np.where(finite, value, 0)
+        signs, zeros, rest = (Node(Constant(Array(part.astype(np.float32))), (), where) for part in parts)
+        chosen = Node(Constant(Array(finite.astype(np.int64)), BOOLEAN), (), where)
+        return Node(Select(), (chosen, rest, Node(Div(), (signs, zeros), where)), where)
 
     def axis(self, axis: int, rank: int) -> int:
         """Give an axis of the source, which may be negative, counted from 0. Raises ShapeError where there is none."""

@@ -8,7 +8,7 @@ _LOOP = "unroll loops and take one branch where the model is exported"
 
 REFUSED.update(
     {"DynamicQuantizeLinear": _QUANTIZED}
-    | dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), _LOOP)
+    | {"SequenceMap": _LOOP}
     | dict.fromkeys(("NonZero", "Unique", "NonMaxSuppression"), _CHOICE)
     | {
         "LpPool": "use AveragePool or MaxPool",
