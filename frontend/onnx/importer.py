@@ -108,7 +108,9 @@ class _Walk:
 
     def inside(self, proto: Any, given: dict[str, Value]) -> list[Value]:
         """Import a graph inside of an operator, which sees what is around it. ``given``: what its inputs are."""
-        child = _Walk(proto, self.source, self.folder, self.opset, self.whole, dict(self.values))
+        own = {*given, *(t.name for t in proto.initializer), *(name for node in proto.node for name in node.output)}
+        around = {name: value for name, value in self.values.items() if name not in own}
+        child = _Walk(proto, self.source, self.folder, self.opset, self.whole, around)
         child.names, child.notes, child.batch, child.quantized = self.names, self.notes, self.batch, self.quantized
         child.read = _read_names(proto)
         child._stored()

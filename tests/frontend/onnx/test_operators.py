@@ -17,8 +17,8 @@ from .whole_numbers import CASES as WHOLE
 from .whole_numbers import MORE
 
 CASES = REAL | WHOLE
-RECURRENT = {"RNN", "GRU", "LSTM"}
-"""test_recurrent.py"""
+RECURRENT = {"RNN", "GRU", "LSTM", "If", "Loop", "Scan"}
+"""test_recurrent.py, test_control.py"""
 
 NOT_COMPUTED = ("Constant", "Shape", "Size")
 """They give constants; tested in test_shapes.py."""
