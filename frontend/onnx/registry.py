@@ -234,7 +234,9 @@ class Call:
         if isinstance(value, Scaled) and len(value.variants) == 1:
             return self.scaled(value, lambda v: self._one_sample(v, rank, f"input {i}"))
         if isinstance(value, Known):
-            return self.constant(self.sample(value, rank, f"input {i}"))
+            own = self.sample(value, rank, f"input {i}")
+            plain = own if own.dtype.kind in "fiub" else own.astype(np.float32)
+            return self.constant(own) if np.isfinite(plain).all() else self._infinite(own)
         if value.lead < self.lead:
             return self._same_for_all(value.node, rank, i)
         if value.rank != rank and self.lead:
@@ -288,18 +290,17 @@ class Call:
         """Give a constant, float32 or whole numbers; ``key`` says which of the operator's."""
         array, where = np.asarray(value), f"{self.name}/{key}" if key else self.name
         if type_of(array) not in WHOLE:
-            return self._real_constant(self.real(array), where)
+            return Node(Constant(Array(self.real(array))), (), where)
         if array.size and int(array.max()) >= 2**63:
             raise self.refuse(f"a constant of {array.dtype} beyond 63 bits", "use smaller numbers")
         whole = array.astype(np.int64)
         low, high = (int(f(initial=0)) for f in (whole.min, whole.max))
         return Node(Constant(Array(whole), narrowest(Fraction(1), low, high)), (), where)
 
-    def _real_constant(self, value: NDArray, where: str) -> Node:
-        """Give a float32 constant; infinite numbers are divisions by zero, which nothing takes for weights."""
-        finite = ~np.isinf(value)
-        if finite.all():
-            return Node(Constant(Array(value)), (), where)
+    def _infinite(self, array: NDArray) -> Node:
+        """Give a constant that holds infinite numbers, which are no weights: they are written as divisions by zero."""
+        finite, where = ~np.isinf(array), self.name
+        value = np.where(finite, self.real(np.where(finite, array, 0).astype(array.dtype)), array.astype(np.float32))
         parts = np.sign(np.where(finite, 0, value)), np.zeros(value.shape), np.where(finite, value, 0)
         signs, zeros, rest = (Node(Constant(Array(part.astype(np.float32))), (), where) for part in parts)
         chosen = Node(Constant(Array(finite.astype(np.int64)), BOOLEAN), (), where)
