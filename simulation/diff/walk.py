@@ -155,7 +155,7 @@ class Walk:
         if agreeing := [j for j in found if j.agrees]:
             least = min(j.error for j in agreeing)
             return next(j for j in agreeing if j.error <= 2 * least)
-        strong = [j for j in found if j.rank in STRONG]
+        strong = [j for j in found if j.rank in STRONG or j.ruled]
         if not strong:
             return None
         likeliest = strong[0]
