@@ -82,7 +82,9 @@ class Archive:
         try:
             with self.file.open(info) as stream:
                 data = stream.read(info.file_size + 1)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        except (
+            zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError,
+        ) as error:  # fmt: skip
             raise FileError(f"{name} cannot be read: {error}", where=self.where, hint=DAMAGED) from None
         if len(data) != info.file_size:
             raise FileError(f"{name} is not as long as it should be", where=self.where, hint=DAMAGED)

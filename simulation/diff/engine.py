@@ -34,7 +34,7 @@ def compare_engine(graph: Graph, found: Traced, fed: Sequence[NDArray]) -> Diffe
             continue
         made = apply(node, [shown[i] for i in node.inputs])
         if node in found.nodes:
-            tensors.append(_entry(node, side, made, found.nodes[node]))
+            tensors.append(_entry(node, side, made, found.nodes[node], _hidden(node, found)))
         shown[node] = found.nodes.get(node, made)
     left_out = tuple(
         n.where or graph.names[n]
@@ -44,7 +44,16 @@ def compare_engine(graph: Graph, found: Traced, fed: Sequence[NDArray]) -> Diffe
     return Difference(tuple(tensors), left_out, len(fed[0]))
 
 
-def _entry(node: Node, side: Side, made: NDArray, got: NDArray) -> TensorDifference:
+def _hidden(node: Node, found: Traced) -> list[str]:
+    """Name the operations before one whose results the engine does not show: the fault may be in any of them."""
+    names: list[str] = []
+    for i in node.inputs:
+        if i not in found.nodes and not isinstance(i.op, (Input, Constant)):
+            names += [*_hidden(i, found), f"{i.where} ({op_name(i.op)})"]
+    return list(dict.fromkeys(names))
+
+
+def _entry(node: Node, side: Side, made: NDArray, got: NDArray, hidden: list[str]) -> TensorDifference:
     should, found = (np.asarray(values_of(node, v), np.float64) for v in np.broadcast_arrays(made, got))
     apart = made != got
     shares = ((found - should) ** 2).reshape(-1, found.shape[-1]).mean(axis=0)
@@ -59,4 +68,5 @@ def _entry(node: Node, side: Side, made: NDArray, got: NDArray) -> TensorDiffere
         excess=inf if differs else 0.0, differs=differs,
         channel=one_channel(shares, shares > 0) if differs and node.shape else None,
         place=place, values=(float(should[place]), float(found[place])),
+        why=(f"made in one step with {', '.join(hidden)}",) if differs and hidden else (),
     )  # fmt: skip
