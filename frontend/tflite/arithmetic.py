@@ -61,7 +61,8 @@ def clamp_range(call: Call, activation: str, info: Tensor) -> tuple[int, int]:
 
 
 def _stored(call: Call, value: float, info: Tensor) -> int:
-    units = np.float32(value) / np.float32(info.scale)
+    with np.errstate(all="ignore"):
+        units = np.float32(value) / np.float32(info.scale)
     if not abs(float(units)) < INT32:
         raise call.refuse(f"{value} is beyond 32 bits in units of the output's scale", "convert the model again")
     return info.zero_point + round_half_away(float(units))
@@ -99,10 +100,9 @@ def multiplied(
 
 def quantized_format(call: Call, info: Tensor) -> Affine | Fixed:
     """Give the format of an integer tensor that needs one scale. Raises UnsupportedError where it has none."""
-    if len(info.scales) != 1:
-        raise call.refuse(f"tensor {info.name!r} of type {info.type} needs one scale, has {len(info.scales)}")
     format = info.format
-    assert isinstance(format, Affine)
+    if len(info.scales) != 1 or not isinstance(format, Affine):
+        raise call.refuse(f"tensor {info.name!r} of type {info.type} needs one scale, has {len(info.scales)}")
     return format
 
 

@@ -131,6 +131,8 @@ class _Walk:
         inputs = [None if i is None else self._read(i, place) for i in operator.inputs]
         if any(v is None and i is not None for v, i in zip(inputs, operator.inputs, strict=True)):
             return None
+        if not results:
+            raise FileError("makes nothing", where=place, hint=DAMAGED)
         for info in results:
             self._check_tensor(info, place)
         inner = tuple(self.model.tensors[i] for i in operator.intermediates)

@@ -12,8 +12,8 @@ import numpy as np
 from ...graph import Affine, FileError, Fixed, Float, Format, Grid, NDArray, UnsupportedError
 from .flatbuffer import DAMAGED
 
-MAX_ELEMENTS = 1 << 28
-"""No tensor may be larger: 1 GiB of float32."""
+MAX_ELEMENTS = 1 << 26
+"""No tensor may be larger: 256 MiB of float32."""
 
 DTYPES: Mapping[str, "np.dtype[Any]"] = {
     name: np.dtype(code)

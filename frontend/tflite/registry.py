@@ -132,9 +132,18 @@ class Call:
             case Flow(node=node):
                 return node
             case Known(array=array, info=info):
-                return self.stored(array.reshape(self.inside(array.shape)), info.format)
+                return self.stored(self._sample(array), info.format)
             case Variable():
                 raise self.refuse(f"input {i} is a variable", "state is supported in LSTM and SVDF only")
+
+    def _sample(self, array: NDArray) -> NDArray:
+        """Give the part of a constant that meets one sample."""
+        if self.batch == 1 or not array.ndim or array.shape[0] != self.batch:
+            return array.reshape(self.inside(array.shape))
+        if not bool((array == array[:1]).all()):
+            raise self.refuse("a constant differs along the batch", BATCH_HINT)
+        first: NDArray = array[0]
+        return first
 
     def flow(self, i: int = 0) -> Node:
         """Give an input that has a batch axis in the source, without it: [batch, *shape] as a node [*shape].
@@ -195,21 +204,16 @@ class Call:
 
         Raises UnsupportedError where the batch would meet another axis.
         """
-        infos = [self.info(i) for i in indices]
-        rank = max(len(info.shape) for info in infos)
-        for info in infos:
-            of_batch = len(info.shape) == rank or isinstance(self.inputs[indices[infos.index(info)]], Known)
-            if self.batch != 1 and not (of_batch and (len(info.shape) < rank or info.shape[0] in (1, self.batch))):
-                raise self.refuse(f"an operand of shape {info.shape} meets the batch of {self.batch}", BATCH_HINT)
-            if self.batch != 1 and len(info.shape) == rank and info.shape[0] == self.batch:
-                value = self.inputs[indices[infos.index(info)]]
-                if isinstance(value, Known):
-                    raise self.refuse("a constant differs along the batch", BATCH_HINT)
-        nodes = [self.operand(i) for i in indices]
-        if self.batch != 1:
-            return nodes
-        longest = max(len(n.shape) for n in nodes)
-        return [n if len(n.shape) <= longest else self.reshaped(n, n.shape) for n in nodes]
+        rank = max(len(self.info(i).shape) for i in indices)
+        return [self._broadcast(i, rank) for i in indices]
+
+    def _broadcast(self, i: int, rank: int) -> Node:
+        value, shape = self.value(i), self.info(i).shape
+        if isinstance(value, Known) and len(shape) < rank:
+            return self.stored(value.array, value.info.format)
+        if self.batch != 1 and (len(shape) < rank or shape[0] not in (1, self.batch)):
+            raise self.refuse(f"an operand of shape {shape} meets the batch of {self.batch}", BATCH_HINT)
+        return self.operand(i)
 
     # ---- options
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..arrays import Grid, NDArray
+from ..arrays import Grid, NDArray, compress
 from ..errors import ShapeError
 from ..node import Op, infer
 from ..numerics import LIMIT, divide, multiply
@@ -83,7 +83,7 @@ def _(op: MaxPool, x: Tensor) -> Tensor:
         raise ShapeError(f"padding {op.padding} leaves windows of {op.window} with nothing in them")
     if not x.is_integer or not flat_scale(x):
         return floats(shape, SCALES if x.is_integer else "")
-    low, high = channel_bounds(x)
+    low, high = (compress(v) for v in channel_bounds(x))
     return exact(shape, x.quantized.scale, low, high) if grids(x.format) else Tensor(shape, x.format, low, high)
 
 

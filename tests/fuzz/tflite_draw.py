@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from gatewright.frontend.tflite.schema import TYPES
+
 from .choices import Choices
 from .tflite_build import DTYPES, ModelSpec, Spec, Step
 
@@ -114,16 +116,18 @@ def drawn_model(numbers: list[int], only: tuple[str, ...] = ()) -> Maker:
     wanted = m.ask.whole(1, 5) if not only else 1
     kind = m.ask.pick(("INT8", "INT8", "INT8", "FLOAT32", "INT16", "UINT8"))
     rank = m.ask.pick((4, 4, 4, 2, 3))
-    shape = (1, *(m.ask.whole(1, 7) for _ in range(rank - 1)))
-    first = m.value(shape, kind)
-    m.model.inputs.append(first)
-    m.flows.append(first)
+    batch = m.ask.pick((1, 1, 1, 1, 1, 1, 2, 3))
+    for _ in range(m.ask.pick((1, 1, 1, 2))):
+        first = m.value((batch, *(m.ask.whole(1, 7) for _ in range(rank - 1))), kind)
+        m.model.inputs.append(first)
+        m.flows.append(first)
     names = list(only or MAKERS)
     for _ in range(8 * wanted):
         if len(m.model.steps) >= wanted:
             break
         MAKERS[m.ask.pick(names)](m)
     read = {i for s in m.model.steps for i in s.inputs}
+    m.model.inputs = [i for i in m.model.inputs if i in read] or m.model.inputs[:1]
     made = [i for s in m.model.steps for i in s.outputs]
     m.model.outputs = [i for i in made if i not in read] or made[-1:]
     return m
@@ -166,6 +170,9 @@ def _linear(m: Maker, op: str, x: int, weights: int, axis: int, depth: int, shap
         scale = spread / {"INT16": 8000}.get(kind, 60) * m.ask.pick((1.0, 0.5, 0.1, 3.0, 0.7))
     result = m.value(shape, kind, scale)
     inputs = [x, weights, bias] if bias >= 0 or m.ask.pick((True, False)) else [x, weights]
+    if kind == "INT16" and op != "DEPTHWISE_CONV_2D":
+        said = TYPES.index(m.spec(bias).type) if bias >= 0 else m.ask.pick((2, 4))
+        o["quantized_bias_type"] = m.ask.pick((said, 0))
     return m.step(op, inputs, result, fused_activation_function=m.activation(), **o)
 
 

@@ -53,10 +53,13 @@ def _rescaled(call: Call, i: int, part: Node) -> Node:
         return recast(call, part, result.format)  # type: ignore[arg-type]
     format = quantized_format(call, result)
     assert isinstance(format, Affine)
-    inverse = np.float32(1.0) / np.float32(result.scale)
-    scale = np.float32(info.scale) * inverse
-    bias = np.float32(-info.zero_point) * scale
-    values = np.arange(256, dtype=np.float32) * scale + bias
+    with np.errstate(all="ignore"):
+        inverse = np.float32(1.0) / np.float32(result.scale)
+        scale = np.float32(info.scale) * inverse
+        bias = np.float32(-info.zero_point) * scale
+        values = np.arange(256, dtype=np.float32) * scale + bias
+    if not (np.abs(values) < 2.0**31).all():
+        raise call.refuse(f"part {i} is beyond 32 bits in units of the output's scale", "its scale is damaged")
     table = [min(255, max(0, round_half_away(float(v)) + result.zero_point)) for v in values]
     return call.node(Lookup(0), part, call.stored(np.array(table), format, f"table {i}"))
 

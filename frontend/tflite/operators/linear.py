@@ -17,6 +17,8 @@ from ..arithmetic import clamp_range, float_activation, rescaled, scale_of
 from ..registry import Call, operator
 
 Axes = tuple[int, ...]
+LONGEST = 1 << 16
+"""No window, stride or dilation may be larger."""
 WEIGHTS = {"INT8": ("INT8", "INT4"), "UINT8": ("UINT8",), "INT16": ("INT8", "INT4")}
 """Types of weights by that of the activations."""
 
@@ -51,6 +53,8 @@ def window(
     attributes = call.attributes
     strides = tuple(attributes.integer(f"stride_{n}", low=1) for n in names)
     dilation = tuple(attributes.integer(f"dilation_{n}_factor", low=1) if dilated else 1 for n in names)
+    if max(*kernel, *strides, *dilation) > LONGEST:
+        raise call.misfit(f"a window of {kernel}, strides {strides}, dilation {dilation}")
     padding = attributes.choice("padding", 0, 1)
     if padding:  # VALID
         return strides, ((0, 0),) * len(space), dilation

@@ -7,6 +7,8 @@ from ..registry import Call, operator
 from .shapes import copied
 
 Widths = tuple[tuple[int, int], ...]
+LONGEST = 1 << 20
+"""No axis that is mirrored may be longer."""
 
 
 def _widths(call: Call) -> tuple[Node, Widths]:
@@ -62,6 +64,8 @@ def mirror_pad(call: Call) -> Node:
         if max(before, after) > (n if symmetric else n - 1):
             raise call.misfit(f"{before} and {after} cells around an axis of {n} cannot be mirrored")
         if before or after:
+            if n > LONGEST:
+                raise call.misfit(f"an axis of {n} is mirrored")
             edge = 0 if symmetric else 1
             left = tuple(range(before - 1 + edge, edge - 1, -1))
             right = tuple(range(n - 1 - edge, n - 1 - edge - after, -1))

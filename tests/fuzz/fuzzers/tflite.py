@@ -27,13 +27,13 @@ def load(data: bytes) -> Graph:
 def outputs(graph: Graph, m: Maker, samples: list[np.ndarray]) -> list[np.ndarray]:
     """What Gatewright gives, in the shapes that the model has."""
     fed = {
-        op.name: x.reshape(len(x), *graph_shape)
+        op.name: x.reshape(-1, *graph_shape)
         for op, x, graph_shape in zip(graph.input_ops, samples, (n.shape for n in graph.inputs), strict=True)
     }
     given = gw.evaluate(graph, fed, integers=True)
     assert isinstance(given, dict)
     shapes = [m.spec(i).shape for i in m.model.outputs]
-    return [y.reshape(len(y), *s) for y, s in zip(given.values(), shapes, strict=True)]
+    return [y.reshape(len(samples[0]), *s) for y, s in zip(given.values(), shapes, strict=True)]
 
 
 def compare(m: Maker, got: list[np.ndarray], wanted: list[np.ndarray]) -> None:
@@ -52,12 +52,6 @@ def compare(m: Maker, got: list[np.ndarray], wanted: list[np.ndarray]) -> None:
             at = tuple(bad[0])
             most = np.abs(y - z.astype(np.int64)).max()
             raise Wrong(f"{len(bad)} of {z.size} differ, by up to {most}; {y[at]}, {z[at]}")
-
-
-def integral(m: Maker) -> bool:
-    """Whether a float output is that of a DEQUANTIZE, which ends as integers in the graph."""
-    last = {i: s for s in m.model.steps for i in s.outputs}
-    return any(last[i].op == "DEQUANTIZE" for i in m.model.outputs if i in last)
 
 
 class TfliteFuzzer(Fuzzer):
