@@ -8,6 +8,7 @@ from ..graph import Array, Fixed, Grid, NDArray, Node, Overflow, Rounding, Unsup
 from ..graph.numerics import quantize
 from ..graph.ops import FUNCTIONS, Activation, Add, Constant, Function, Lookup, Minimum, Quantize
 from ..graph.ops.interface import flat_index
+from ..graph.tensor import grids
 from .config import Config
 
 Real = Callable[[NDArray], NDArray]
@@ -33,6 +34,10 @@ def table_rule(node: Node, config: Config) -> Node:
     assert isinstance(op, Activation)
     if not has_unit(x):
         raise UnsupportedError(f"{op.function} reads values whose scale differs by channel", where=where)
+
+    if grids(node.op.format):
+        hint = "one scale for the tensor behind a function"
+        raise UnsupportedError(f"{op.function} is quantized with a scale for each channel", where=where, hint=hint)
 
     def function(v: NDArray) -> NDArray:
         return FUNCTIONS[op.function].call(v, *op.parameters)

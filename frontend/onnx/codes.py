@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import NDArray, Node
+from ...graph import Affine, NDArray, Node, Quantized
 from ...graph.arrays import Grid
+from ...graph.numerics import Ratio
 from ...graph.ops import Input
 from .coding import INTEGERS, Coding, numbers
+from .fold import MOVES
 from .formats import quantized_format, ratio, whole
 from .registry import Build, Call, Coded, Flow, Known, Scaled, Value, listed
 
@@ -123,13 +125,24 @@ def _operand(call: Call, value: Value | None, code: Coded) -> Value | None:
     return value
 
 
+def units(format: Quantized) -> Ratio:
+    """Give what one unit of the stored integers is worth, for each element where that differs."""
+    if isinstance(format, Affine) or not isinstance(format.fraction, Grid):
+        return format.scale
+    cells = np.vectorize(lambda f: Fraction(2) ** -int(f), otypes=[object])(format.fraction.data)
+    return Grid(np.asarray(cells, dtype=object))
+
+
 def _coded(call: Call, result: Node | Value, dtype: str, scale: Any, zero: Any) -> Value:
     node = result if isinstance(result, Node) else result.node if isinstance(result, Flow) else None
     if node is None:
         assert not isinstance(result, Node)
         return result
     if isinstance(scale, Grid) or isinstance(zero, Grid):
-        raise call.refuse("it moves integers whose scale differs by channel", "put the DequantizeLinear before it")
+        if call.op not in MOVES or not node.type.is_integer:
+            raise call.refuse("it moves integers whose scale differs by channel", "put the DequantizeLinear before it")
+        format = node.type.quantized  # its scales and zero points have moved along
+        return Coded(node, dtype, units(format), format.zero_point if isinstance(format, Affine) else 0)
     if not node.type.is_integer:
         raise call.refuse(f"it computes on {dtype} what is not an integer", "put a DequantizeLinear before it")
     return Coded(node, dtype, scale, zero, call.lead)

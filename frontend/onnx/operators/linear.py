@@ -60,7 +60,7 @@ def bias_of(call: Call, bias: Scaled, x: Node, weights: Node) -> Node:
         unit = multiply(x.type.quantized.scale, weights.type.quantized.scale)
         cells = as_array(unit)
         wanted = np.vectorize(float, otypes=[np.float64])(cells)
-        if cells.ndim < 2 and bool((np.abs(scale - wanted) <= wanted * 2.0**-22).all()):
+        if cells.shape in ((), units) and bool((np.abs(scale - wanted) <= wanted * 2.0**-22).all()):
             return Node(Constant(Array(stored), in_units_of(unit, 32)), (), f"{call.name}/bias")
     return call.constant(np.broadcast_to(bias.variants[0].reshape(-1), units), "bias")
 
