@@ -1,5 +1,6 @@
 """The walk over a model: inputs, stored tensors, operators in the order of the file, outputs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from .codes import READERS, coded_input, move_codes, moves_codes
 from .coding import stored_as
 from .fold import NEVER, fold
 from .frame import OWN, batch_of, check_known, input_type, plain, sample_shape
+from .functions import as_graph, definition, onnx_attributes, opset_of_function
 from .moved import run_moved, takes_moved
 from .reader import DAMAGED, opset_of
 from .registry import (
@@ -106,21 +108,43 @@ class _Walk:
             self.notes.insert(0, WHOLE_NOTE)
         return Graph(inputs, outputs, name, "onnx", tuple(self.notes))
 
+    def _by_definition(self, proto: Any, inputs: list[Value | None], place: str) -> list[Value] | None:
+        """Import the function that ONNX defines an operator as; None where there is none."""
+        function = definition(proto, self.opset, inputs, 1 - self.whole)
+        if function is None:
+            return None
+        known = set(onnx_attributes(proto, self.opset))
+        for attribute in proto.attribute:
+            if attribute.name not in known:
+                raise Attributes({}).refusal(attribute.name, "?", "leave it out")
+        pairs = zip(function.input, [*inputs, *[None] * len(function.input)], strict=False)
+        child = self._child(as_graph(function, proto, self.opset), dict(pairs), {})
+        child.source, child.opset = place, opset_of_function(function, self.opset)
+        made = dict(zip((o.name for o in child.proto.output), child.results(), strict=True))
+        return [made.get(name, Absent(f"output {name!r} of {proto.op_type}")) for name in function.output]
+
     def inside(self, proto: Any, given: dict[str, Value]) -> list[Value]:
         """Import a graph inside of an operator, which sees what is around it. ``given``: what its inputs are."""
         own = {*given, *(t.name for t in proto.initializer), *(name for node in proto.node for name in node.output)}
         around = {name: value for name, value in self.values.items() if name not in own}
+        return self._child(proto, given, around).results()
+
+    def _child(self, proto: Any, given: Mapping[str, Value | None], around: dict[str, Value | None]) -> "_Walk":
         child = _Walk(proto, self.source, self.folder, self.opset, self.whole, around)
         child.names, child.notes, child.batch, child.quantized = self.names, self.notes, self.batch, self.quantized
         child.read = _read_names(proto)
         child._stored()
         for name, value in given.items():
             child._define(name, value)
-        for node in proto.node:
-            child._node(node)
-        results = [child._read(info.name, self.source) for info in proto.output]
-        raise_all(child.errors)
-        return [r for r in results if r is not None]
+        return child
+
+    def results(self) -> list[Value]:
+        """Import the operators of a graph inside of another, and give its outputs."""
+        for node in self.proto.node:
+            self._node(node)
+        found = [self._read(info.name, self.source) for info in self.proto.output]
+        raise_all(self.errors)
+        return [r for r in found if r is not None]
 
     def _check_outputs(self, names: list[str]) -> None:
         if not names:
@@ -210,6 +234,9 @@ class _Walk:
         if folds and all(v is None or isinstance(v, Known) for v in inputs):
             return fold(proto, call)
         build = OPERATORS.get(proto.op_type) if own else DOMAINS.get((proto.domain, proto.op_type))
+        more = proto.op_type in ("LayerNormalization",) and any(call.wanted[1:])  # the statistics
+        if own and (build is None or more) and (results := self._by_definition(proto, inputs, place)) is not None:
+            return results
         if build is None:
             hint = REFUSED.get(proto.op_type, "use operators of the list in docs/onnx.md")
             raise UnsupportedError(f"the operator {proto.op_type} is not supported", where=place, hint=hint)

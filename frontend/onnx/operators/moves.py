@@ -170,11 +170,15 @@ def tile(call: Call) -> Node:
 @operator("Concat")
 def concat(call: Call) -> Node:
     """Join tensors along an axis of a sample."""
-    indices = range(len(call.inputs))
-    rank = call.rank(*indices)
+    rank = call.rank(*range(len(call.inputs)))
+    indices = [i for i in range(len(call.inputs)) if not _is_empty(call.value(i))]
     axis = call.sample_axis(call.attributes.integer("axis"), rank)
     nodes = [_part(call, i, rank) for i in indices]
     return nodes[0] if len(nodes) == 1 else call.node(Concat(axis), *nodes)
+
+
+def _is_empty(value: Flow | Known) -> bool:
+    return isinstance(value, Known) and all(v.size == 0 for v in value.variants)
 
 
 def _part(call: Call, i: int, rank: int) -> Node:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ....graph import Node
 from ....graph.ops import Gather, Reshape, Slice
-from ..registry import Call, Flow, operator
+from ..registry import Call, Flow, Known, Value, operator
 
 
 @operator("Slice")
@@ -57,15 +57,23 @@ def sliced(call: Call, x: Node, cuts: dict[int, slice]) -> Node:
 
 
 @operator("Split")
-def split(call: Call) -> list[Node]:
+def split(call: Call) -> list[Node | Value]:
     """Cut an axis of a sample into consecutive parts, of given lengths or equal ones."""
     x = call.flow()
     axis = call.sample_axis(call.attributes.integer("axis", 0), len(x.shape) + call.lead)
     lengths = _lengths(call, x.shape[axis])
-    if sum(lengths) != x.shape[axis] or min(lengths) < 1 or len(lengths) < call.outputs:
+    if sum(lengths) != x.shape[axis] or min(lengths) < 0 or len(lengths) < call.outputs:
         raise call.misfit(f"parts of {lengths} of an axis of length {x.shape[axis]}")
     ends = np.cumsum(lengths).tolist()
-    return [sliced(call, x, {axis: slice(end - n, end)}) for n, end in zip(lengths, ends, strict=True)]
+    return [
+        sliced(call, x, {axis: slice(end - n, end)}) if n else _nothing(call, x, axis)
+        for n, end in zip(lengths, ends, strict=True)
+    ]
+
+
+def _nothing(call: Call, x: Node, axis: int) -> Known:
+    """Give a part of no elements, which only a Concat reads."""
+    return Known(tuple(np.zeros(s, np.float32) for s in call.full((*x.shape[:axis], 0, *x.shape[axis + 1 :]))))
 
 
 def _lengths(call: Call, length: int) -> tuple[int, ...]:
