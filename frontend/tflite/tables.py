@@ -7,7 +7,7 @@ them over every input.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import floor
+from math import erfc, floor
 
 import numpy as np
 
@@ -52,9 +52,9 @@ def multiply_quantized(v: Ints, multiplier: int, shift: int) -> Ints:
     return shift_round(multiply_high(wrap32(np.asarray(v, np.int64) << left), multiplier), right)
 
 
-def f32(value: float) -> float:
+def f32(value: float) -> NDArray:
     """Round to float32."""
-    return float(np.float32(value))
+    return np.asarray(value, np.float32)
 
 
 def ratio(a: float, b: float) -> float:
@@ -104,6 +104,24 @@ def _knots(function: Real, x: Stored, y: Stored, kind: type[np.float32] | type[n
 def in_float64(function: Real) -> Real:
     """Compute in float64 and round once to float32: what the C library's float functions give."""
     return lambda x: np.asarray(function(x.astype(np.float64)), x.dtype)
+
+
+def _sigmoid(v: NDArray) -> NDArray:
+    return np.asarray(f32(1.0) / (f32(1.0) + in_float64(np.exp)(-v)))
+
+
+def _gelu(v: NDArray) -> NDArray:
+    complement = in_float64(np.vectorize(erfc, otypes=[np.float64]))
+    return np.asarray(f32(0.5) * v * complement(v * f32(-np.sqrt(0.5))))
+
+
+def _gelu_tanh(v: NDArray) -> NDArray:
+    inner = f32(np.sqrt(2 / np.pi)) * (v + f32(0.044715) * v * v * v)
+    return np.asarray(f32(0.5) * v * (f32(1.0) + in_float64(np.tanh)(inner)))
+
+
+STEPS: dict[str, Real] = {"sigmoid": _sigmoid, "gelu": _gelu, "gelu_tanh": _gelu_tanh}
+"""Functions that the kernels compute in several steps of float32, each of which rounds."""
 
 
 # ---- sigmoid and tanh of 16 bits: one table, straight lines between its entries
@@ -276,7 +294,7 @@ def _left16(v: Ints, n: int) -> Ints:
 
 def softmax_exponentials(scale: float, beta: float) -> Ints:
     """Give exp(beta * scale * d) for d = -255 .. 0 in units of 2^-31; 0 below what the kernel looks at."""
-    multiplier, shift = quantize_multiplier(min(f32(beta) * f32(scale) * 2.0**26, 2.0**31 - 1.0))
+    multiplier, shift = quantize_multiplier(min(float(f32(beta)) * float(f32(scale)) * 2.0**26, 2.0**31 - 1.0))
     d = np.arange(-255, 1)
     least = -floor(31 * 2.0**26 / 2.0**shift)
     scaled = multiply_high(wrap32(d << shift), multiplier)

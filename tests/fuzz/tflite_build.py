@@ -49,6 +49,7 @@ class Step:
     options: dict[str, Any] = field(default_factory=dict)
     version: int = 1
     custom: str = ""
+    intermediates: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -119,6 +120,8 @@ def _code(schema: Any, op: str, version: int, custom: str) -> Any:
 def _operator(schema: Any, step: Step, code: int) -> Any:
     operator = schema.OperatorT()
     operator.opcodeIndex, operator.inputs, operator.outputs = code, list(step.inputs), list(step.outputs)
+    if step.intermediates:
+        operator.intermediates = list(step.intermediates)
     name = options_of(step.op)
     if name and step.options is not None:
         options = getattr(schema, f"{name}T")()

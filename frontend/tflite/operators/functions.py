@@ -51,8 +51,13 @@ def unary(
     if not types:
         raise call.refuse(f"{call.info(0).type}", WITHOUT)
 
+    def real(v: NDArray) -> NDArray:
+        if function in tables.STEPS and v.dtype == np.float32:
+            return tables.STEPS[function](v)
+        return FUNCTIONS[function].call(v.astype(np.float64), *parameters)
+
     def rounded(x: Stored, y: Stored) -> NDArray:
-        return tables.function_table(lambda v: FUNCTIONS[function].call(v.astype(np.float64), *parameters), x, y)
+        return tables.function_table(real, x, y)
 
     return tabled(call, table or rounded, *types)
 

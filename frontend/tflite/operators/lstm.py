@@ -167,8 +167,9 @@ class _Integers:
             if same != result:
                 raise call.refuse("the hidden state has another zero point than the output", "convert the model again")
             return made
-        between = quantized_format(call, middle)
-        assert isinstance(between, Affine)
+        scale = quantized_format(call, middle).scale
+        assert isinstance(scale, Fraction)
+        between = Affine(8, True, scale, -middle.zero_point)  # the kernel subtracts the zero point, and takes it back
         return self._projected(self._scaled(product, factor, between, -128, 127), result, clip)
 
     def _projected(self, x: Node, result: Affine, clip: float) -> Node:

@@ -9,6 +9,7 @@ import numpy as np
 import gatewright as gw
 from gatewright.graph import GatewrightError, Graph
 
+from .. import tflite_draw2, tflite_moves  # noqa: F401 - they fill the table of makers
 from ..choices import Choices
 from ..core import Fuzzer, Outcome, Recipe, Refused, Right, Unusable, Wrong, reason_of
 from ..tflite_build import Reference, to_bytes
