@@ -4,7 +4,9 @@ from math import prod
 
 import numpy as np
 
-from .tflite_draw import BOUNDS, Maker, maker
+from .tflite_draw import BOUNDS, MAKERS, Maker, maker
+
+BEFORE = frozenset(MAKERS)
 
 QUANTIZED = ("INT8", "UINT8", "INT16")
 FUNCTIONS = {
@@ -252,14 +254,15 @@ def l2(m: Maker) -> bool:
 
 @maker("ONE_HOT")
 def one_hot(m: Maker) -> bool:
-    x = m.flow(types=("INT32", "INT64"))
-    if x is None:
-        return False
-    shape, kind = m.spec(x).shape, m.ask.pick(("FLOAT32", "INT32"))
+    shape, kind = (1, *(m.ask.whole(1, 4) for _ in range(m.ask.whole(0, 2)))), m.ask.pick(("FLOAT32", "INT32"))
     depth, axis = m.ask.whole(1, 6), m.ask.whole(-1, len(shape))
+    x = m.value(shape, m.ask.pick(("INT32", "INT64")))
+    m.model.inputs.append(x)
     at = len(shape) if axis < 0 else axis
     values = [m.constant(np.array(v), kind) for v in (3, 1)]
     result = m.value((*shape[:at], depth, *shape[at:]), kind)
     return m.step("ONE_HOT", [x, m.constant(depth, "INT32"), *values], result, axis=axis)
 
 
+NAMES = tuple(name for name in MAKERS if name not in BEFORE)
+"""The operators whose makers this file holds."""

@@ -5,7 +5,9 @@ from math import prod
 
 import numpy as np
 
-from .tflite_draw import Maker, maker
+from .tflite_draw import MAKERS, Maker, maker
+
+BEFORE = frozenset(MAKERS)
 
 ANY = ("FLOAT32", "INT8", "UINT8", "INT16")
 Axes = tuple[int, ...]
@@ -94,7 +96,9 @@ def parts(m: Maker, op: str) -> bool:
     else:
         count = n if op == "UNPACK" else m.ask.pick([d for d in range(1, n + 1) if n % d == 0])
         sizes = [n // count] * count
-    made = [copy(m, x, (*shape[:axis], *((s,) if op != "UNPACK" else ()), *shape[axis + 1 :])) for s in sizes]
+    shapes = [(*shape[:axis], *((s,) if op != "UNPACK" else ()), *shape[axis + 1 :]) for s in sizes]
+    spec = m.spec(x)
+    made = [m.value(s, spec.type, spec.scale, spec.zero) if op == "UNPACK" else copy(m, x, s) for s in shapes]
     said = m.ask.pick((axis, axis - len(shape)))
     if op == "UNPACK":
         return m.step(op, [x], made, num=len(sizes), axis=said)
@@ -129,7 +133,9 @@ def spread(m: Maker, op: str) -> bool:
             given, made = m.constant(times, "INT32"), tuple(n * t for n, t in zip(shape, times, strict=True))
         case "BROADCAST_TO":
             made = tuple(m.ask.whole(1, 4) if n == 1 else n for n in shape)
-            given = m.constant(made, "INT32")
+            m.step(op, [x, m.constant(made, "INT32")], copy(m, x, made))
+            m.model.steps[-1].version = 2
+            return True
         case "REVERSE_V2":
             given, made = m.constant([m.ask.whole(0, rank - 1)], "INT32"), shape
         case "EXPAND_DIMS":
@@ -264,3 +270,7 @@ def lstm(m: Maker) -> bool:
         hidden = m.value((1,), "INT8", 1 / 127, m.zero("INT8")) if projected else m.value((1,), "INT8", scale, zero)
         m.model.steps[-1].intermediates = [*middle, hidden]
     return True
+
+
+NAMES = tuple(name for name in MAKERS if name not in BEFORE)
+"""The operators whose makers this file holds."""
