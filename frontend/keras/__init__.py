@@ -1,7 +1,7 @@
 """Keras files and live objects, of Keras 3, tf-keras 2 and QKeras: read as data, without any framework."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..attributes import raise_all
 from .archive import Store, check_depth, guarded, open_store, parse_json, plain, read_bytes, read_member
 from .assemble import assemble, check_model, unknown
 from .config import Entry, dialect_of, mapping, parse
-from .registry import Dialect
+from .registry import Dialect, Parameter
 from .weights import own_functions, read_live, read_store
 
 __all__ = ["from_object", "load_file"]
@@ -40,11 +40,20 @@ def load_file(path: Path, weights: Path | None = None) -> Graph:
 
 def _assembled(root: Entry, store: Store, dialect: Dialect, where: str) -> Graph:
     """Read the weights and assemble; where they cannot be read, the layers are looked at all the same."""
+    rules = _rules(root)
     try:
         arrays = read_store(root, store)
     except GatewrightError as error:
-        return assemble(root, None, dialect, where, [] if unknown(root) else [error])  # whose it is is not known then
-    return assemble(root, arrays, dialect, where)
+        problems = [] if unknown(root) else [error]  # whose it is is not known then
+        return assemble(root, None, dialect, where, problems, rules)
+    return assemble(root, arrays, dialect, where, parameters=rules)
+
+
+def _rules(root: Entry) -> Mapping[str, Parameter]:
+    """Give the rules for the weights of plain layers, where the model is one of HGQ's proxies."""
+    from ..hgq import exact_weights
+
+    return exact_weights({entry.class_name for entry in root.walk()})
 
 
 def _text(value: Any, where: str) -> str:
@@ -66,6 +75,8 @@ def _register_others() -> None:
 
     if find_spec("..qkeras", __package__) is not None:
         from .. import qkeras  # noqa: F401
+    if find_spec("..hgq", __package__) is not None:
+        from .. import hgq  # noqa: F401
 
 
 def _load_json(path: Path, weights: Path | None) -> Graph:
@@ -100,6 +111,7 @@ def _load_archive(path: Path) -> Graph:
 def from_object(model: Any) -> Graph:
     """Import a live model of Keras 3, tf-keras or QKeras through its get_config and get_weights."""
     packages = {cls.__module__.partition(".")[0] for cls in type(model).__mro__}
+    model = _proxied(model)
     where = f"{type(model).__name__} {getattr(model, 'name', '')!r}"
     if not hasattr(model, "layers") or not hasattr(model, "get_config"):
         raise UnsupportedError("a layer, not a model", where=where, hint="put it into a Sequential")
@@ -114,11 +126,11 @@ def from_object(model: Any) -> Graph:
     config = _completed(config, model)
     kind = next((c.__name__ for c in type(model).__mro__ if c.__name__ in ("Sequential", "Functional")), "Model")
     root = _root({"class_name": kind, "config": config, "build_config": _built(model)}, where)
-    raise_all(own_functions(root, model))
+    raise_all([*own_functions(root, model), *_unsaved(model)])
     with guarded(where):
         arrays = read_live(root, model)
-    dialect = Dialect.TF_KERAS if "tf_keras" in packages else Dialect.KERAS3
-    return assemble(root, arrays, dialect, where)
+    dialect = Dialect.TF_KERAS if "tf_keras" in packages or _is_keras_2() else Dialect.KERAS3
+    return assemble(root, arrays, dialect, where, parameters=_rules(root))
 
 
 def _completed(config: Any, model: Any) -> Any:
@@ -128,6 +140,28 @@ def _completed(config: Any, model: Any) -> Any:
     from ..qkeras import completed
 
     return completed(config, model)
+
+
+def _is_keras_2() -> bool:
+    """Whether the package called keras is Keras 2, as it was before it became tf-keras."""
+    return str(getattr(sys.modules.get("keras"), "__version__", "3")).startswith("2")
+
+
+def _proxied(model: Any) -> Any:
+    """Give the proxy of a live model of the first HGQ."""
+    if "HGQ" not in sys.modules:
+        return model
+    from ..hgq import proxy_of
+
+    return proxy_of(model)
+
+
+def _unsaved(model: Any) -> Iterator[GatewrightError]:
+    """Give an error for each quantizer of HGQ2 that is not as its configuration says."""
+    if "hgq" in sys.modules:
+        from ..hgq import differences
+
+        yield from differences(model)
 
 
 def _built(model: Any) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def damaged(path: Path | str, error: object = "") -> FileError:
 
 
 def parse_json(data: bytes | str, where: str) -> dict[str, Any]:
-    """Read a JSON object of bounded size and nesting; NaN and infinity are not JSON."""
+    """Read a JSON object of bounded size and nesting; NaN is not JSON, infinity is what Keras writes for HGQ2."""
     if len(data) > MAX_TEXT:
         raise FileError(f"a configuration of over {MAX_TEXT >> 20} MB", where=where, hint="save the model again")
     try:
@@ -89,7 +89,9 @@ def parse_json(data: bytes | str, where: str) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
+    if name == "NaN":
+        raise ValueError(f"{name} is not a number")
+    return float(name)
 
 
 def _too_deep(where: str) -> FileError:

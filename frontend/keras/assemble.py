@@ -14,7 +14,7 @@ from .config import Entry
 from .dtypes import check_dtype, input_operation, input_type
 from .ignored import ignore_common
 from .masks import settle
-from .registry import LAYERS, Dialect, Kind, Layer, Masks
+from .registry import LAYERS, Dialect, Kind, Layer, Masks, Parameter
 from .weights import Arrays
 
 REFUSED = {
@@ -37,14 +37,20 @@ MAX_SIDE = 1 << 16
 
 
 def assemble(
-    root: Entry, arrays: Arrays | None, dialect: Dialect, source: str, problems: Sequence[GatewrightError] = ()
+    root: Entry,
+    arrays: Arrays | None,
+    dialect: Dialect,
+    source: str,
+    problems: Sequence[GatewrightError] = (),
+    parameters: Mapping[str, Parameter] | None = None,
 ) -> Graph:
     """Give the graph of a whole model. Raises UnsupportedError, ShapeError, FileError; ManyErrors for several.
 
     ``problems`` are those found before; ``arrays`` None where the weights cannot be read. The layers are then still
-    looked at, so that all problems are told at once.
+    looked at, so that all problems are told at once. ``parameters``: rules for the weights of all layers.
     """
     assembly = Assembly(root, arrays or {}, dialect, [*problems, *unknown(root)], blind=arrays is None)
+    assembly.parameters = parameters or {}
     inputs: tuple[Node, ...] = ()
     results: list[Node] = []
     try:
@@ -109,6 +115,7 @@ class Assembly:
     blind: bool = False
     guesses: set[Node] = field(default_factory=set)
     masks: Masks = field(default_factory=Masks)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
     @property
     def input_layers(self) -> list[Entry]:
@@ -286,6 +293,7 @@ class Assembly:
             call=rest,
             reads=tuple(nodes_of(call)),
             masks=self.masks,
+            parameters=self.parameters,
         )
         result = kind.build(layer, inputs)
         nodes = settle(layer, kind, inputs, result if isinstance(result, list) else [result])

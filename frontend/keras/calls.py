@@ -125,10 +125,11 @@ class Calls:
     def _call_3(self, node: Mapping[str, Any], layer: Entry) -> Call:
         where = layer.where
         with Attributes(node, where=where) as call:
-            args, kwargs = call.take("args"), dict(call.take("kwargs", {}))
-        if not isinstance(args, list):
+            args, kwargs = call.take("args"), call.take("kwargs", {})
+        if not isinstance(args, list) or not isinstance(kwargs, Mapping):
             raise FileError("the arguments of a call are no list", where=where, hint="save the model again")
         if layer.is_model:
+            kwargs = dict(kwargs)
             args = [_by_input(layer, args[0] if args else kwargs.pop("inputs", None)), *args[1:]]
         return Call(tuple(self._tensors(v, where) for v in args), self._tensors(kwargs, where))
 

@@ -9,8 +9,10 @@ from ..attributes import Attributes
 from .registry import LAYERS, Dialect
 
 MODELS = ("Sequential", "Functional", "Model")
-FRAMEWORKS = ("keras", "tf_keras", "tensorflow", "qkeras")
+FRAMEWORKS = ("keras", "tf_keras", "tensorflow", "qkeras", "hgq", "hgq2", "HGQ")
 """Packages whose classes are what their names say."""
+QUALIFIED = {"hgq": "hgq", "hgq2": "hgq", "HGQ": "HGQ"}
+"""Packages whose classes share names with those of others: their entries are called ``hgq>QDense``."""
 WRAPPERS = ("TimeDistributed",)
 ENTRY_KEYS = {
     "module": "read with the layer",
@@ -56,7 +58,7 @@ class Entry:
         Files in the format .h5 do not say; their layers have more attributes than functions have.
         """
         if self.module or "trainable" in self.config or self.class_name in LAYERS:
-            return ".ops" in self.module
+            return ".ops" in self.module and ">" not in self.class_name
         return f"ops.{self.class_name}" in LAYERS
 
     @property
@@ -101,8 +103,9 @@ def parse(data: Mapping[str, Any], where: str, prefix: str = "", depth: int = 0)
     if depth:
         _check_entry(data, here)
     module, build = str(data.get("module") or ""), data.get("build_config")
-    own = _is_own(class_name, str(data.get("registered_name") or ""), module)
-    class_name = class_name.rpartition(">")[2]
+    registered = str(data.get("registered_name") or "")
+    own = _is_own(class_name, registered, module)
+    class_name = _qualified(class_name, registered)
     children = _children(class_name, config, where, f"{path}/" if depth else "", depth)
     inbound = sequence(data.get("inbound_nodes") or [], "inbound_nodes", here)
     built = build.get("input_shape") if isinstance(build, Mapping) else None
@@ -114,6 +117,13 @@ def _is_own(class_name: str, registered: str, module: str) -> bool:
     """Whether a class is not of a framework: Keras registers only others, as ``package>name``."""
     package = (registered or class_name).rpartition(">")[0]
     return bool(registered or package) and not {module.partition(".")[0], package} & set(FRAMEWORKS)
+
+
+def _qualified(class_name: str, registered: str) -> str:
+    """Give the name of a class without its package, unless that tells classes of one name apart."""
+    package, _, name = (class_name if ">" in class_name else registered or class_name).rpartition(">")
+    name = name or class_name
+    return f"{QUALIFIED[package]}>{name}" if package in QUALIFIED else class_name.rpartition(">")[2]
 
 
 def _check_entry(data: Mapping[str, Any], where: str) -> None:

@@ -48,6 +48,8 @@ def read_legacy(root: Entry, store: Store, group: str) -> Arrays:
         names = store.strings(f"{group}/{name}", "weight_names") or []
         if names and name not in by_name:
             errors.append(_stranger(store, name))
+        elif names and any(leaf.class_name.startswith("hgq>") for leaf in by_name[name].walk()):
+            errors.append(_nameless(by_name[name]))
         elif names:
             try:
                 _distribute(
@@ -63,6 +65,11 @@ def read_legacy(root: Entry, store: Store, group: str) -> Arrays:
 def _stranger(store: Store, name: str) -> FileError:
     hint = "give the weights that were saved with this configuration"
     return FileError(f"weights of a layer {name!r} that the configuration does not have", where=store.where, hint=hint)
+
+
+def _nameless(entry: Entry) -> UnsupportedError:
+    """Layers of HGQ2 hold many arrays of one name; the newer layout tells them apart."""
+    return UnsupportedError("weights of HGQ2 in the older file layout", where=entry.where, hint="save it as .keras")
 
 
 def slots(entry: Entry, frozen: bool = False) -> Iterator[tuple[Entry, Weight, bool]]:
@@ -163,7 +170,7 @@ def _paths(entry: Entry, path: str, top: str) -> Iterator[tuple[Entry, str]]:
     if entry.is_model:
         counts: Counter[str] = Counter()
         for child in (c for c in entry.children if not c.is_function):
-            base = "functional" if child.class_name == "Model" else snake_case(child.class_name)
+            base = "functional" if child.class_name == "Model" else snake_case(child.class_name.rpartition(">")[2])
             number, counts[base] = counts[base], counts[base] + 1
             yield from _paths(child, f"{path}{top}/{base}_{number}/" if number else f"{path}{top}/{base}/", "layers")
     elif entry.children:
@@ -227,12 +234,31 @@ def read_live(root: Entry, model: Any) -> Arrays:
     result: dict[Entry, dict[str, NDArray]] = {}
     for entry, thing in live_layers(root, model):
         if wanted := stored(entry):
-            arrays = [np.asarray(a) for a in thing.get_weights()]
+            ours = entry.class_name.startswith("hgq>")
+            arrays = _live_arrays(thing, wanted) if ours else [np.asarray(a) for a in thing.get_weights()]
             if len(arrays) != len(wanted):
                 what = f"the layer has {len(arrays)} weights, {len(wanted)} are expected"
                 raise ShapeError(what, where=entry.where, hint="build the model (call it once) before importing it")
             result[entry] = {w.name: _real(a) for w, a in zip(wanted, arrays, strict=True)}
     return result
+
+
+def _live_arrays(thing: Any, wanted: Sequence[Weight]) -> list[NDArray]:
+    """Give the arrays of a live layer in the order of ``wanted``; those in groups are of the layers inside of it."""
+    left = {group: _variables_of(thing, group) for group in {w.group for w in wanted}}
+    arrays = [np.asarray(left[w.group].pop(0)) for w in wanted if left[w.group]]
+    return arrays if not any(left.values()) else []
+
+
+def _variables_of(thing: Any, group: str) -> list[Any]:
+    """Give the variables of the layer inside that ``group`` names by its attributes, in the order of files."""
+    for part in group.split("/") if group else ():
+        name, _, number = part.rpartition("_")
+        if hasattr(thing, part):
+            thing = getattr(thing, part)
+        elif isinstance(thing, (list, tuple)):
+            thing = thing[int(number) if name and number.isdigit() else 0]
+    return [*getattr(thing, "_trainable_variables", ()), *getattr(thing, "_non_trainable_variables", ())]
 
 
 def _real(array: NDArray) -> NDArray:

@@ -67,4 +67,3 @@ def q_batch_normalization(layer: Layer, inputs: list[Node]) -> Node:
     shape = along(x.shape, axes)
     product = layer.node(Mul(), x, layer.constant(factor.reshape(shape), "scale"))
     return layer.node(Add(), product, layer.constant(offset.reshape(shape), "offset"))
-

@@ -184,5 +184,3 @@ def embedding_lookup(call: Call) -> Node:
     rows = call.reshaped(call.operand(1), info.shape)
     made = call.fitted(call.node(Take(0), rows, call.operand(0)))
     return recast(call, made, call.result.format) if made.type.is_integer else made  # type: ignore[arg-type]
-
-

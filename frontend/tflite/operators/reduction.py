@@ -152,5 +152,3 @@ def along(call: Call, x: Inside, axis: int, matrix: NDArray, constant: Node | No
     flat = call.reshaped(node, (*node.shape[: at + 1], prod(rest)))
     made = call.node(MatMul(), weights, flat)
     return call.reshaped(made, (*node.shape[:at], rows, *rest))
-
-

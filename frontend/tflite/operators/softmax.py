@@ -1,6 +1,5 @@
 """Softmax and its logarithm. Kernels: ``activations.cc``, ``reference/softmax.h``, ``reference/log_softmax.h``."""
 
-
 from ....graph import Affine, Fixed, Node
 from ....graph.ops import Activation, FixedSoftmax, Mul, Reduce, Reduction, Softmax, Sub
 from .. import tables
@@ -69,5 +68,3 @@ def log_softmax(call: Call) -> Node:
     shifted = call.node(Sub(), x, greatest)
     total = call.node(Reduce(Reduction.SUM, (axis,), True), call.node(Activation("exp"), shifted))
     return call.fitted(call.node(Sub(), shifted, call.node(Activation("log"), total)))
-
-
