@@ -14,6 +14,8 @@ FRAMEWORKS = ("keras", "tf_keras", "tensorflow", "qkeras", "hgq", "hgq2", "HGQ")
 QUALIFIED = {"hgq": "hgq", "hgq2": "hgq", "HGQ": "HGQ"}
 """Packages whose classes share names with those of others: their entries are called ``hgq>QDense``."""
 WRAPPERS = ("TimeDistributed",)
+JOINS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
+"""Layers and functions of one name: the layers take a list, the functions two arguments."""
 ENTRY_KEYS = {
     "module": "read with the layer",
     "registered_name": "read with the layer",
@@ -57,8 +59,10 @@ class Entry:
 
         Files in the format .h5 do not say; their layers have more attributes than functions have.
         """
-        if self.module or "trainable" in self.config or self.class_name in LAYERS:
+        if self.module or "trainable" in self.config:
             return ".ops" in self.module and ">" not in self.class_name
+        if self.class_name in LAYERS and not (self.class_name in JOINS and all(map(_apart, self.inbound))):
+            return False
         return f"ops.{self.class_name}" in LAYERS
 
     @property
@@ -71,6 +75,12 @@ class Entry:
         yield self
         for child in self.children:
             yield from child.walk()
+
+
+def _apart(call: Any) -> bool:
+    """Whether a call in the format of Keras 3 has several arguments, not a list of tensors."""
+    args = call.get("args") if isinstance(call, Mapping) else None
+    return isinstance(args, list) and len(args) == 2
 
 
 def mapping(value: Any, what: str, where: str) -> Mapping[str, Any]:

@@ -119,6 +119,8 @@ def read_paths(root: Entry, store: Store) -> Arrays:
             used.add(path)
             continue
         found = {group: _numbers(store, path, group) for group in ("", *(w.group for w in wanted))}
+        if entry.class_name == "SpectralNormalization" and len(found[""]) == 2:
+            del found[""][0]  # Keras 3 stores the kernel of the layer inside here, too
         used.update(_variables(path, group) for group in found)
         count = sum(map(len, found.values()))
         if not count and entry in twins:
@@ -239,7 +241,8 @@ def read_live(root: Entry, model: Any) -> Arrays:
             if len(arrays) != len(wanted):
                 what = f"the layer has {len(arrays)} weights, {len(wanted)} are expected"
                 raise ShapeError(what, where=entry.where, hint="build the model (call it once) before importing it")
-            result[entry] = {w.name: _real(a) for w, a in zip(wanted, arrays, strict=True)}
+            order = wanted if ours else _in_order(thing, wanted)
+            result[entry] = {w.name: _real(a) for w, a in zip(order, arrays, strict=True)}
     return result
 
 
@@ -259,6 +262,17 @@ def _variables_of(thing: Any, group: str) -> list[Any]:
         elif isinstance(thing, (list, tuple)):
             thing = thing[int(number) if name and number.isdigit() else 0]
     return [*getattr(thing, "_trainable_variables", ()), *getattr(thing, "_non_trainable_variables", ())]
+
+
+def _in_order(thing: Any, wanted: Sequence[Weight]) -> Sequence[Weight]:
+    """Give the weights in the order in which a live layer has them, where their names tell."""
+    leaves = [
+        re.sub(r":\d+$", "", str(getattr(v, "name", ""))).rpartition("/")[2] for v in getattr(thing, "weights", ())
+    ]
+    by_leaf = {w.leaf: w for w in wanted}
+    if len(by_leaf) == len(wanted) and sorted(leaves) == sorted(by_leaf):
+        return [by_leaf[leaf] for leaf in leaves]
+    return wanted
 
 
 def _real(array: NDArray) -> NDArray:

@@ -14,7 +14,7 @@ Pick = Callable[[Sequence[Any]], Any]
 Build = Callable[[Any, Pick], Any]
 KINDS: dict[str, Build] = {}
 """Those of this file, then those of ``MORE``."""
-MORE = ("keras_more", "keras_recurrent")
+MORE = ("keras_more", "keras_recurrent", "keras_functions")
 
 FUNCTIONS = [
     "relu", "sigmoid", "tanh", "softplus", "softsign", "selu", "elu", "exponential", "hard_sigmoid", "linear", "swish",

@@ -248,3 +248,46 @@ def softmax_masked(k: Any, pick: Pick) -> Any:
     y = k.layers.Input((3, 4))
     z = k.layers.Softmax(axis=pick([-1, 1, 2, [1, 2]]))(y, mask=m)
     return k.Model([x, y, m], [k.layers.Flatten()(h), z])
+
+
+@kind
+def group_norm(k: Any, pick: Pick) -> Any:
+    shape = pick([(6,), (4, 6), (2, 6, 4), (6, 2, 4)])
+    axis = pick([-1, *range(1, len(shape) + 1)])
+    channels = shape[axis - 1] if axis > 0 else shape[axis]
+    groups = pick([g for g in (1, 2, 3, 6) if channels % g == 0] + [-1])
+    return one(
+        k, shape, k.layers.GroupNormalization(groups, axis, pick([1e-3, 1e-1]), center=flag(pick), scale=flag(pick))
+    )
+
+
+@kind
+def spectral(k: Any, pick: Pick) -> Any:
+    inner = pick([lambda: k.layers.Dense(3, activation="relu", use_bias=flag(pick)),
+                  lambda: k.layers.Conv2D(2, 2, padding="same"), lambda: k.layers.Conv2DTranspose(2, 2)])  # fmt: skip
+    return one(k, (4, 3, 2), k.layers.SpectralNormalization(inner(), power_iterations=pick([1, 2])))
+
+
+@kind
+def local(k: Any, pick: Pick) -> Any:
+    fmt, rank = pick(["channels_last", "channels_first"]), pick([1, 2])
+    shape = (6, 3) if rank == 1 else (5, 4, 2)
+    options = {"data_format": fmt, "use_bias": flag(pick), "activation": pick([None, "relu"])}
+    options["implementation"] = pick([1, 1, 1, 2])
+    size, step = (pick([1, 2]), pick([1, 2])) if rank == 1 else ((pick([1, 2]), 2), (1, pick([1, 2])))
+    return one(k, shape, getattr(k.layers, f"LocallyConnected{rank}D")(pick([1, 2]), size, step, **options))
+
+
+@kind
+def images(k: Any, pick: Pick) -> Any:
+    shape, name = (pick([4, 5, 7]), pick([4, 6, 9]), 2), pick(["Resizing", "Resizing", "CenterCrop", "Random"])
+    if name == "Random":
+        which = pick(["RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast"])
+        arguments = {"RandomFlip": (), "RandomTranslation": (0.1, 0.2)}.get(which, (0.2,))
+        return one(k, shape, getattr(k.layers, which)(*arguments), k.layers.Dense(2))
+    if name == "CenterCrop":
+        return one(k, shape, k.layers.CenterCrop(pick([1, 2, 3, 4]), pick([2, 3, 4])))
+    options: dict[str, Any] = {"interpolation": pick(["bilinear", "nearest"]), "crop_to_aspect_ratio": flag(pick)}
+    if is_3(k):
+        options["data_format"] = pick(["channels_last", "channels_first"])
+    return one(k, shape, k.layers.Resizing(pick([2, 3, 5, 8]), pick([3, 4, 10]), **options))

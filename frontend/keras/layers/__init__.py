@@ -10,6 +10,8 @@ from . import (
     core,
     function_moves,
     functions,
+    grouped,
+    images,
     indices,
     merging,
     normalization,
@@ -18,9 +20,10 @@ from . import (
     recurrent,
     reshaping,
     transposed,
-)  # fmt: skip
+)
 
 __all__ = [
-    "activations", "advanced", "attention", "binary", "cells", "convolution", "core", "function_moves", "functions",
-    "indices", "merging", "normalization", "pooling", "projection", "recurrent", "reshaping", "transposed",
+    "activations", "advanced", "attention", "binary", "cells", "convolution", "core", "function_moves",
+    "functions", "grouped", "images", "indices", "merging", "normalization", "pooling", "projection",
+    "recurrent", "reshaping", "transposed",
 ]  # fmt: skip

@@ -36,6 +36,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "Bidirectional": {"layer": {"class_name": "LSTM", "config": {"name": "one", "units": 2}}},
     "Conv3D": {"filters": 2, "kernel_size": 2},
     "Conv3DTranspose": {"filters": 2, "kernel_size": 2},
+    "GroupNormalization": {"groups": 3},
+    "LocallyConnected1D": {"filters": 2, "kernel_size": 2},
+    "LocallyConnected2D": {"filters": 2, "kernel_size": 2},
+    "SpectralNormalization": {"layer": {"class_name": "Dense", "config": {"name": "inner", "units": 2}}},
+    "Resizing": {"height": 3, "width": 4},
+    "CenterCrop": {"height": 3, "width": 2},
     "EinsumDense": {"equation": "abc,cd->abd", "output_shape": [None, 2]},
     "Embedding": {"input_dim": 4, "output_dim": 2},
     "CategoryEncoding": {"num_tokens": 4},
@@ -66,6 +72,8 @@ def shape_for(name: str) -> list[Any]:
         return [None, 3, *[4] * int(name[-2]), 2]
     if "3D" in name and name != "SpatialDropout3D":
         return [None, 6, 6, 6, 3]
+    if name in ("Resizing", "CenterCrop"):
+        return [None, 6, 6, 3]
     return [None, 6, 6, 3] if "2D" in name and name != "SpatialDropout2D" else [None, 6, 3]
 
 
