@@ -164,7 +164,8 @@ def _(op: Softmax, out: Tensor, x: Value) -> NDArray:
 
 @run.register
 def _(op: MaxPool, out: Tensor, x: Value) -> NDArray:
-    v = x.data if out.format == x.type.format else x.in_units(out.quantized.scale)
+    exact = x.in_units(out.quantized.scale) if out.is_integer and out.format != x.type.format else x.data
+    v = exact if out.is_integer else x.real
     lowest = np.iinfo(np.int64).min if out.is_integer else -np.inf
     v = np.pad(v, ((0, 0), *op.padding, (0, 0)), constant_values=lowest)
     return _taps(v, op, np.maximum)

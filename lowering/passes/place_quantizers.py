@@ -114,14 +114,14 @@ class _Placer:
     def splits(self, old: Node) -> bool:
         """Whether a function reads values whose scale differs by channel: a table needs one scale."""
         tables = any(isinstance(u.op, TABLES) for u in self.graph.users[old])
-        return tables and isinstance(old.type.quantized.scale, Grid)
+        return tables and old.type.is_integer and isinstance(old.type.quantized.scale, Grid)
 
     def stays(self, old: Node, node: Node) -> bool:
         """Whether a value whose scale is no power of two is passed on as it is: the model gave it that format, or it is
         exact there and either leaves the graph or has few bits and one scale.
         """
         users = self.graph.users[old]
-        if not old.type.is_integer or any(isinstance(u.op, (Scan, Div, Power)) for u in users):
+        if not old.type.is_integer or self.splits(old) or any(isinstance(u.op, (Scan, Div, Power)) for u in users):
             return False
         few = is_flat(node.type.format) and plain_width(node.type.quantized) <= self.config.table_bits_of(old.where)
         return few or isinstance(old.op, Quantize) or all(isinstance(u.op, (Output, Quantize)) for u in users)

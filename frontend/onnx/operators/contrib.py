@@ -1,7 +1,7 @@
 """The quantized operators that ONNX Runtime adds (domain com.microsoft): real arithmetic between two quantizers."""
 
 from ....graph import Node, Op
-from ....graph.ops import Activation, Add, Concat, Dense, Mul
+from ....graph.ops import Activation, Add, Concat, Dense, Mul, Softmax
 from ..registry import Build, Call, Coded, Flow, Known, Value, operator
 from .pooling import average_pool, global_average_pool
 from .qoperator import bias_in_units, coded_real, encoded, weights_of
@@ -65,6 +65,17 @@ operator("QLinearSigmoid", domains=MICROSOFT)(_unary(lambda call: call.node(Acti
 operator("QLinearLeakyRelu", domains=MICROSOFT)(
     _unary(lambda call: call.node(Activation("leaky_relu", (call.attributes.real("alpha", 0.01),)), call.flow()))
 )
+
+
+def _softmax(call: Call) -> Node:
+    x = call.flow()
+    axis = call.sample_axis(call.attributes.integer("axis", -1), len(x.shape) + 1)
+    if call.attributes.integer("opset", 13) < 13 and axis != len(x.shape) - 1:
+        raise call.refuse("a softmax over several axes together (opset below 13)", "give the last axis")
+    return call.node(Softmax(axis), x)
+
+
+operator("QLinearSoftmax", domains=MICROSOFT)(_unary(_softmax))
 
 
 @operator("QGemm", domains=MICROSOFT)

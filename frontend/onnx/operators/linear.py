@@ -8,6 +8,7 @@ from ....graph import Array, NDArray, Node
 from ....graph.arrays import as_array
 from ....graph.numerics import multiply
 from ....graph.ops import Add, Constant, Conv, ConvTranspose, Dense, MatMul, Reshape
+from ....graph.ops.interface import flat_scale
 from ..formats import in_units_of, one_scale_per_output
 from ..registry import Call, Flow, Known, Scaled, operator
 from ..samples import per_sample
@@ -56,7 +57,7 @@ def bias_of(call: Call, bias: Scaled, x: Node, weights: Node) -> Node:
     """
     units = (weights.shape[-1],)
     stored, scale, zero = (np.broadcast_to(v, units) for v in (bias.stored, bias.scale, bias.zero))
-    if x.type.is_integer and weights.type.is_integer and not zero.any():
+    if x.type.is_integer and flat_scale(x.type) and weights.type.is_integer and not zero.any():
         unit = multiply(x.type.quantized.scale, weights.type.quantized.scale)
         cells = as_array(unit)
         wanted = np.vectorize(float, otypes=[np.float64])(cells)

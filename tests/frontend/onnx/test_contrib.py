@@ -38,6 +38,8 @@ def build(op: str, dtype: str) -> Any:
             out = b.op(op, *x, *y, domain=MICROSOFT, kernel_shape=[2, 2], strides=[2, 2], pads=[0, 1, 0, 1])
         case "QLinearLeakyRelu":
             out = b.op(op, *x, *y, domain=MICROSOFT, alpha=0.2)
+        case "QLinearSoftmax":
+            out = b.op(op, *x, b.const(1 / 256), b.const(RANGES[dtype][0], dtype), domain=MICROSOFT, axis=-1, opset=13)
         case "QGemm":
             b = Builder(20)
             x = tensor(b, (6,), dtype, 0.031, 7)
@@ -54,7 +56,7 @@ def build(op: str, dtype: str) -> Any:
 
 OPS = [
     "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearSigmoid",
-    "QLinearLeakyRelu", "QGemm",
+    "QLinearLeakyRelu", "QGemm", "QLinearSoftmax",
 ]  # fmt: skip
 
 
@@ -78,6 +80,9 @@ def test_against_the_runtime(op: str, dtype: str) -> None:
 @pytest.mark.parametrize("op", OPS)
 def test_imported(op: str) -> None:
     graph = from_object(build(op, "int8"))
+    if op == "QLinearSoftmax":
+        assert str(graph.outputs[0].type.format) == "int8(scale=0.00390625, zero=-128)"
+        return
     assert str(graph.outputs[0].type.format) == "int8(scale=0.043, zero=3)"
 
 
