@@ -234,8 +234,7 @@ class _Walk:
         if folds and all(v is None or isinstance(v, Known) for v in inputs):
             return fold(proto, call)
         build = OPERATORS.get(proto.op_type) if own else DOMAINS.get((proto.domain, proto.op_type))
-        more = proto.op_type in ("LayerNormalization",) and any(call.wanted[1:])  # the statistics
-        if own and (build is None or more) and (results := self._by_definition(proto, inputs, place)) is not None:
+        if own and build is None and (results := self._by_definition(proto, inputs, place)) is not None:
             return results
         if build is None:
             hint = REFUSED.get(proto.op_type, "use operators of the list in docs/onnx.md")

@@ -6,6 +6,7 @@ from . import (
     constants,
     contrib,
     control,
+    einsum,
     indexing,
     linear,
     logic,
@@ -22,6 +23,7 @@ from . import (
     reduction,
     refused,
     resize,
+    sampling,
     slicing,
     sorting,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "constants",
     "contrib",
     "control",
+    "einsum",
     "indexing",
     "linear",
     "logic",
@@ -48,6 +51,7 @@ __all__ = [
     "reduction",
     "refused",
     "resize",
+    "sampling",
     "slicing",
     "sorting",
 ]

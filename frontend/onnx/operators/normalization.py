@@ -5,10 +5,11 @@ from math import prod
 import numpy as np
 
 from ....graph import NDArray, Node
-from ....graph.ops import Activation, Add, Maximum, Mul, Reduce, Reduction, Reshape, Softmax, Sub
+from ....graph.ops import Activation, Add, Dense, Maximum, Mul, Reduce, Reduction, Reshape, Softmax, Sub
 from ..registry import Absent, Call, Moved, Results, operator
 from ..samples import per_sample
 from .pointwise import times
+from .windows import channels_first, channels_last
 
 
 @operator("BatchNormalization")
@@ -57,9 +58,16 @@ def _features_first(call: Call, result: Node) -> Moved:
 
 def standardized(call: Call, x: Node, axes: tuple[int, ...], epsilon: float) -> Node:
     """``(x - mean) / sqrt(variance + epsilon)`` over ``axes`` of a sample."""
-    centred = call.node(Sub(), x, call.node(Reduce(Reduction.MEAN, axes, keep=True), x))
+    return standardization(call, x, axes, epsilon)[0]
+
+
+def standardization(call: Call, x: Node, axes: tuple[int, ...], epsilon: float) -> tuple[Node, Node, Node]:
+    """``(x - mean) / sqrt(variance + epsilon)`` over ``axes`` of a sample, the mean, and the inverse of the root."""
+    mean = call.node(Reduce(Reduction.MEAN, axes, keep=True), x)
+    centred = call.node(Sub(), x, mean)
     variance = call.node(Reduce(Reduction.MEAN, axes, keep=True), call.node(Mul(), centred, centred))
-    return call.node(Mul(), centred, _inverse_root(call, variance, epsilon))
+    inverse = _inverse_root(call, variance, epsilon)
+    return call.node(Mul(), centred, inverse), mean, inverse
 
 
 def _inverse_root(call: Call, square: Node, epsilon: float) -> Node:
@@ -126,11 +134,11 @@ def _trailing(call: Call, x: Node, i: int) -> Node:
 def layer_normalization(call: Call) -> Results:
     """Standardize over the axes from ``axis`` on, then scale and shift."""
     x, epsilon = call.flow(), call.attributes.real("epsilon", 1e-5)
-    result = standardized(call, x, _normalized_axes(call, x), epsilon)
+    result, mean, inverse = standardization(call, x, _normalized_axes(call, x), epsilon)
     result = call.node(Mul(), result, _trailing(call, x, 1))
     if call.optional(2) is not None:
         result = call.node(Add(), result, _trailing(call, x, 2))
-    return [result, *[Absent("the statistics of LayerNormalization")] * 2]
+    return [result, mean, inverse]
 
 
 @operator("RMSNormalization")
@@ -178,3 +186,21 @@ def lp_normalization(call: Call) -> Node:
     total = call.node(Reduce(Reduction.SUM, (axis,), keep=True), size)
     above = call.node(Maximum(), total, call.constant(np.finfo(np.float32).tiny))
     return call.node(Mul(), x, call.node(Activation("reciprocal" if p == 1 else "rsqrt"), above))
+
+
+@operator("LRN")
+@per_sample(0)
+def local_response_normalization(call: Call) -> Node:
+    """Divide by a power of the mean square of the channels around; the sum is a product with a band of ones."""
+    x, size = call.flow(), call.attributes.integer("size", low=1)
+    alpha, beta = call.attributes.real("alpha", 1e-4), call.attributes.real("beta", 0.75)
+    bias = call.attributes.real("bias", 1.0)
+    if len(x.shape) < 2:
+        raise call.misfit("reads [batch, channels, *space]")
+    distance = np.subtract.outer(np.arange(x.shape[0]), np.arange(x.shape[0]))  # from each channel to those around
+    band = (distance >= -((size - 1) // 2)) & (distance <= -(-(size - 1) // 2))
+    last = channels_last(call, x)
+    total = call.node(Dense(), call.node(Mul(), last, last), call.constant(band.astype(np.float32), "band"))
+    share = call.node(Mul(), total, call.constant(np.float32(alpha / size)))
+    scale = call.node(Add(), share, call.constant(np.float32(bias)))
+    return channels_first(call, call.node(Mul(), last, call.node(Activation("power", (-beta,)), scale)))

@@ -58,6 +58,6 @@ def _pads(call: Call, rank: int) -> tuple[list[tuple[int, int]], float]:
     pairs = [(0, 0)] * rank
     for i, axis in enumerate(along):
         pairs[axis] = (given[i], given[i + len(along)])
-    if value is not None and not np.isfinite(value):
+    if value is not None and not np.isfinite(value) and any(map(any, pairs)):
         raise call.refuse(f"the padding value is {value}", "use a finite number")
     return pairs, 0.0 if value is None else value

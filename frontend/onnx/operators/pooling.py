@@ -1,9 +1,12 @@
 """Pools over windows and over everything."""
 
+from math import prod
+
 from ....graph import Node
-from ....graph.ops import AvgPool, MaxPool, Reduce, Reduction, pool_counts
+from ....graph.ops import Activation, AvgPool, MaxPool, Mul, Reduce, Reduction, pool_counts
 from ..registry import Absent, Call, Results, operator
 from ..samples import per_sample
+from .pointwise import scaled
 from .windows import Pairs, Window, channels_first, channels_last, read_window, spatial
 
 
@@ -66,3 +69,37 @@ def _global(call: Call, kind: Reduction) -> Node:
     x = call.flow()
     rank = len(spatial(call, x))
     return call.node(Reduce(kind, tuple(range(1, rank + 1)), keep=True), x)
+
+
+@operator("LpPool")
+@per_sample(0)
+def lp_pool(call: Call) -> Node:
+    """The p-norm of each window: a mean in which the padding counts, times the cells, under the root."""
+    x, p = call.flow(), call.attributes.integer("p", 2, low=1)
+    window = read_window(call, spatial(call, x))
+    op = AvgPool(window.kernel, window.strides, _padding(window), window.dilation, count_padding=True)
+    mean = call.node(op, channels_last(call, _powers(call, x, p)))
+    return channels_first(call, _rooted(call, scaled(call, mean, float(prod(window.kernel))), p))
+
+
+@operator("GlobalLpPool")
+@per_sample(0)
+def global_lp_pool(call: Call) -> Node:
+    """The p-norm of each channel."""
+    x, p = call.flow(), call.attributes.integer("p", 2, low=1)
+    axes = tuple(range(1, len(spatial(call, x)) + 1))
+    return _rooted(call, call.node(Reduce(Reduction.SUM, axes, keep=True), _powers(call, x, p)), p)
+
+
+def _powers(call: Call, x: Node, p: int) -> Node:
+    """``|x| ** p``."""
+    if p == 2:
+        return call.node(Mul(), x, x)
+    size = call.node(Activation("abs"), x)
+    return size if p == 1 else call.node(Activation("power", (float(p),)), size)
+
+
+def _rooted(call: Call, x: Node, p: int) -> Node:
+    if p == 1:
+        return x
+    return call.node(Activation("sqrt") if p == 2 else Activation("power", (1.0 / p,)), x)

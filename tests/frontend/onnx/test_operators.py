@@ -28,7 +28,7 @@ def test_every_operator_has_a_case() -> None:
     assert set(CASES) | QUANTIZED | RECURRENT == set(OPERATORS)
 
 
-@pytest.mark.parametrize("op", sorted(set(CASES) - set(NOT_COMPUTED) - {"Upsample", "Scatter"}))
+@pytest.mark.parametrize("op", sorted(set(CASES) - set(NOT_COMPUTED) - {"Upsample", "Scatter", "GlobalLpPool"}))
 def test_newest(op: str) -> None:
     check(CASES[op])
 
