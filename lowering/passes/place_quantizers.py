@@ -99,7 +99,7 @@ class _Placer:
             case Constant():
                 return self.constant(old)
             case Quantize() as op if isinstance(old.inputs[0].op, Input) and inputs[0].type.format == op.format:
-                return inputs[0]
+                return self.insert(old, inputs[0]) if self.splits(old) else inputs[0]
             case Step():
                 return exact_step(old, inputs)
             case Pad() as op:

@@ -98,7 +98,7 @@ class Drawn:
             case "Reshape" if rank > 1:
                 self.shape = (self.shape[0] * self.shape[1], *self.shape[2:])
                 q = self.b.op("Reshape", q, self.b.const([0, *self.shape], "int64"))
-            case "Slice" if n > 1:
+            case "Slice" if n > 1 and self.small():
                 self.shape = (n - 1, *self.shape[1:])
                 q = self.b.op("Slice", q, *(self.b.const([v], "int64") for v in (1, n, 1)))
             case "Pad":
