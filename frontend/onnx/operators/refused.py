@@ -2,7 +2,7 @@
 
 from ..registry import REFUSED
 
-_QUANTIZED = "use QuantizeLinear and DequantizeLinear around float operators (QDQ)"
+_QUANTIZED = "its scale follows the data of the whole batch; quantize statically (quantize_static of onnxruntime)"
 _CHOICE = "the size of its result depends on values; leave it to the host"
 _LOOP = "unroll loops and take one branch where the model is exported"
 

@@ -116,3 +116,14 @@ def test_refusals(what: str) -> None:
     model = b.model(build(b, b.input((4,))))
     with pytest.raises(GatewrightError, match=message):
         from_object(model)
+
+
+@pytest.mark.live
+def test_qonnx_still_says_so(answers: dict[str, NDArray]) -> None:
+    wrapper = pytest.importorskip("qonnx.core.modelwrapper")
+    execution = pytest.importorskip("qonnx.core.onnx_exec")
+    shapes = pytest.importorskip("qonnx.transformation.infer_shapes")
+    for name, (model, x) in CASES.items():
+        wrapped = wrapper.ModelWrapper(model).transform(shapes.InferShapes())
+        got = next(iter(execution.execute_onnx(wrapped, {model.graph.input[0].name: x}).values()))
+        np.testing.assert_array_equal(got, answers[name], err_msg=name)
