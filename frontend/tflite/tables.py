@@ -12,7 +12,7 @@ from math import erfc, floor
 import numpy as np
 
 from ...graph import NDArray
-from ...graph.fixedpoint import exp_negative, interpolate, multiply_high, shift_left, shift_round
+from ...graph.fixedpoint import exp_negative, interpolate, leading_zeros, multiply_high, shift_left, shift_round
 from .arithmetic import quantize_multiplier
 from .sigmoid import SIGMOID
 
@@ -219,34 +219,26 @@ def rsqrt_table(x: Stored, y: Stored) -> Ints:
     """Give 1 / sqrt of every stored 8-bit integer; the kernel fails below zero, where this has the greatest value."""
     root = np.float32(np.sqrt(np.float32(x.scale)))
     multiplier, shift = quantize_multiplier(1.0 / float(root * np.float32(y.scale)))
-    table = []
-    for q in (x.values - x.zero).tolist():
-        if q <= 0:
-            table.append(y.high)
-            continue
-        inverse, right = inverse_root(q)
-        fine = multiply_quantized(np.array(1), inverse, 20 - right)
-        table.append(int(np.clip(multiply_quantized(fine, multiplier, shift - 20) + y.zero, y.low, y.high)))
-    return np.array(table, np.int64)
+    q = x.values - x.zero
+    inverse, right = inverse_root(np.maximum(q, 1))
+    fine = shift_round(multiply_high(np.left_shift(1, np.maximum(20 - right, 0)), inverse), np.maximum(right - 20, 0))
+    result = np.clip(multiply_quantized(fine, multiplier, shift - 20) + y.zero, y.low, y.high)
+    return np.where(q <= 0, y.high, result)
 
 
-def inverse_root(v: int) -> tuple[int, int]:
-    """Give ``m, n`` with 1 / sqrt(v) ~ m / 2^31 / 2^n: five steps of Newton's, with three integer bits."""
-    if v <= 1:
-        return 2**31 - 1, 0
-    shift = 11
-    while v >= 1 << 29:
-        v, shift = v // 4, shift + 1
-    pairs = (31 - v.bit_length()) // 2 - 1
-    shift -= pairs
-    v <<= 2 * pairs
-    half = int(shift_round(np.array(v >> 1), 1))
-    one_and_half, x = (1 << 28) + (1 << 27), 1 << 28
+def inverse_root(v: Ints) -> tuple[Ints, Ints]:
+    """Give ``m, n`` with 1 / sqrt(v) ~ m / 2^31 / 2^n, for v from 1 to 2^16: five steps of Newton's, with three integer
+    bits.
+    """
+    pairs = (leading_zeros(v) - 1) // 2 - 1
+    scaled = v << (2 * pairs)
+    half, x = shift_round(scaled >> 1, 1), np.full(v.shape, 1 << 28, np.int64)
     for _ in range(5):
-        cube = int(shift_left(multiply_high(multiply_high(x, x), x), 6))
-        x = int(shift_left(multiply_high(one_and_half, x) - multiply_high(half, cube), 3))
-    m = int(multiply_high(x, 1518500250))
-    return (m << -shift, 0) if shift < 0 else (m, shift)
+        cube = shift_left(multiply_high(multiply_high(x, x), x), 6)
+        x = shift_left(multiply_high((1 << 28) + (1 << 27), x) - multiply_high(half, cube), 3)
+    m, n = multiply_high(x, 1518500250), 11 - pairs
+    one = v <= 1
+    return np.where(one, 2**31 - 1, m << np.maximum(-n, 0)), np.where(one, 0, np.maximum(n, 0))
 
 
 def hard_swish_table(x: Stored, y: Stored) -> Ints:

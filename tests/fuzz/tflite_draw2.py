@@ -137,7 +137,7 @@ def resize(m: Maker, op: str) -> bool:
     spec = m.spec(x)
     size = [m.ask.whole(1, 13), m.ask.whole(1, 13)]
     corners, half = m.ask.pick(((False, False), (True, False), (False, True)))
-    result = m.value((1, *size, spec.shape[3]), spec.type, spec.scale, spec.zero)
+    result = m.value((spec.shape[0], *size, spec.shape[3]), spec.type, spec.scale, spec.zero)
     given = m.constant(size, "INT32")
     return m.step(op, [x, given], result, align_corners=corners, half_pixel_centers=half)
 
@@ -180,13 +180,13 @@ def transpose_conv(m: Maker) -> bool:
         (n - 1) * s + k + m.ask.whole(0, s - 1) if valid else n * s - m.ask.whole(0, s - 1)
         for n, s, k in zip((high, wide), strides, kernel, strict=True)
     )
-    shape, inputs = (filters, *kernel, channels), [m.constant([1, *space, filters], "INT32")]
+    shape, inputs = (filters, *kernel, channels), [m.constant([spec.shape[0], *space, filters], "INT32")]
     options = {"stride_h": strides[0], "stride_w": strides[1], "padding": int(valid)}
     biased = m.ask.pick((True, False))
     if spec.type == "FLOAT32":
         inputs += [m.constant(rng.normal(0, 1, shape), "FLOAT32"), x]
         inputs += [m.constant(rng.normal(0, 1, filters), "FLOAT32")] if biased else []
-        return m.step("TRANSPOSE_CONV", inputs, m.value((1, *space, filters), "FLOAT32"), **options)
+        return m.step("TRANSPOSE_CONV", inputs, m.value((spec.shape[0], *space, filters), "FLOAT32"), **options)
     scales = (2.0 ** rng.uniform(-9, -4, filters)).astype(np.float32).tolist()
     zeros = [0] * filters
     inputs += [m.constant(rng.integers(-127, 128, shape), "INT8", scales=scales, zeros=zeros), x]
@@ -196,7 +196,7 @@ def transpose_conv(m: Maker) -> bool:
         inputs.append(m.constant(rng.integers(-9000, 9000, filters), kind, scales=units, zeros=zeros))
     scale = spec.scale * float(np.mean(scales)) * (100 if spec.type == "INT8" else 60) * m.ask.pick((1.0, 0.3, 3.0))
     activation = m.activation()
-    result = m.value((1, *space, filters), spec.type, scale)
+    result = m.value((spec.shape[0], *space, filters), spec.type, scale)
     return m.step("TRANSPOSE_CONV", inputs, result, fused_activation_function=activation, **options)
 
 
@@ -212,6 +212,8 @@ def comparison(m: Maker, op: str) -> bool:
     shape = tuple(m.ask.pick((1, n)) for n in spec.shape[1:])
     data = rng.integers(-3, 4, shape)
     quantization = {} if spec.type == "FLOAT32" else {"scales": spec.scales, "zeros": spec.zeros}
+    if quantization and m.ask.pick((False, True)):
+        quantization = {"scales": [m.scale()], "zeros": [m.zero(spec.type)]}
     y = m.constant(data, spec.type, **quantization)
     return m.step(op, m.ask.pick(([x, y], [y, x])), m.value(spec.shape, "BOOL"))
 
@@ -254,7 +256,8 @@ def l2(m: Maker) -> bool:
 
 @maker("ONE_HOT")
 def one_hot(m: Maker) -> bool:
-    shape, kind = (1, *(m.ask.whole(1, 4) for _ in range(m.ask.whole(0, 2)))), m.ask.pick(("FLOAT32", "INT32"))
+    batch = m.spec(m.model.inputs[0]).shape[0]
+    shape, kind = (batch, *(m.ask.whole(1, 4) for _ in range(m.ask.whole(0, 2)))), m.ask.pick(("FLOAT32", "INT32"))
     depth, axis = m.ask.whole(1, 6), m.ask.whole(-1, len(shape))
     x = m.value(shape, m.ask.pick(("INT32", "INT64")))
     m.model.inputs.append(x)

@@ -1,7 +1,6 @@
 """Makers of operators that move numbers, and of recurrent layers."""
 
 from itertools import pairwise
-from math import prod
 
 import numpy as np
 
@@ -172,19 +171,19 @@ def blocks(m: Maker, op: str) -> bool:
     x = m.flow(rank=4, types=ANY)
     if x is None:
         return False
-    _, h, w, c = m.spec(x).shape
+    n, h, w, c = m.spec(x).shape
     b = m.ask.pick((1, 2, 3))
     if op == "SPACE_TO_DEPTH":
-        fits, made = h % b == w % b == 0, (1, h // b, w // b, c * b * b)
+        fits, made = h % b == w % b == 0, (n, h // b, w // b, c * b * b)
     elif op == "DEPTH_TO_SPACE":
-        fits, made = c % (b * b) == 0, (1, h * b, w * b, c // (b * b))
+        fits, made = c % (b * b) == 0, (n, h * b, w * b, c // (b * b))
     else:
-        pads = [[m.ask.whole(0, 2), (-n) % b] for n in (h, w)]
-        pads = [[p, (-(n + p)) % b] for (p, _), n in zip(pads, (h, w), strict=True)]
-        lengths = [(n + sum(p)) // b for n, p in zip((h, w), pads, strict=True)]
+        before = [m.ask.whole(0, 2), m.ask.whole(0, 2)]
+        pads = [[p, (-(k + p)) % b] for p, k in zip(before, (h, w), strict=True)]
+        lengths = [(k + sum(p)) // b for k, p in zip((h, w), pads, strict=True)]
         given = [m.constant([b, b], "INT32"), m.constant(pads, "INT32")]
         spec = m.spec(x)
-        return m.step(op, [x, *given], m.value((b * b, *lengths, c), spec.type, spec.scale, spec.zero))
+        return m.step(op, [x, *given], m.value((n * b * b, *lengths, c), spec.type, spec.scale, spec.zero))
     return bool(fits) and m.step(op, [x], copy(m, x, made), block_size=b)
 
 
@@ -193,13 +192,14 @@ def rnn(m: Maker) -> bool:
     x = m.flow(rank=3, types=("FLOAT32",))
     if x is None:
         return False
-    (_, steps, features), units, rng = m.spec(x).shape, m.ask.whole(1, 5), m.rng
+    (batch, steps, features), units, rng = m.spec(x).shape, m.ask.whole(1, 5), m.rng
     shapes = ((units, features), (units, units), (units,))
     weights = [m.constant(rng.normal(0, 0.5, s), "FLOAT32") for s in shapes]
-    state = m.value((1, units), "FLOAT32")
+    state = m.value((batch, units), "FLOAT32")
     m.spec(state).variable = True
     options = {"time_major": False, "fused_activation_function": m.ask.pick((4, 1, 0, 3))}
-    return m.step("UNIDIRECTIONAL_SEQUENCE_RNN", [x, *weights, state], m.value((1, steps, units), "FLOAT32"), **options)
+    result = m.value((batch, steps, units), "FLOAT32")
+    return m.step("UNIDIRECTIONAL_SEQUENCE_RNN", [x, *weights, state], result, **options)
 
 
 @maker("SVDF")
@@ -209,11 +209,11 @@ def svdf(m: Maker) -> bool:
         return False
     spec, rng = m.spec(x), m.rng
     rank, units, memory = m.ask.whole(1, 3), m.ask.whole(1, 4), m.ask.whole(1, 4)
-    filters, depth = rank * units, prod(spec.shape)
+    filters, (batch, depth) = rank * units, spec.shape
     if spec.type == "FLOAT32":
         shapes = ((filters, depth), (filters, memory), (units,))
         weights = [m.constant(rng.normal(0, 0.5, s), "FLOAT32") for s in shapes]
-        state, result = m.value((1, filters * memory), "FLOAT32"), m.value((1, units), "FLOAT32")
+        state, result = m.value((batch, filters * memory), "FLOAT32"), m.value((batch, units), "FLOAT32")
     else:
         own = float(np.float32(spec.scale * 0.5))
         weights = [
@@ -221,7 +221,8 @@ def svdf(m: Maker) -> bool:
             m.constant(rng.integers(-9000, 9000, (filters, memory)), "INT16", scales=[1e-4], zeros=[0]),
             m.constant(rng.integers(-(10**6), 10**6, units), "INT32", scales=[own * 1e-4], zeros=[0]),
         ]
-        state, result = m.value((1, filters * memory), "INT16", own), m.value((1, units), "INT8", spec.scale * 30)
+        state = m.value((batch, filters * memory), "INT16", own)
+        result = m.value((batch, units), "INT8", spec.scale * 30)
     m.spec(state).variable = True
     activation = 1 if spec.type == "INT8" else m.activation()
     return m.step("SVDF", [x, *weights, state], result, rank=rank, fused_activation_function=activation)
@@ -234,7 +235,7 @@ def lstm(m: Maker) -> bool:
     if x is None:
         return False
     spec, rng = m.spec(x), m.rng
-    (_, steps, features), cells = spec.shape, m.ask.whole(1, 5)
+    (batch, steps, features), cells = spec.shape, m.ask.whole(1, 5)
     floats, coupled, peep, projected, clipped = spec.type == "FLOAT32", *(m.ask.pick((False, True)) for _ in range(4))
     units = m.ask.whole(1, 4) if projected and not peep else cells
     normalized = floats and m.ask.pick((False, False, True))
@@ -258,11 +259,11 @@ def lstm(m: Maker) -> bool:
         inputs[16] = weights((units, cells), "INT8", 0.01)
         inputs[17] = weights((units,), "INT32", 1e-4) if m.ask.pick((False, True)) else -1
     scale, zero = (0.01, m.zero("INT8")) if projected else (1 / 128, m.zero("INT8"))
-    inputs[18] = m.value((1, units), spec.type, scale, zero)
-    inputs[19] = m.value((1, cells), "FLOAT32" if floats else "INT16", 2.0 ** -m.ask.whole(9, 15))
+    inputs[18] = m.value((batch, units), spec.type, scale, zero)
+    inputs[19] = m.value((batch, cells), "FLOAT32" if floats else "INT16", 2.0 ** -m.ask.whole(9, 15))
     for i in (18, 19):
         m.spec(inputs[i]).variable = True
-    result = m.value((1, steps, units), spec.type, scale, zero)
+    result = m.value((batch, steps, units), spec.type, scale, zero)
     options = {"cell_clip": 0.5 if clipped else 0.0, "proj_clip": 0.3 if clipped and projected else 0.0}
     m.step("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, result, fused_activation_function=4, time_major=False, **options)
     if not floats:

@@ -68,7 +68,7 @@ REFUSED: dict[str, Callable[[], ModelSpec]] = {
         "STRIDED_SLICE", floats(1, 4), floats(1, 1), constant([0, 3]), constant([1, 2]), constant([1, 1]), begin_mask=0
     ),
     "cast-int8": one("CAST", floats(1, 4), Spec((1, 4), "INT8")),
-    "less-scales": one("LESS", int8(1, 4), Spec((1, 4), "BOOL"), constant([1], "INT8", scales=(0.2,), zeros=(0,))),
+    "less-scales": one("LESS", int8(1, 4), Spec((1, 4), "BOOL"), constant([1], "INT8", scales=(2.0,), zeros=(0,))),
     "batch-to-space-batch": one(
         "BATCH_TO_SPACE_ND", floats(4, 2, 2, 1), floats(1, 4, 4, 1), constant([2, 2]), constant([[0, 0], [0, 0]])
     ),
@@ -80,5 +80,5 @@ SAYS = {
     "local-response": "last channel", "softmax-scale": "1/256", "logistic-scale": "1/256", "exp-overflow": "32 bits",
     "bilinear-uint8": "float32", "bilinear-both": "half_pixel_centers", "slice-batch": "batch of 4",
     "gather-batch-dims": "batch_dims", "strided-empty": "leaves nothing", "cast-int8": "floats to INT8",
-    "less-scales": "two scales", "batch-to-space-batch": "batch of 4",
+    "less-scales": "scales below 1", "batch-to-space-batch": "batch of 4",
 }  # fmt: skip

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from ....graph import Fixed, NDArray, Node, Overflow, Rounding
-from ....graph.ops import Compare, Comparison, Maximum, Minimum, Mul, Quantize, Select, Sub, Take
-from ..arithmetic import recast, stored_as
+from ....graph.ops import Compare, Comparison, Lookup, Maximum, Minimum, Mul, Quantize, Select, Sub, Take
+from ..arithmetic import quantize_multiplier, recast, scale_of, stored_as
+from ..model import Tensor
 from ..registry import Call, Known, operator
+from ..tables import multiply_quantized
 from .moves import one_number
 
 BOOL = Fixed(1, 1, False)
@@ -56,11 +58,21 @@ def _comparison(name: str, kind: Comparison, versions: int, *, exchanged: bool =
         x, y = call.info(0), call.info(1)
         if x.type != y.type or x.type not in ("FLOAT32", *WHOLE):
             raise call.refuse(f"{x.type} with {y.type}")
-        if x.is_quantized and (x.scales, x.zero_points) != (y.scales, y.zero_points):
-            raise call.refuse("operands of two scales", "the kernel rounds both before; quantize them alike")
         sides = call.broadcast(0, 1)
+        if x.is_quantized or y.is_quantized:
+            sides = [_rounded(call, side, info) for side, info in zip(sides, (x, y), strict=True)]
         made = call.node(Compare(kind), *(reversed(sides) if exchanged else sides))
         return _fit(call, _not(call, made) if negated else made)
+
+
+def _rounded(call: Call, x: Node, info: Tensor) -> Node:
+    """Give what the kernels compare: 256 times the value, rounded twice."""
+    if info.type not in ("INT8", "UINT8") or not scale_of(call, info) < 1:
+        raise call.refuse(f"{info.type} of scale {info.scale:g}", "int8 and uint8 of scales below 1 are compared right")
+    low, high = info.bounds
+    units = np.arange(low, high + 1) - info.zero_point
+    entries = multiply_quantized(units << 8, *quantize_multiplier(info.scale))
+    return call.node(Lookup(low), x, call.stored(entries, Fixed(32, 32), "units"))
 
 
 _comparison("EQUAL", Comparison.EQUAL, 5)
@@ -167,6 +179,8 @@ def one_hot(call: Call) -> Node:
     at = axis if call.batch == 1 else axis - 1
     if at < 0:
         raise call.refuse(f"a new axis before the batch of {call.batch}", "convert the model with a batch of 1")
+    if info.type == "INT64":  # what does not fit 32 bits points nowhere either way
+        whole = call.node(Quantize(Fixed(32, 32), Rounding.TRN, Overflow.SAT), whole)
     indices = call.reshaped(whole, (*whole.shape[:at], 1, *whole.shape[at:]))
     places = np.arange(depth).reshape(-1, *(1,) * (len(whole.shape) - at))
     hit = call.node(Compare(Comparison.EQUAL), indices, call.stored(places, Fixed(32, 32), "places"))
