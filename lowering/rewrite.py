@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Affine, Array, Fixed, Format, Graph, Node, Op, Quantized
+from ..graph import Affine, Array, Fixed, Format, Graph, Node, Op, Quantized, UnsupportedError
 from ..graph.arrays import Grid, NDArray
-from ..graph.ops import Constant
+from ..graph.ops import Constant, FixedSoftmax, MultiplyShift
 
 Rebuild = Callable[[Node, tuple[Node, ...]], Node]
 
@@ -21,9 +21,21 @@ def rebuild(graph: Graph, fn: Rebuild) -> Graph:
     return replace(graph, inputs=tuple(new[i] for i in graph.inputs), outputs=tuple(new[o] for o in graph.outputs))
 
 
+STORED = (MultiplyShift, FixedSoftmax)
+"""Operations that read integers, whatever they mean."""
+
+
 def again(old: Node, inputs: tuple[Node, ...]) -> Node:
-    """The same operation on new inputs; the same node where they are the same."""
-    return old if all(a is b for a, b in zip(old.inputs, inputs, strict=True)) else Node(old.op, inputs, old.where)
+    """The same operation on new inputs; the same node where they are the same.
+
+    Raises UnsupportedError where it reads integers whatever they mean, and they would now mean something else.
+    """
+    if all(a is b for a, b in zip(old.inputs, inputs, strict=True)):
+        return old
+    if isinstance(old.op, STORED) and inputs[0].type.quantized.scale != old.inputs[0].type.quantized.scale:
+        what = "the integers of the model before a change of scale cannot be kept"
+        raise UnsupportedError(what, where=old.where, hint="import a model that is quantized throughout, or not at all")
+    return Node(old.op, inputs, old.where)
 
 
 def note(graph: Graph, *notes: str) -> Graph:

@@ -1,7 +1,7 @@
 """The walk over a model: inputs, constants, operators in the order of the file, outputs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from ..attributes import Attributes, raise_all
 from . import operators  # noqa: F401 - fills the table
 from .flatbuffer import DAMAGED
 from .model import Model, Operator, Tensor
-from .registry import OPERATORS, REFUSED, Call, Flow, Known, Result, Value, Variable
+from .registry import CONSTANT, OPERATORS, REFUSED, Call, Flow, Known, Result, Value, Variable
 
 
 def import_model(model: Model, name: str) -> Graph:
@@ -138,13 +138,14 @@ class _Walk:
         inner = tuple(self.model.tensors[i] for i in operator.intermediates)
         unique = _fresh(title, self.names)
         call = self._call(operator.name, unique, place, inputs, results, operator.options, operator.version, inner)
-        built = rule.build(call)
+        constant = all(v is None or isinstance(v, Known) for v in inputs)
+        whole = constant and all(v is None or v.info.type in ("INT32", "INT64") for v in inputs)
+        built = (CONSTANT.get(operator.name, rule.build) if whole else rule.build)(call)
         call.done()
         made = built if isinstance(built, list) else [built]
         if len(made) < len(results):
             raise FileError(f"{len(results)} outputs, {operator.name} has {len(made)}", where=place, hint=DAMAGED)
-        constant = all(v is None or isinstance(v, Known) for v in inputs)
-        return [_value(call, r, info, constant) for r, info in zip(made, results, strict=False)]
+        return [_value(call, r, k, constant) for k, r in enumerate(made[: len(results)])]
 
     def _read(self, i: int, place: str) -> Value | None:
         if i in self.values:
@@ -196,8 +197,11 @@ def _located(error: GatewrightError, place: str) -> GatewrightError:
     return error if error.where.startswith(place) else type(error)(error.what, where=place, hint=error.hint)
 
 
-def _value(call: Call, result: Result, info: Tensor, constant: bool) -> Value:
+def _value(call: Call, result: Result, k: int, constant: bool) -> Value:
     """Check what an operator made against what the file says of it."""
+    info = call.results[k]
+    if isinstance(result, Node) and info.open and result.shape != call.inside(info.shape):
+        info = _opened(call, result, info)
     if not isinstance(result, Node):
         array = np.asarray(result).astype(info.dtype(call.place))
         if array.shape != info.shape:
@@ -213,6 +217,16 @@ def _value(call: Call, result: Result, info: Tensor, constant: bool) -> Value:
     if constant:
         return Known(_folded(result).reshape(info.shape).astype(info.dtype(call.place)), info)
     return Flow(result, info)
+
+
+def _opened(call: Call, result: Node, info: Tensor) -> Tensor:
+    """Take the lengths of axes that the file leaves open from the operator's result."""
+    rank = len(result.shape)
+    shape = result.shape if rank == len(info.shape) else (call.batch, *result.shape)
+    fits = len(shape) == len(info.shape) and all(
+        n == s or i in info.open for i, (n, s) in enumerate(zip(shape, info.shape, strict=True))
+    )
+    return replace(info, shape=shape) if fits else info
 
 
 def _folded(node: Node) -> NDArray:

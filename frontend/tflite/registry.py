@@ -9,7 +9,7 @@ shape the graph has for a shape of the source.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -65,7 +65,7 @@ class Call:
     place: str
     version: int
     inputs: Sequence[Value | None]
-    results: Sequence[Tensor]
+    results: list[Tensor]
     attributes: Attributes
     batch: int
     notes: list[str] = field(default_factory=list)
@@ -197,7 +197,10 @@ class Call:
 
     def fitted(self, node: Node, k: int = 0) -> Node:
         """Bring a node with all axes of the source to the shape that output ``k`` has inside (batch of 1 only)."""
-        return self.reshaped(node, self.inside(self.results[k].shape))
+        info = self.results[k]
+        if info.open and len(node.shape) == len(info.shape):  # the file does not say the lengths of open axes
+            self.results[k] = info = replace(info, shape=node.shape)
+        return self.reshaped(node, self.inside(info.shape))
 
     def broadcast(self, *indices: int) -> list[Node]:
         """Give inputs that broadcast against each other; by numpy's rules also without the batch.
@@ -272,6 +275,9 @@ class Rule:
 
 OPERATORS: dict[str, Rule] = {}
 """By the operator's name in the schema."""
+
+CONSTANT: dict[str, Build] = {}
+"""How operators of whole numbers that are all known are computed, where that is not what OPERATORS say."""
 
 REFUSED: dict[str, str] = {}
 """Operators that are known and refused, with what to try."""

@@ -23,7 +23,7 @@ from ...graph.ops import (
     Sub,
     Transpose,
 )
-from ..rewrite import again, rebuild
+from ..rewrite import STORED, again, rebuild
 
 ALONE = (Relu, Reshape, Slice, Transpose)
 BESIDE = (Add, Sub, Mul, Maximum, Minimum)
@@ -39,7 +39,22 @@ def split_scales(graph: Graph) -> Graph:
                                                           %4 = mul(%3, scales)
                                                           %5 = add(%4, %2)
     """
-    return rebuild(graph, lambda old, inputs: _kept(graph, old, again(old, inputs)) or _split(again(old, inputs)))
+    stored = read_as_stored(graph)
+
+    def split(old: Node, inputs: tuple[Node, ...]) -> Node:
+        node = again(old, inputs)
+        return node if old in stored else _kept(graph, old, node) or _split(node)
+
+    return rebuild(graph, split)
+
+
+def read_as_stored(graph: Graph) -> set[Node]:
+    """Give the nodes whose integers, not what they mean, reach an operation that reads those: up to a quantizer."""
+    found: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if isinstance(node.op, STORED) or (node in found and not isinstance(node.op, Quantize)):
+            found.update(node.inputs)
+    return found
 
 
 def _kept(graph: Graph, old: Node, node: Node) -> Node | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ....graph import Affine, Grid, NDArray, Node
 from ....graph.arrays import as_array
-from ....graph.ops import Conv, Dense, Scaling
+from ....graph.ops import Constant, Conv, Dense, Scaling
 from ...padding import same_padding
 from ..arithmetic import clamp_range, float_activation, rescaled, scale_of
 from ..registry import Call, operator
@@ -26,24 +26,54 @@ WEIGHTS = {"INT8": ("INT8", "INT4"), "UINT8": ("UINT8",), "INT16": ("INT8", "INT
 @operator("CONV_2D", versions=8)
 def conv_2d(call: Call) -> Node:
     """Filters [filters, height, width, channels / groups]."""
-    x, weights = call.flow(0), call.array(1)
-    if len(x.shape) != 3 or weights.ndim != 4 or not weights.shape[3] or x.shape[2] % weights.shape[3]:
-        raise call.misfit(f"filters of shape {weights.shape} on {x.shape}")
-    op = Conv(*window(call, x.shape[:2], weights.shape[1:3]), groups=x.shape[2] // weights.shape[3])
-    return weighted(call, x, (1, 2, 3, 0), 0, lambda u, *v: call.node(op, u, *v))
+    x, lead = pictures(call)
+    weights = call.array(1)
+    channels = x.shape[-1]
+    if weights.ndim != 4 or not weights.shape[3] or channels % weights.shape[3]:
+        raise call.misfit(f"filters of shape {weights.shape} on {call.info(0).shape}")
+    op = _conv(call, x, lead, weights.shape[1:3], channels // weights.shape[3])
+    return weighted(call, x, (1, 2, 3, 0), 0, lambda u, w, *b: call.node(op, u, _led(call, w, lead), *b))
 
 
 @operator("DEPTHWISE_CONV_2D", versions=6)
 def depthwise_conv_2d(call: Call) -> Node:
     """Filters [1, height, width, channels * multiplier]: channel c is read by filters c * multiplier and on."""
-    x, weights = call.flow(0), call.array(1)
-    if len(x.shape) != 3 or weights.ndim != 4 or weights.shape[0] != 1 or weights.shape[3] % x.shape[2]:
-        raise call.misfit(f"filters of shape {weights.shape} on {x.shape}")
+    x, lead = pictures(call)
+    weights = call.array(1)
+    channels = x.shape[-1]
+    if weights.ndim != 4 or weights.shape[0] != 1 or weights.shape[3] % channels:
+        raise call.misfit(f"filters of shape {weights.shape} on {call.info(0).shape}")
     said = call.attributes.integer("depth_multiplier", 0)
-    if said not in (0, weights.shape[3] // x.shape[2]):
-        raise call.misfit(f"depth_multiplier is {said}, filters of shape {weights.shape} read {x.shape[2]} channels")
-    op = Conv(*window(call, x.shape[:2], weights.shape[1:3]), groups=x.shape[2])
-    return weighted(call, x, (1, 2, 0, 3), 3, lambda u, *v: call.node(op, u, *v))
+    if said not in (0, weights.shape[3] // channels):
+        raise call.misfit(f"depth_multiplier is {said}, filters of shape {weights.shape} read {channels} channels")
+    op = _conv(call, x, lead, weights.shape[1:3], channels)
+    return weighted(call, x, (1, 2, 0, 3), 3, lambda u, w, *b: call.node(op, u, _led(call, w, lead), *b))
+
+
+def pictures(call: Call) -> tuple[Node, int]:
+    """Give input 0 as [height, width, channels], and 0; or, where the batch of 1 has become pictures of a sample (by
+    SPACE_TO_BATCH_ND, by a reshape), as [pictures, height, width, channels], and 1.
+    """
+    info = call.info(0)
+    if len(info.shape) != 4:
+        raise call.misfit(f"reads [batch, height, width, channels], got {info.shape}")
+    if call.batch == 1 and info.shape[0] != 1:
+        return call.whole(0), 1
+    return call.flow(0), 0
+
+
+def _conv(call: Call, x: Node, lead: int, kernel: Axes, groups: int) -> Conv:
+    strides, padding, dilation = window(call, x.shape[lead : lead + 2], kernel)
+    ones = (1,) * lead
+    return Conv((*ones, *strides), (*((0, 0),) * lead, *padding), (*ones, *dilation), groups)
+
+
+def _led(call: Call, weights: Node, lead: int) -> Node:
+    """Give a kernel the axis of pictures too, along which it is 1 long."""
+    if not lead:
+        return weights
+    assert isinstance(weights.op, Constant)
+    return call.stored(weights.op.value.data[None], weights.op.format, "weight")
 
 
 def window(

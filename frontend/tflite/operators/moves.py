@@ -376,7 +376,8 @@ def space_to_batch(call: Call) -> Node:
     pairs = [v for n, b in zip(lengths, blocks, strict=True) for v in (n // b, b)]
     x = call.reshaped(x, (*pairs, *x.shape[1 + rank :]))
     order = (*range(1, 2 * rank, 2), *range(0, 2 * rank, 2), *range(2 * rank, len(x.shape)))
-    return copied(call, call.node(Transpose(order), x), 0)
+    moved = call.node(Transpose(order), x)
+    return copied(call, call.reshaped(moved, (int(np.prod(blocks)), *moved.shape[rank:])), 0)
 
 
 @operator("BATCH_TO_SPACE_ND", versions=4)

@@ -4,24 +4,26 @@ from ....graph import Affine, Node, Rounding
 from ....graph.ops import Activation, AvgPool, MaxPool, Mul, Quantize
 from ..arithmetic import clamp_range, clamped, float_activation, is_float, quantized_format, raw, recast
 from ..registry import Call, operator
-from .linear import window
+from .linear import pictures, window
+
+Window = tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[int, int], ...], tuple[int, ...]]
 
 
-def _window(call: Call, x: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[int, int], ...]]:
-    if len(x.shape) != 3:
-        raise call.misfit(f"reads [batch, height, width, channels], got {call.info(0).shape}")
+def _window(call: Call) -> tuple[Node, Window]:
+    """Give the input, and window, strides, padding and dilation over it."""
+    x, lead = pictures(call)
     kernel = tuple(call.attributes.integer(f"filter_{n}", low=1) for n in ("height", "width"))
-    strides, padding, _ = window(call, x.shape[:2], kernel, dilated=False)
-    return kernel, strides, padding
+    strides, padding, dilation = window(call, x.shape[lead : lead + 2], kernel, dilated=False)
+    ones = (1,) * lead
+    return x, ((*ones, *kernel), (*ones, *strides), (*((0, 0),) * lead, *padding), (*ones, *dilation))
 
 
 @operator("AVERAGE_POOL_2D", versions=3)
 def average_pool(call: Call) -> Node:
     """Mean of each window's cells that are no padding; of stored integers themselves, halves away from zero."""
-    x = call.flow(0)
-    kernel, strides, padding = _window(call, x)
+    x, along = _window(call)
     activation = call.activation()
-    op = AvgPool(kernel, strides, padding, (1, 1))
+    op = AvgPool(*along)
     if is_float(call, call.info(0), call.result):
         return float_activation(call, call.node(op, x), activation)
     _check(call)
@@ -45,10 +47,9 @@ def _check(call: Call) -> None:
 @operator("MAX_POOL_2D", versions=3)
 def max_pool(call: Call) -> Node:
     """The greatest of each window."""
-    x = call.flow(0)
-    kernel, strides, padding = _window(call, x)
+    x, along = _window(call)
     activation = call.activation()
-    y = call.node(MaxPool(kernel, strides, padding, (1, 1)), x)
+    y = call.node(MaxPool(*along), x)
     if is_float(call, call.info(0), call.result):
         return float_activation(call, y, activation)
     _check(call)
@@ -59,10 +60,9 @@ def max_pool(call: Call) -> Node:
 @operator("L2_POOL_2D", versions=1)
 def l2_pool(call: Call) -> Node:
     """Square root of the mean square of each window's cells that are no padding."""
-    x = call.flow(0)
-    kernel, strides, padding = _window(call, x)
+    x, along = _window(call)
     activation = call.activation()
     if not is_float(call, call.info(0), call.result):
         raise call.refuse(f"type {call.info(0).type}", "float32 is supported")
-    mean = call.node(AvgPool(kernel, strides, padding, (1, 1)), call.node(Mul(), x, x))
+    mean = call.node(AvgPool(*along), call.node(Mul(), x, x))
     return float_activation(call, call.node(Activation("sqrt"), mean), activation)

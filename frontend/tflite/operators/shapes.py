@@ -6,7 +6,7 @@ import numpy as np
 
 from ....graph import NDArray, Node
 from ..arithmetic import recast
-from ..registry import Call, Flow, operator
+from ..registry import CONSTANT, Call, Flow, operator
 
 
 def copied(call: Call, x: Node, k: int = 0) -> Node:
@@ -59,3 +59,13 @@ def shape_of(call: Call) -> NDArray:
     """The lengths of the axes, which are known."""
     call.attributes.choice("out_type", 2, 4)
     return np.array(call.info(0).shape, np.int64)
+
+
+def known_product(call: Call) -> NDArray:
+    """REDUCE_PROD of known lengths."""
+    keep = call.attributes.boolean("keep_dims", False)
+    axes = tuple(call.axis(a, call.array(0).ndim) for a in call.integers(1))
+    return np.asarray(np.prod(call.array(0).astype(np.int64), axis=axes, keepdims=keep))
+
+
+CONSTANT["REDUCE_PROD"] = known_product
