@@ -11,14 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import NDArray, Node, UnsupportedError
+from ...graph import NDArray, Node, UnsupportedError, values_of
 from ...graph.evaluate.kernel import Value as Operand
 from ...graph.evaluate.kernel import run
 from .registry import Call
-from .values import MAX_ELEMENTS, Absent, Flow, Known, Value
+from .values import MAX_ELEMENTS, Absent, Flow, Known, Scaled, Value
 
 Folder = Callable[[Call], Sequence[Known]]
 FOLDERS: dict[str, Folder] = {}
+MOVES = {
+    "permute", "transpose", "t", "numpy_T", "unsqueeze", "squeeze", "flatten", "clone", "detach", "alias", "contiguous",
+    "lift_fresh_copy", "lift_fresh", "flip", "view", "reshape", "_unsafe_view", "select",
+}  # fmt: skip
+"""Operators that only move elements: integers with scales keep these."""
 
 
 def evaluated(results: Sequence[Value], call: Call) -> list[Value]:
@@ -27,7 +32,8 @@ def evaluated(results: Sequence[Value], call: Call) -> list[Value]:
     for i, result in enumerate(results):
         if isinstance(result, Flow):
             dtype = call.dtypes[i] if i < len(call.dtypes) else "float32"
-            values.append(Known((_computed(result.node, {})[0].astype(dtype),), dtype))
+            real = values_of(result.node, _computed(result.node, {})[0])
+            values.append(Known((real.astype(dtype),), dtype))
         else:
             values.append(result)
     return values
@@ -49,6 +55,8 @@ def _check_size(call: Call) -> None:
 def computed(call: Call, function: Callable[..., Any], *values: Flow | Known | None) -> list[Known]:
     """Apply a numpy function to known tensors, once for each length of the batch where they depend on it."""
     _check_size(call)
+    if call.op in MOVES and len(values) == 1 and isinstance(values[0], Scaled):
+        return [values[0].map(function)]
     knowns = [v for v in values if isinstance(v, Known)]
     count = max((len(k.variants) for k in knowns), default=1)
     dtype = call.dtypes[0] if call.dtypes else "int64"
@@ -183,6 +191,8 @@ def _by_size(call: Call, key: str, function: Callable[[NDArray, tuple[int, ...]]
     without_layout(call)
     assert isinstance(x, Known)
     same = len(set(sizes)) == 1 and len(x.variants) == 1
+    if same and isinstance(x, Scaled):
+        return computed(call, lambda v: function(v, sizes[0]), x)
     arrays = []
     for i in range(1 if same else len(sizes)):
         arrays += [computed(call, lambda v, i=i: function(v, sizes[i]), Known((x.at(i),), x.dtype))[0].at(0)]

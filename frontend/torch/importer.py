@@ -1,7 +1,7 @@
 """The walk over a program: inputs, weights, operators in order, outputs."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
@@ -19,7 +19,7 @@ from .archive import DAMAGED, Contents
 from .fold import FOLDERS, evaluated
 from .program import Entry, Program, Ref, Step, Type, parse
 from .registry import OPERATORS, REFUSED, WHOLE, Call, Results, located
-from .values import MAX_ELEMENTS, OPEN_BATCH, Absent, Batch, Flow, Known, Place, Value
+from .values import MAX_ELEMENTS, OPEN_BATCH, Absent, Batch, Coded, Flow, Known, Place, Value
 
 COMPUTED = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 SILENT = {
@@ -177,6 +177,7 @@ class _Walk:
             said = self.program.types.get(name or "")
             if said is None or isinstance(value, Absent):
                 continue
+            value = value.flow if isinstance(value, Coded) else value
             length = self.batch.lengths[0]
             got = value.shape(length) if isinstance(value, Flow) else value.at(0).shape
             if len(got) != len(said.shape) or any(
@@ -251,11 +252,11 @@ def _missing(value: Any) -> bool:
 
 
 def _flows(value: Any) -> bool:
-    return isinstance(value, Flow | Absent) or (isinstance(value, list) and any(_flows(v) for v in value))
+    return isinstance(value, Flow | Coded | Absent) or (isinstance(value, list) and any(_flows(v) for v in value))
 
 
 def _values(results: Results, call: Call) -> list[Value]:
-    items: Iterable[Node | Flow | Known | Absent] = results if isinstance(results, list | tuple) else [results]  # type: ignore[list-item]
+    items: Iterable[Node | Value] = results if isinstance(results, Sequence) else [results]
     values: list[Value] = []
     for i, item in enumerate(items):
         dtype = call.dtypes[i] if i < len(call.dtypes) else "float32"

@@ -16,9 +16,10 @@ from ...graph import Array, GatewrightError, ManyErrors, NDArray, Node, Op, Shap
 from ...graph.formats import narrowest
 from ...graph.ops import Constant, Reshape
 from ..attributes import REQUIRED, Attributes
-from .values import MAX_ELEMENTS, Absent, Batch, Flow, Known, Place, Shape
+from ..onnx.formats import integer_constant
+from .values import MAX_ELEMENTS, Absent, Batch, Coded, Flow, Known, Place, Scaled, Shape, Value
 
-Results = Node | Flow | Known | Absent | Sequence[Node | Flow | Known | Absent]
+Results = Node | Value | Sequence[Node | Value]
 REAL = ("float32", "float64")
 WHOLE = ("int64", "int32", "int16", "int8", "uint8", "bool")
 ANY = (*REAL, *WHOLE)
@@ -70,6 +71,9 @@ class Call:
                 return Known((np.asarray(value, np.float64 if kind == "float32" else kind),), kind)
             except OverflowError:
                 raise self.misfit(f"{key} is {value}") from None
+        if isinstance(value, Coded):
+            hint = "dequantize it first; PyTorch computes on real numbers between the two"
+            raise self.refuse(f"{key} holds quantized integers", hint)
         if value is None or isinstance(value, Flow | Known):
             return value
         raise self.misfit(f"{key} is {type(value).__name__}, expected a tensor")
@@ -253,6 +257,16 @@ class Call:
         whole = array.astype(np.int64)
         low, high = (int(f(initial=0)) for f in (whole.min, whole.max))
         return Node(Constant(Array(whole), narrowest(Fraction(1), low, high)), (), where)
+
+    def weights(self, value: Flow | Known, key: str, move: Callable[[NDArray], NDArray] = np.asarray) -> Node:
+        """Give constant weights, their axes rearranged by ``move``.
+
+        Integers of their format where the source dequantizes them, else float32.
+        """
+        array = self.real(self.fixed(value, key))
+        if isinstance(value, Scaled):
+            return integer_constant(value.stored, value.scale, value.zero, move, f"{self.name}/{key}")
+        return self.constant(move(array), key)
 
     def reshape(self, x: Node, shape: Shape) -> Node:
         """Bring a sample into another shape of as many elements."""

@@ -4,8 +4,8 @@ Inside a graph a tensor is one sample, without the batch. PyTorch programs move 
 sequence, then folds it together with the heads. ``Place`` follows it, so that whatever mixes samples is found.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Self
 
@@ -91,6 +91,33 @@ class Known:
         return self.variants[i % len(self.variants)]
 
 
+@dataclass(frozen=True, eq=False)
+class Scaled(Known):
+    """Constant integers with a scale and a zero point: ``scale * (stored - zero)``, of which ``variants`` has float32.
+
+    ``scale`` (float64, exact) and ``zero`` broadcast to ``stored``. What does not care for them reads the variant.
+    """
+
+    stored: NDArray = field(default_factory=lambda: np.zeros(()))
+    scale: NDArray = field(default_factory=lambda: np.ones(()))
+    zero: NDArray = field(default_factory=lambda: np.zeros((), np.int64))
+
+    def map(self, move: Callable[[NDArray], NDArray]) -> "Scaled":
+        """Move the elements."""
+        scale, zero = (move(np.broadcast_to(v, self.stored.shape)) for v in (self.scale, self.zero))
+        return Scaled((move(self.variants[0]),), self.dtype, move(self.stored), scale, zero)
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """Small integers ``q`` of ``dtype`` that depend on an input: ``flow`` has the numbers ``scale * (q - zero)``."""
+
+    flow: Flow
+    dtype: str
+    scale: NDArray
+    zero: NDArray
+
+
 @dataclass(frozen=True)
 class Absent:
     """A result that is not computed; reading it is an error that says ``why``."""
@@ -98,7 +125,7 @@ class Absent:
     why: str
 
 
-Value = Flow | Known | Absent
+Value = Flow | Known | Coded | Absent
 
 
 @dataclass(frozen=True)

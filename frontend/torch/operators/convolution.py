@@ -6,6 +6,7 @@ from ....graph import NDArray, Node
 from ....graph.ops import Conv, ConvTranspose
 from ..registry import Build, Call, Results, operator
 from ..values import Flow
+from .linear import bias_of
 from .windows import Pairs, channels_last, first, spatial
 
 Sizes = tuple[int, ...]
@@ -59,17 +60,24 @@ def convolved(call: Call, w: NDArray, op: Conv) -> Flow:
     channels = x.node.shape[0]
     if w.shape[1] * op.groups != channels or w.shape[0] % op.groups:
         raise call.misfit(f"weights of shape {w.shape} in {op.groups} groups for {channels} channels")
-    weights = call.constant(np.moveaxis(w, (0, 1), (-1, -2)), "weight")
-    return first(call, call.node(op, channels_last(call, x.node), weights, *_biases(call, w.shape[0])))
+    last, weights = channels_last(call, x.node), call.weights(call.value("weight"), "weight", _kernel_first)
+    return first(call, call.node(op, last, weights, *_biases(call, last, weights, w.shape[0])))
 
 
-def _biases(call: Call, filters: int) -> tuple[Node, ...]:
+def _kernel_first(w: NDArray) -> NDArray:
+    """[a, b, *kernel] -> [*kernel, b, a]."""
+    return np.moveaxis(w, (0, 1), (-1, -2))
+
+
+def _biases(call: Call, x: Node, weights: Node, filters: int) -> tuple[Node, ...]:
     bias = call.optional_array("bias")
     if bias is None:
         return ()
     if bias.shape != (filters,):
         raise call.misfit(f"a bias of shape {bias.shape} for {filters} filters")
-    return (call.constant(bias, "bias"),)
+    if filters != weights.shape[-1]:  # transposed: one scale serves no output
+        return (call.constant(bias, "bias"),)
+    return (bias_of(call, bias, x, weights),)
 
 
 def _transposed(rank: int) -> Build:
@@ -93,9 +101,8 @@ def convolved_transposed(call: Call, w: NDArray) -> Flow:
     crop = tuple((p, max(p - e, 0)) for p, e in zip(padding, extra, strict=True))
     more = tuple(max(e - p, 0) for p, e in zip(padding, extra, strict=True))
     op = ConvTranspose(strides, crop, more, dilation, groups)
-    weights = call.constant(np.moveaxis(w, (0, 1), (-1, -2)), "weight")
-    biases = _biases(call, w.shape[1] * groups)
-    return first(call, call.node(op, channels_last(call, x.node), weights, *biases))
+    last, weights = channels_last(call, x.node), call.weights(call.value("weight"), "weight", _kernel_first)
+    return first(call, call.node(op, last, weights, *_biases(call, last, weights, w.shape[1] * groups)))
 
 
 @operator("convolution", "_convolution")

@@ -2,11 +2,15 @@
 
 import numpy as np
 
-from ....graph import NDArray
-from ....graph.ops import Add, Dense, MatMul, Reshape, Transpose
+from ....graph import Array, NDArray, Node
+from ....graph.arrays import as_array
+from ....graph.numerics import multiply
+from ....graph.ops import Add, Constant, Dense, MatMul, Reshape, Transpose
+from ....graph.ops.interface import flat_scale
+from ...onnx.formats import in_units_of
 from ..broadcast import operands, sample
 from ..registry import Call, Results, operator
-from ..values import Flow, Known, Place
+from ..values import Flow, Known, Place, Scaled
 from .activations import scaled
 
 
@@ -17,10 +21,10 @@ def linear(call: Call) -> Results:
     if isinstance(w, Flow):
         product = product_of(call, x, transposed(call, w))
         return product if bias is None else added(call, product, bias)
-    weights = call.real(call.fixed(w, "weight"))
-    if weights.ndim == 1:
-        return product_of(call, x, Known((weights,))) if bias is None else _refuse_vector(call)
-    return dense(call, x, weights.T, None if bias is None else call.real(call.fixed(bias, "bias")))
+    if w.at(0).ndim == 1:
+        return product_of(call, x, w) if bias is None else _refuse_vector(call)
+    weights = call.weights(w, "weight", np.transpose)
+    return dense(call, x, weights, None if bias is None else call.real(call.fixed(bias, "bias")))
 
 
 def _refuse_vector(call: Call) -> Flow:
@@ -44,17 +48,34 @@ def permuted(call: Call, x: Flow, dims: tuple[int, ...]) -> Flow:
     return Flow(node, Place(dims.index(at), x.place.outer, x.place.inner), x.dtype)
 
 
-def dense(call: Call, x: Flow, w: NDArray, bias: NDArray | None = None) -> Flow:
+def dense(call: Call, x: Flow, w: NDArray | Node, bias: NDArray | None = None) -> Flow:
     """``x @ w + bias`` with constant weights [inputs, outputs]; a bias of another shape is added."""
+    weights = w if isinstance(w, Node) else call.constant(w, "weight")
     axis = call.axis(x, -1)
-    if axis != len(x.node.shape) - 1 or w.ndim != 2 or w.shape[0] != x.node.shape[-1]:
-        raise call.misfit(f"{call.shape(x)} times weights of shape {w.shape}")
-    fits = bias is not None and bias.shape in ((w.shape[1],), (1, w.shape[1]))
-    inputs = [x.node, call.constant(w, "weight")]
+    if axis != len(x.node.shape) - 1 or len(weights.shape) != 2 or weights.shape[0] != x.node.shape[-1]:
+        raise call.misfit(f"{call.shape(x)} times weights of shape {weights.shape}")
+    units = weights.shape[1]
+    inputs = [x.node, weights]
+    fits = bias is not None and bias.shape in ((units,), (1, units))
     if bias is not None and fits:
-        inputs.append(call.constant(bias.reshape(-1), "bias"))
+        inputs.append(bias_of(call, bias.reshape(-1), x.node, weights))
     result = x.on(call.node(Dense(), *inputs))
     return result if bias is None or fits else added(call, result, Known((bias,)))
+
+
+def bias_of(call: Call, bias: NDArray, x: Node, weights: Node) -> Node:
+    """Give a bias: in float32, and in units of the product, 32 bits of them, where that is one of integers.
+
+    PyTorch adds it in float32. The rounding is half a unit of the accumulator at most.
+    """
+    if not (x.type.is_integer and weights.type.is_integer and flat_scale(x.type)):
+        return call.constant(bias, "bias")
+    unit = multiply(x.type.quantized.scale, weights.type.quantized.scale)
+    cells = as_array(unit)
+    q = np.rint(bias.astype(np.float64) / np.vectorize(float, otypes=[np.float64])(cells))
+    if cells.ndim > 1 or np.abs(q).max(initial=0.0) >= 2.0**31:
+        return call.constant(bias, "bias")
+    return Node(Constant(Array(q.astype(np.int64)), in_units_of(unit, 32)), (), f"{call.name}/bias")
 
 
 def added(call: Call, x: Flow, y: Flow | Known) -> Flow:
@@ -79,10 +100,8 @@ def product_of(call: Call, x: Flow | Known, y: Flow | Known) -> Flow:
 def _by_weights(call: Call, x: Flow, y: Known) -> Flow:
     """Multiply by a constant; where it has more axes than a matrix, the batch may be one of those, or the rows."""
     w = _matrix(call, y, x.rank)
-    if w is not None and w.ndim == 2:
-        return dense(call, x, w)
     if w is not None:
-        return squeezed(call, dense(call, x, w[:, None]), -1)
+        return dense(call, x, w) if y.at(0).ndim > 1 else squeezed(call, dense(call, x, w), -1)
     if x.rank < 2:
         raise call.refuse(f"{call.shape(x)} times weights with more axes", "reshape the weights to a matrix")
     call.axis(x, -1)
@@ -101,13 +120,12 @@ def _by_weights(call: Call, x: Flow, y: Known) -> Flow:
     return Flow(product, place)
 
 
-def _matrix(call: Call, y: Known, rank: int) -> NDArray | None:
-    """Give constant weights as a vector or a matrix; None where they have more axes that are longer than 1."""
+def _matrix(call: Call, y: Known, rank: int) -> Node | None:
+    """Give constant weights as a matrix, a vector as its column; None where more axes are longer than 1."""
     shape = y.at(0).shape
     if len(shape) > 2 and (len(shape) > rank or any(n != 1 for n in shape[:-2])):
         return None
-    w = call.real(call.fixed(y, "the weights"))
-    return w.reshape(shape[-2:])
+    return call.weights(y, "weight", lambda v: v.reshape(v.shape[-2:] if v.ndim > 1 else (-1, 1)))
 
 
 def _weights_by(call: Call, x: Known, y: Flow) -> Flow:
@@ -120,6 +138,8 @@ def _weights_by(call: Call, x: Known, y: Flow) -> Flow:
         return squeezed(call, dense(call, transposed(call, y), vector[:, None]), -1)
     if x.at(0).ndim == 2 or y.from_right == 1:
         turned = Known.of([v.swapaxes(-1, -2) for v in x.variants])
+        if isinstance(x, Scaled):
+            turned = x.map(lambda v: v.swapaxes(-1, -2))
         return transposed(call, _by_weights(call, transposed(call, y), turned))
     rank = max(y.rank, x.at(0).ndim)
     place = Place(rank - y.from_right, y.place.outer, y.place.inner) if y.place else None
@@ -178,21 +198,26 @@ def addmm(call: Call) -> Results:
     c, a, b = call.value("self"), call.value(keys[0]), call.value(keys[1])
     alpha, beta = call.number("alpha", 1), call.number("beta", 1)
     if call.op == "addmm" and isinstance(a, Flow) and isinstance(b, Known) and isinstance(c, Known):
-        w, bias = call.real(call.fixed(b, keys[1])), _times(call, c, beta)
-        if alpha != 1.0:
-            w = (w.astype(np.float64) * alpha).astype(np.float32)
-        small = bias is not None and len(bias.variants) == 1 and bias.at(0).ndim <= 2
-        if small and bias is not None and (bias.at(0).ndim < 2 or bias.at(0).shape[0] == 1):
-            vector = np.broadcast_to(call.real(bias.at(0)).reshape(-1), (w.shape[-1],))
-            return dense(call, call.as_flow(a, keys[0]), w, vector)
-        product = dense(call, call.as_flow(a, keys[0]), w)
-        return product if bias is None else added(call, product, bias)
+        return _affine(call, call.as_flow(a, keys[0]), b, _times(call, c, beta), alpha)
     product = product_of(call, a, b)
     product = product.on(scaled(call, product.node, alpha))
     if isinstance(c, Flow) and beta != 0.0:
         return added(call, product, c.on(scaled(call, call.as_flow(c, "self").node, beta)))
     known = _times(call, c, beta) if isinstance(c, Known) else None
     return product if known is None else added(call, product, known)
+
+
+def _affine(call: Call, x: Flow, w: Known, bias: Known | None, alpha: float) -> Flow:
+    """``alpha * x @ w + bias`` with constants."""
+    weights = call.weights(w, "weight")
+    if alpha != 1.0:
+        weights = call.constant((call.real(call.fixed(w, "weight")).astype(np.float64) * alpha), "weight")
+    small = bias is not None and len(bias.variants) == 1 and bias.at(0).ndim <= 2
+    if small and bias is not None and (bias.at(0).ndim < 2 or bias.at(0).shape[0] == 1):
+        units = weights.shape[-1:]
+        return dense(call, x, weights, np.broadcast_to(call.real(bias.at(0)).reshape(-1), units))
+    product = dense(call, x, weights)
+    return product if bias is None else added(call, product, bias)
 
 
 def _times(call: Call, x: Known, factor: float) -> Known | None:

@@ -242,10 +242,10 @@ def gather(call: Call) -> Results:
 def embedding(call: Call) -> Results:
     """Rows of a table at computed places."""
     call.arguments.ignore("padding_idx", "scale_grad_by_freq", "sparse", why="only training looks at them")
-    table, indices = call.array("weight"), call.flow("indices", of=WHOLE)
-    if table.ndim != 2:
+    table, indices = call.weights(call.value("weight"), "weight"), call.flow("indices", of=WHOLE)
+    if len(table.shape) != 2:
         raise call.misfit(f"a table of shape {table.shape}")
-    return _taken(call, call.constant(table, "weight"), indices, 0)
+    return _taken(call, table, indices, 0)
 
 
 def _taken(call: Call, data: Node, indices: Flow, axis: int) -> Flow:
