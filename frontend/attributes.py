@@ -43,6 +43,14 @@ class Attributes:
         """The keys that nobody has read yet."""
         return tuple(key for key in self._values if key not in self._read)
 
+    def items(self) -> list[tuple[str, Any]]:
+        """Give every key with its value, without counting any as read."""
+        return list(self._values.items())
+
+    def values(self) -> list[Any]:
+        """Give every value, without counting any as read."""
+        return list(self._values.values())
+
     def peek(self, key: str, default: Any = None) -> Any:
         """Give a value without counting it as read."""
         return self._values.get(key, default)

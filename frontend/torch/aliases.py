@@ -48,9 +48,9 @@ class Aliases:
         if not any(in_place(s) is not None for s in steps):
             return
         for i, step in enumerate(steps):
-            self.last.update(dict.fromkeys(_names(list(step.arguments.values())), i))
+            self.last.update(dict.fromkeys(names_in(list(step.arguments.values())), i))
             self._follow(step)
-        self.last.update(dict.fromkeys(_names(list(outputs)), len(steps)))
+        self.last.update(dict.fromkeys(names_in(list(outputs)), len(steps)))
 
     def _follow(self, step: Step) -> None:
         first, target = next(iter(step.arguments.values()), None), in_place(step)
@@ -85,7 +85,8 @@ class Aliases:
         return self.equal.get(target, {target})
 
 
-def _names(value: Any) -> list[str]:
+def names_in(value: Any) -> list[str]:
+    """Give the names that an argument, or a list of arguments, refers to."""
     if isinstance(value, Ref):
         return [value.name]
-    return [n for v in value for n in _names(v)] if isinstance(value, list) else []
+    return [n for v in value for n in names_in(v)] if isinstance(value, list) else []

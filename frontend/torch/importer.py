@@ -14,11 +14,11 @@ from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
 from ..onnx.types import kept, storage
 from . import operators  # noqa: F401 - fills the table
-from .aliases import Aliases
+from .aliases import Aliases, names_in
 from .archive import DAMAGED, Contents
 from .fold import FOLDERS, evaluated
 from .program import Entry, Program, Ref, Step, Type, parse
-from .registry import OPERATORS, REFUSED, WHOLE, Call, Results, located
+from .registry import OPERATORS, REFUSED, WHOLE, Build, Call, Results, located
 from .values import MAX_ELEMENTS, OPEN_BATCH, Absent, Batch, Coded, Flow, Known, Place, Value
 
 COMPUTED = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
@@ -57,6 +57,8 @@ class _Walk:
                 self._define(entry.name, self._stored(entry))
         inputs = tuple(self._input(e.name, types[e.name]) for e in entries)
         weights = frozenset(e.name for e in self.program.entries if e.kind != "input")
+        self.read = set(names_in([list(s.arguments.values()) for s in self.program.steps]))
+        self.read |= set(names_in(list(self.program.outputs)))
         self.aliases = Aliases(self.program.steps, weights, self.program.outputs)
         for i, step in enumerate(self.program.steps):
             self._step(i, step)
@@ -144,6 +146,7 @@ class _Walk:
             tuple(tuple(n if isinstance(n, int) else None for n in t.shape) if t else () for t in types),
             not any(_flows(v) for v in arguments.values()),
             self.notes,
+            tuple(n in self.read for n in step.results),
         )
         results = self._built(call, library, op)
         self._compare(results, step, place)
@@ -161,9 +164,25 @@ class _Walk:
         if build is None:
             hint = REFUSED.get(functional, "write the model in operators of the list in docs/pytorch.md")
             raise UnsupportedError(f"the operator {library}.{op} is not supported", where=call.place, hint=hint)
+        if call.folding and self.batch.is_open and any(map(_varies, call.arguments.values())):
+            return self._folded_apart(build, call)
         results = _values(build(call), call)
         call.arguments.done()
         return evaluated(results, call) if call.folding else results
+
+    def _folded_apart(self, build: Build, call: Call) -> list[Value]:
+        """Compute what depends on the length of the batch once for each length."""
+        runs = []
+        for i, length in enumerate(self.batch.lengths):
+            values = {k: _variant(v, i) for k, v in call.arguments.items()}
+            one = replace(call, arguments=Attributes(values, where=call.place), batch=Batch((length,)))
+            runs.append(evaluated(_values(build(one), one), one))
+            one.arguments.done()
+        results: list[Value] = []
+        for parts in zip(*runs, strict=True):
+            known = [p for p in parts if isinstance(p, Known)]
+            results.append(Known.of([k.at(0) for k in known], known[0].dtype) if known else parts[0])
+        return results
 
     def _check_type(self, name: str | None, place: str) -> None:
         said = self.program.types.get(name or "")
@@ -253,6 +272,19 @@ def _missing(value: Any) -> bool:
 
 def _flows(value: Any) -> bool:
     return isinstance(value, Flow | Coded | Absent) or (isinstance(value, list) and any(_flows(v) for v in value))
+
+
+def _varies(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_varies, value))
+    return isinstance(value, Known) and len(value.variants) > 1
+
+
+def _variant(value: Any, i: int) -> Any:
+    """Give what an argument is for one length of the batch."""
+    if isinstance(value, list):
+        return [_variant(v, i) for v in value]
+    return Known((value.at(i),), value.dtype) if _varies(value) else value
 
 
 def _values(results: Results, call: Call) -> list[Value]:

@@ -44,6 +44,8 @@ class Call:
     shapes: tuple[tuple[int | None, ...], ...] = ()
     folding: bool = False
     notes: list[str] = field(default_factory=list)
+    wanted: tuple[bool, ...] = ()
+    """Whether anything reads each of the results."""
     main: Flow | None = None
     """The flow that was read last: a result that is given as a node has its batch where this has it."""
 

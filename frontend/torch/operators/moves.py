@@ -232,6 +232,9 @@ def joined(call: Call, tensors: Sequence[Flow | Known], dim: int) -> Flow:
     """Join tensors along an axis of the source."""
     model = next(t for t in tensors if isinstance(t, Flow))
     call.main = model
+    flows = [t for t in tensors if isinstance(t, Flow) and t.place == model.place and t.rank == model.rank]
+    if model.place == Place(call.position(dim, model.rank)) and len(flows) == len(tensors) > 1:
+        return _in_turn(call, flows, model.place.axis)
     axis = call.axis(model, dim)
     nodes = []
     for value in tensors:
@@ -245,6 +248,12 @@ def joined(call: Call, tensors: Sequence[Flow | Known], dim: int) -> Flow:
             assert model.place is not None
             nodes.append(call.constant(_part(call, value, model.place, model.rank)))
     return model if len(nodes) == 1 else model.on(call.node(Concat(axis), *nodes))
+
+
+def _in_turn(call: Call, flows: Sequence[Flow], axis: int) -> Flow:
+    """Join whole batches along the batch: a new axis before it, folded with it."""
+    wide = [call.node(Reshape((*f.node.shape[:axis], 1, *f.node.shape[axis:])), f.node) for f in flows]
+    return Flow(call.node(Concat(axis), *wide), Place(axis, len(flows)), flows[0].dtype)
 
 
 def _part(call: Call, value: Known, place: Place, rank: int) -> NDArray:

@@ -58,9 +58,7 @@ class Layer:
             nodes.append(helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0, 2]))
             entry = "t"
         outs = ["Y", "Yh", *(["Yc"] if self.op == "LSTM" else [])]
-        nodes.append(
-            helper.make_node(self.op, [entry, *names], outs, name="it", hidden_size=UNITS, **self.attributes)
-        )
+        nodes.append(helper.make_node(self.op, [entry, *names], outs, name="it", hidden_size=UNITS, **self.attributes))
         results = outs
         if around and not first:
             for name, perm in (("Y", [2, 0, 1, 3]), ("Yh", [1, 0, 2]), ("Yc", [1, 0, 2]))[: len(outs)]:

@@ -482,7 +482,110 @@ def attention(cases: Cases) -> None:
     cases.module("cosine", lambda: nn.CosineSimilarity(1), X4, X4)
 
 
+def recurrences(cases: Cases) -> None:
+    from torch import nn
+
+    class Outputs(nn.Module):
+        def __init__(self, inner: Any, pick: Callable[..., Any], first: bool) -> None:
+            super().__init__()
+            self.inner, self.pick, self.first = inner, pick, first
+
+        def forward(self, x: Any, *states: Any) -> Any:
+            x = x if self.first else x.transpose(0, 1)
+            given = tuple(s.transpose(0, 1).contiguous() for s in states)
+            given = given[0] if len(given) == 1 else given or None
+            return self.pick(*self.inner(x, given))
+
+    def add(name: str, kind: Any, pick: Any, *shapes: Any, first: bool = True, **kwargs: Any) -> None:
+        cases.module(name, lambda: Outputs(kind(4, 3, batch_first=first, **kwargs), pick, first), (2, 5, 4), *shapes)
+
+    add("lstm", nn.LSTM, lambda y, s: y)
+    add("lstm_last", nn.LSTM, lambda y, s: y[:, -1])
+    add("lstm_states", nn.LSTM, lambda y, s: (y, s[0].transpose(0, 1), s[1].transpose(0, 1)), num_layers=2)
+    add("lstm_start", nn.LSTM, lambda y, s: y, (2, 1, 3), (2, 1, 3))
+    add(
+        "lstm_both_projected",
+        nn.LSTM,
+        lambda y, s: (y, s[0].transpose(0, 1)),
+        num_layers=2,
+        bidirectional=True,
+        proj_size=2,
+    )
+    add("lstm_time_first", nn.LSTM, lambda y, s: y.transpose(0, 1), first=False, bias=False)
+    add("gru", nn.GRU, lambda y, s: (y, s.transpose(0, 1)), num_layers=2, bidirectional=True)
+    add("gru_start", nn.GRU, lambda y, s: y, (2, 1, 3), bias=False)
+    add("rnn", nn.RNN, lambda y, s: (y, s.transpose(0, 1)), bidirectional=True)
+    add("rnn_relu", nn.RNN, lambda y, s: y, nonlinearity="relu", num_layers=2, dropout=0.5)
+    cases.module("lstm_cell", lambda: Cell(nn.LSTMCell(4, 3)), (2, 4))
+    cases.module("gru_cell", lambda: Cell(nn.GRUCell(4, 3)), (2, 4))
+    cases.module("rnn_cell", lambda: Cell(nn.RNNCell(4, 3)), (2, 4))
+
+
+def logic(cases: Cases) -> None:
+    import torch
+    from torch import nn
+
+    for name, fn in {
+        "where": lambda x, y: torch.where(x > y, x, 2 * y),
+        "where_scalar": lambda x, y: torch.where(x >= y, x, 0.5),
+        "compare": lambda x, y: (x < y).float() + 2 * (x <= 0.3).float() + (x == y).float() + 4 * (x != y).float(),
+        "logic": lambda x, y: (((x > 0) & (y > 0)) | ~(x > y)).float() + ((x > 0) ^ (y > 0)).float(),
+        "logical": lambda x, y: torch.logical_xor(torch.logical_and(x > 0, y), torch.logical_not(y > 1)).float(),
+        "masked_fill": lambda x, y: x.masked_fill(y > 0, 0.0),
+        "mask_softmax": lambda x, y: x.masked_fill(y > 1, float("-inf")).softmax(-1),
+        "any_all": lambda x, y: (x > 1).any(1).float() + (y > -2).all(1).float(),
+        "gather": lambda x, y: torch.gather(x, 2, y.argmax(2, keepdim=True)),
+        "heaviside_like": lambda x, y: x * (y > 0),
+    }.items():
+        cases.function(name, fn, X4, X4)
+    for name, fn in {
+        "argmax": lambda x: x.argmax(1),
+        "argmin": lambda x: x.argmin(-1, keepdim=True),
+        "max_indices": lambda x: tuple(x.max(2)),
+        "min_indices": lambda x: tuple(x.min(1, keepdim=True)),
+        "topk": lambda x: tuple(x.topk(2, 2)),
+        "topk_least": lambda x: tuple(x.topk(3, 1, largest=False)),
+        "sort": lambda x: tuple(x.sort(2, descending=True)),
+        "argsort": lambda x: x.argsort(1),
+        "cumsum": lambda x: x.cumsum(2),
+        "count": lambda x: (x > 0).sum((1, 2, 3)),
+        "whole": lambda x: (x * 5).long() * 3 // 2 - (x * 7).int() % 4,
+        "cast": lambda x: (x * 3).int().float() / 2,
+        "remainder_whole": lambda x: torch.remainder((x * 9).long(), 4),
+        "isnan": lambda x: x.isnan().float() + x.isinf().float(),
+        "position": lambda x: x + torch.arange(x.shape[2]).view(1, 1, -1, 1),
+    }.items():
+        cases.function(name, fn, X4)
+
+    class Words(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(7, 5, padding_idx=0)
+
+        def forward(self, x: Any) -> Any:
+            return self.table((x.abs() * 2).clamp(max=6).long()).sum(1)
+
+    cases.module("embedding", Words, X3)
+
+
+def Cell(cell: Any) -> Any:  # noqa: N802
+    """Make a module of a cell, which starts from zeros."""
+    from torch import nn
+
+    class Step(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = cell
+
+        def forward(self, x: Any) -> Any:
+            return self.cell(x)
+
+    return Step()
+
+
 FAMILIES = (
+    recurrences,
+    logic,
     convolutions,
     products,
     activations,
