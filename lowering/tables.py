@@ -16,6 +16,7 @@ STEEP = ("rsqrt", "reciprocal", "log", "sqrt")
 OCTAVE = 4
 MOST_OCTAVES = 6
 INDEX = "index of a table"
+WIDE = "result of a table, before the scale of each channel"
 
 
 def table_rule(node: Node, config: Config) -> Node:
@@ -35,13 +36,12 @@ def table_rule(node: Node, config: Config) -> Node:
     if not has_unit(x):
         raise UnsupportedError(f"{op.function} reads values whose scale differs by channel", where=where)
 
-    if grids(node.op.format):
-        hint = "one scale for the tensor behind a function"
-        raise UnsupportedError(f"{op.function} is quantized with a scale for each channel", where=where, hint=hint)
-
     def function(v: NDArray) -> NDArray:
         return FUNCTIONS[op.function].call(v, *op.parameters)
 
+    if grids(node.op.format):  # one table of 32 bits, then the scale of each channel
+        wide = Quantize(_wide(x, function), Rounding.RND_CONV, Overflow.SAT, WIDE)
+        return Node(node.op, (table_rule(Node(wide, (activation,), node.where), config),), node.where)
     bits = config.table_bits_of(where)
     low, high = ends(x)
     if flat_index(x.type.quantized) and high - low < 2**bits:
@@ -49,6 +49,14 @@ def table_rule(node: Node, config: Config) -> Node:
     if op.function in STEEP and low >= 0 and isinstance(x.type.format, Fixed):
         return Node(node.op, (octaves(x, function, node.op, bits, where),), where)
     return lookup(narrow_index(x, FUNCTIONS[op.function], bits, where), function, node.op, where)
+
+
+def _wide(x: Node, function: Real) -> Fixed:
+    """Give the signed format of 32 bits that holds a function over the proved range of its operand."""
+    low, high = ends(x)
+    reals = np.linspace(low, high, min(high - low + 1, 1 << 16)) * unit(x)
+    largest = float(np.abs(_finite(function, reals)).max(initial=2.0**-20))
+    return Fixed(32, int(np.ceil(np.log2(largest))) + 2, True)
 
 
 def ends(x: Node) -> tuple[int, int]:

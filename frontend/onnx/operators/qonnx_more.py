@@ -5,9 +5,10 @@ from math import ceil, floor
 
 import numpy as np
 
-from ....graph import NDArray, Node, Overflow, Rounding
-from ....graph.ops import Add, Mul, Quantize, Step, Sub, Transpose
-from ..formats import quantized_format
+from ....graph import Array, NDArray, Node, Overflow, Rounding
+from ....graph.formats import bits_for
+from ....graph.ops import Add, Constant, Mul, Quantize, Step, Sub, Transpose
+from ..formats import in_units_of, quantized_format
 from ..registry import REFUSED, Build, Call, Flow, operator
 from .linear import biases_of, convolve
 from .normalization import batch_normalization
@@ -114,10 +115,21 @@ def _by_channel(call: Call, x: Node, rows: NDArray, axis: int) -> Node:
     zero = np.zeros(1, np.float32)
     total: Node | None = None
     for column in rows.T:
-        above = _count(call, call.node(Sub(), x, call.constant(column.reshape(shape), "thresholds")), zero)
+        edge = _on_grid(call, x, column.reshape(shape))
+        above = _count(call, call.node(Sub(), x, edge), zero)
         total = above if total is None else call.node(Add(), total, above)
     assert total is not None
     return total
+
+
+def _on_grid(call: Call, x: Node, edges: NDArray) -> Node:
+    """Give thresholds as they are, or as the least whole units of integers that reach them: the same comparisons."""
+    scale = x.type.quantized.scale if x.type.is_integer else None
+    if not isinstance(scale, Fraction) or np.abs(edges / float(scale)).max() >= 2.0**40:
+        return call.constant(edges, "thresholds")
+    counts = np.vectorize(lambda t: ceil(Fraction(float(t)) / scale), otypes=[np.int64])(edges)
+    width = bits_for(min(int(counts.min()), -1), int(counts.max()))
+    return Node(Constant(Array(counts), in_units_of(scale, width)), (), f"{call.name}/thresholds")
 
 
 def _first(x: Node) -> tuple[int, ...]:
