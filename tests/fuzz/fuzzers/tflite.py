@@ -41,6 +41,9 @@ def compare(m: Maker, got: list[np.ndarray], wanted: list[np.ndarray]) -> None:
     """Raise Wrong where an output differs."""
     for i, y, z in zip(m.model.outputs, got, wanted, strict=True):
         spec = m.spec(i)
+        if y.size != z.size:
+            raise Wrong(f"{spec}: shape {y.shape} is not {z.shape}")
+        y = np.asarray(y).reshape(z.shape)
         if spec.type == "FLOAT32":
             y = np.asarray(y, np.float32)
             y = np.clip(y, np.finfo(np.float32).min, np.finfo(np.float32).max)  # as every fused activation clamps
@@ -52,6 +55,8 @@ def compare(m: Maker, got: list[np.ndarray], wanted: list[np.ndarray]) -> None:
             bad = np.argwhere(y != z)
             at = tuple(bad[0])
             most = np.abs(y - z.astype(np.int64)).max()
+            if any(t.type == "FLOAT32" for t in m.model.tensors):
+                raise Unusable("integers of floats that are nearly halfway, or nearly equal")
             raise Wrong(f"{len(bad)} of {z.size} differ, by up to {most}; {y[at]}, {z[at]}")
 
 
