@@ -1,6 +1,10 @@
-"""Good files of every format that can be loaded, small ones, from the repository; by name, in one order."""
+"""Good files of every format that can be loaded, small ones, from the repository; by name, in one order.
+
+``GATEWRIGHT_CORPUS`` names more folders.
+"""
 
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,10 +41,13 @@ def corpus() -> dict[str, tuple[Good, ...]]:
 
 
 def _plain() -> Iterator[Good]:
-    for folder in (ROOT / "examples", ROOT / "tests" / "data"):
+    own = [Path(v) for v in os.environ.get("GATEWRIGHT_CORPUS", "").split(os.pathsep) if v]
+    for folder in (ROOT / "examples", ROOT / "tests" / "data", *own):
         for path in sorted(folder.rglob("*")):
             if path.suffix in FORMATS and path.suffix != ".json" and path.is_file():
-                yield Good(str(path.relative_to(ROOT)), path.suffix, path.read_bytes())
+                yield Good(
+                    str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path), path.suffix, path.read_bytes()
+                )
 
 
 def _archived() -> Iterator[Good]:
