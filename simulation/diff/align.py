@@ -9,11 +9,11 @@ from difflib import SequenceMatcher
 from enum import IntEnum
 
 from ...graph import Graph, Node
-from ...graph.ops import Add, Constant, Input, Mul, Output, Quantize, Relu, Sub
+from ...graph.ops import Add, Constant, Input, Maximum, Minimum, Mul, MultiplyShift, Output, Quantize, Relu, Sub
 
 CHAIN = 6
 """How many pointwise operations may have been folded into the one before them."""
-FOLDED = (Mul, Add, Sub, Relu, Quantize)
+FOLDED = (Mul, Add, Sub, Maximum, Minimum, Relu, Quantize, MultiplyShift)
 
 
 class Rank(IntEnum):
@@ -57,6 +57,7 @@ class Alignment:
         self.a, self.b, self.exact = a, b, exact
         self.readers = {n: tuple(u for u in users if not isinstance(u.op, Output)) for n, users in a.users.items()}
         mine, theirs = self._computing(a), self._computing(b)
+        self.names = {n.where for n in mine if n.where}
         self.by_place: dict[Hashable, list[Node]] = defaultdict(list)
         for node in mine:
             self.by_place[node.where, node.shape].append(node)
@@ -107,7 +108,10 @@ class Alignment:
         add(self.ordered.get(node, []), Rank.ORDER)
         add(self.by_place.get((node.where, node.shape), []) if node.where else [], Rank.PLACE)
         folded = [m for n in list(found) for m in self.chain(n)]
-        add([n for n in self.read.get(node, []) if n in folded or not found or n in found], Rank.READER)
+        read = self.read.get(node, [])
+        add([n for n in read if n in folded or n in found], Rank.READER)
+        if not found:  # one of a layer that A has too may be a step on the way, in units of its own
+            add(read, Rank.PLACE if node.where in self.names else Rank.READER)
         add(folded, Rank.FOLDED)
         return dict(sorted(found.items(), key=lambda item: item[1]))
 

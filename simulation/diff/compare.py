@@ -45,7 +45,9 @@ def _entry(found: Judgement, walk: Walk, stands_for: dict[Node, Node]) -> Tensor
     place = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
     differs = not found.agrees
     nodes = _made_of(b, walk.judged)
-    told = (*found.ruled, *clipped(b, found.reference), *reasons(a, b, left, right, stands_for))
+    steps = [f"{_name(n, right)} ({op_name(n.op)})" for n in nodes[:-1]]
+    together = (f"made in one step with {', '.join(dict.fromkeys(steps))}",) if steps else ()
+    told = (*together, *found.ruled, *clipped(b, found.reference), *reasons(a, b, left, right, stands_for))
     return TensorDifference(
         name=_name(b, right),
         op=op_name(b.op if not isinstance(b.op, Output) or len(nodes) < 2 else nodes[-2].op),

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...graph import Graph, NDArray, Node
 from ...graph.formats import Rounding
-from ...graph.ops import Input, Quantize
+from ...graph.ops import Input, MultiplyShift, Quantize
 from .align import is_inserted
 from .sides import apply
 
@@ -48,7 +48,7 @@ def expected(b: Node, a: Node, shown: Mapping[Node, NDArray], usual: Rounding) -
 
 def stated(b: Node, a: Node) -> tuple[str, ...]:
     """Say where two operations that state a format state different ones."""
-    states = isinstance(b.op, (Input, Quantize)) and type(a.op) is type(b.op)
+    states = isinstance(b.op, (Input, Quantize, MultiplyShift)) and type(a.op) is type(b.op)
     return (f"format {b.type.format} instead of {a.type.format}",) if states and a.type.format != b.type.format else ()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...graph import NDArray, Node, Tensor, values_of
 from ...graph.arrays import as_array
-from ...graph.ops import Constant, Input, Lookup, Output, Quantize, Step
+from ...graph.ops import Constant, FixedSoftmax, Input, Lookup, MultiplyShift, Output, Quantize, Quotient, Step
 from .align import CHAIN, FOLDED, Alignment, Rank, operands
 from .expected import expected, stated, usual_rounding
 from .sides import Side, apply, in_format, within
@@ -23,7 +23,7 @@ EXCESS = 5.0
 """Errors up to so many times what rounding explains, root mean square, are explained."""
 FLOAT = 2e-6
 """What float32 arithmetic in another order explains, relative to the largest value of a tensor."""
-ROUNDS = (Quantize, Lookup, Step)
+ROUNDS = (Quantize, MultiplyShift, FixedSoftmax, Lookup, Step, Quotient)
 STRONG = (Rank.STRUCTURE, Rank.READER, Rank.NAME, Rank.ORDER)
 
 
@@ -91,7 +91,7 @@ class Walk:
         if isinstance(b.op, Constant):
             return self.constant(b)
         made, moved = self.made(b)
-        self.shown[b], self.shaken[b], self.sure[b] = made, moved, self.certain(b)
+        self.shown[b], self.shaken[b], self.sure[b] = made, list(moved), self.certain(b)
         found = self.decide(b, made, moved)
         if found is None:
             self.shaken[b] = [self.rounded(b, m) for m in moved]
@@ -156,11 +156,14 @@ class Walk:
             least = min(j.error for j in agreeing)
             return next(j for j in agreeing if j.error <= 2 * least)
         strong = [j for j in found if j.rank in STRONG or j.ruled]
+        rescales = isinstance(b.op, (Quantize, MultiplyShift)) and b.where == b.inputs[0].where
+        if not strong and found and rescales and b.inputs[0] in self.judged:
+            strong = [min(found, key=lambda j: j.error)]  # what was compared, in another format
         if not strong:
             return None
         likeliest = strong[0]
         certain = likeliest.rank is Rank.READER or likeliest.ruled
-        return None if not certain and self.later(b, made, moved, list(options)) else likeliest
+        return None if not certain and self.later(b, list(options)) else likeliest
 
     def options(self, b: Node) -> dict[Node, Rank]:
         """Give the candidates; an inserted quantizer stands for what its operand stands for."""
@@ -173,28 +176,25 @@ class Walk:
             return {a: Rank.STRUCTURE, **dict.fromkeys(self.alignment.chain(a), Rank.FOLDED)}
         return self.alignment.candidates(b)
 
-    def later(self, b: Node, made: NDArray, moved: Sequence[NDArray], candidates: Sequence[Node]) -> bool:
-        """Whether a pointwise operation that alone reads this tensor makes of it what A has: then it is a step."""
-        values, shaken = {b: made}, {b: list(moved)}
+    def later(self, b: Node, candidates: Sequence[Node]) -> bool:
+        """Whether a pointwise operation that alone reads this tensor makes of it what A has: then it is a step.
+
+        What is noted of the operations that follow is noted anew when they are visited.
+        """
         for _ in range(CHAIN):
+            self.shaken[b] = [self.rounded(b, v) for v in self.shaken[b]]
             readers = self.b.graph.users[b]
             if len(readers) != 1 or not isinstance(readers[0].op, FOLDED) or len(operands(readers[0])) != 1:
                 return False
-            source, b = b, readers[0]
-            rest = [i for i in b.inputs if i is not source]
-            if not all(i in self.shown or i.op.__class__ is Constant for i in rest):
-                return False
-            for i in rest:
+            b = readers[0]
+            for i in b.inputs:
                 if i not in self.shown:
                     self.constant(i)
-            values[b] = apply(b, [values[i] if i is source else self.shown[i] for i in b.inputs])
-            shaken[b] = [
-                apply(b, [shaken[i][d] if i is source else self.shaken[i][d] for i in b.inputs])
-                for d in range(self.draws)
-            ]
+            made, moved = self.made(b)
+            self.shown[b], self.shaken[b], self.sure[b] = made, moved, self.certain(b)
             options = {**self.alignment.candidates(b), **dict.fromkeys(candidates, Rank.FOLDED)}
             same = [a for a in options if a.shape == b.shape]
-            if any(self.judge(b, a, Rank.FOLDED, values[b], shaken[b]).agrees for a in same):
+            if any(self.judge(b, a, Rank.FOLDED, made, moved).agrees for a in same):
                 return True
         return False
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...graph import NDArray, Node, op_name
 from ...graph.arrays import as_array
-from ...graph.ops import Constant, Input, Quantize
+from ...graph.ops import Constant, Input, MultiplyShift, Quantize
 from .align import operands
 from .sides import Side
 
@@ -30,7 +30,7 @@ def reasons(a: Node, b: Node, left: Side, right: Side, stands_for: Mapping[Node,
 
 def clipped(b: Node, reference: NDArray) -> tuple[str, ...]:
     """Say how much of what A has is beyond the format of a quantizer of B."""
-    if not isinstance(b.op, (Quantize, Input)) or not b.type.is_integer:
+    if not isinstance(b.op, (Quantize, MultiplyShift, Input)) or not b.type.is_integer:
         return ()
     format = b.type.quantized
     low, high = (np.asarray(format.centre(v), np.float64) * as_array(format.scale).astype(float) for v in format.bounds)
@@ -52,7 +52,7 @@ def _attributes(a: Node, b: Node) -> list[str]:
         mine, theirs = getattr(a.op, f.name), getattr(b.op, f.name)
         if f.name in SKIPPED or mine == theirs:
             continue
-        if f.name == "format" and not (isinstance(b.op, (Input, Quantize)) and a.type.is_integer):
+        if f.name == "format" and not (isinstance(b.op, (Input, Quantize, MultiplyShift)) and a.type.is_integer):
             continue
         told.append(f"{f.name} {theirs} instead of {mine}")
     return told

@@ -8,7 +8,7 @@ import numpy as np
 
 from gatewright.graph import Affine, Array, Fixed, GatewrightError, Graph, Grid, Node, Rounding, trace, values_of
 from gatewright.graph.arrays import as_array
-from gatewright.graph.ops import Concat, Constant, Conv, Dense, Input, Output, Quantize, Reshape
+from gatewright.graph.ops import Concat, Constant, Conv, Dense, Input, MultiplyShift, Output, Quantize, Reshape, Scaling
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,22 @@ def misrounded(graph: Graph, rng: np.random.Generator) -> Planted | None:
     )
 
 
+def rescaled(graph: Graph, rng: np.random.Generator) -> Planted | None:
+    """A zero point that is 3 too large, or another rounding, in a change of scale by multiplier and shift."""
+    nodes = [n for n in graph.nodes if isinstance(n.op, MultiplyShift)]
+    if not nodes:
+        return None
+    node = nodes[rng.integers(len(nodes))]
+    assert isinstance(node.op, MultiplyShift)
+    format = node.op.format
+    assert isinstance(format, Affine)
+    if rng.random() < 0.5 and isinstance(format.zero_point, int):
+        op = replace(node.op, format=replace(format, zero_point=format.zero_point + 3))
+    else:
+        op = replace(node.op, scaling=Scaling.REDUCED)
+    return Planted("rescale", *put(graph, node, lambda i: replace(node, inputs=i, op=op)))
+
+
 def swapped(graph: Graph, rng: np.random.Generator) -> Planted | None:
     """Two operands of a concatenation, exchanged."""
     nodes = [n for n in graph.nodes if isinstance(n.op, Concat) and len({i.shape for i in n.inputs}) < len(n.inputs)]
@@ -152,7 +168,7 @@ def plant(graph: Graph, rng: np.random.Generator, x: list[np.ndarray], faults: t
             continue
         if found.kind == "zero point" and isinstance(found.node.op, Input):
             return found
-        if _visible(graph, found, good, values, 0.0 if found.kind == "rounding" else 0.01):
+        if _visible(graph, found, good, values, 0.0 if found.kind in ("rounding", "rescale") else 0.01):
             return found
     raise AssertionError("no fault can be planted")
 

@@ -16,7 +16,12 @@ from typer.testing import CliRunner
 
 import gatewright as gw
 from gatewright.cli import app
+from gatewright.graph import values_of
 from gatewright.output import write_directory
+from gatewright.simulation import make_vectors
+from gatewright.simulation.diff import compare
+
+from .planted import negated, off_zero, plant, rescaled, scaled
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 JET, DIGITS = EXAMPLES / "jet_test_x.npy", EXAMPLES / "digits_test_x.npy"
@@ -138,3 +143,40 @@ def test_options_that_make_no_sense(more: list[str], message: str) -> None:
     done = run.invoke(app, ["diff", str(EXAMPLES / "jet_tagger.h5"), str(EXAMPLES / "jet_tagger.onnx"), *more])
     assert done.exit_code == 1
     assert message in done.output
+
+
+MLPERF = Path(__file__).parents[3] / "shared" / "models" / "mlperf_tiny"
+
+
+@pytest.mark.skipif(not MLPERF.is_dir(), reason="the models are not beside the repository")
+def test_an_int8_network_against_its_float_original() -> None:
+    """What a converter made of ResNet-8 differs by rounding only; what it clips in the autoencoder is named."""
+    a, b = (gw.load(MLPERF / f"resnet8_{kind}.tflite") for kind in ("fp32", "int8"))
+    found = gw.diff(a, b, samples=4)
+    assert not found, str(found)
+    assert len(found.tensors) > 25
+    a, b = (gw.load(MLPERF / f"ad01_{kind}.tflite") for kind in ("fp32", "int8"))
+    first = gw.diff(a, b).first  # random inputs leave the range that the converter saw
+    assert first is not None
+    assert "of A's values are beyond" in first.why[-1]
+
+
+@pytest.mark.skipif(not MLPERF.is_dir(), reason="the models are not beside the repository")
+@pytest.mark.parametrize("name", ["ad01", pytest.param("resnet8", marks=pytest.mark.slow)])
+def test_faults_in_int8_networks_are_named(name: str) -> None:
+    """Against the good int8 file, exactly: also a wrong change of scale."""
+    graph = gw.load(MLPERF / f"{name}_int8.tflite")
+    (x,) = make_vectors(graph, 2, seed=1)
+    for seed in range(20):
+        fault = plant(
+            graph, np.random.default_rng(seed), [from_stored(graph, x)], (scaled, negated, off_zero, rescaled)
+        )
+        first = compare(graph, fault.graph, [x]).first
+        assert first is not None, f"{seed}: {fault.kind} in {fault.node.where}"
+        assert first.name == fault.node.where, f"{seed}: {fault.kind} in {fault.node.where}: {first}"
+        assert fault.channel in (None, first.channel)
+
+
+def from_stored(graph: gw.Graph, stored: np.ndarray) -> np.ndarray:
+    """Real values of the input."""
+    return np.asarray(values_of(graph.inputs[0], stored), np.float32)
