@@ -71,7 +71,8 @@ class Maker:
         """A tensor to go on from."""
         found = [
             i for i in reversed(self.flows)
-            if (rank is None or len(self.spec(i).shape) == rank) and (not types or self.spec(i).type in types)
+            if (len(self.spec(i).shape) == rank if rank else self.spec(i).shape)
+            and (not types or self.spec(i).type in types)
         ]  # fmt: skip
         return self.ask.pick(found) if found else None
 
