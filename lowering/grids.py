@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..graph import Affine, Array, NDArray, Node
+from ..graph import Affine, Array, NDArray, Node, values_of
 from ..graph.arrays import Grid, as_array
 from ..graph.formats import bits_for, exponent_of
 from ..graph.numerics import Ratio, multiply
@@ -24,23 +24,25 @@ def biased(old: Node, inputs: tuple[Node, ...], bits: int) -> tuple[Node, ...]:
     return (x, w, on_grid(old.inputs[2], bias, multiply(x.type.quantized.scale, w.type.quantized.scale), bits))
 
 
-def beside(old: Node, inputs: tuple[Node, ...], bits: int) -> tuple[Node, ...]:
-    """Bring float constants to the grid of the other operand, where that has no power of two as its scale."""
+def beside(old: Node, inputs: tuple[Node, ...], bits: int, *, every: bool = False) -> tuple[Node, ...]:
+    """Bring float constants (``every``: those of integers too) to the grid of the other operand, where its scale is no
+    power of two.
+    """
     computed = [i for i in inputs if not isinstance(i.op, Constant)]
     if len(inputs) != 2 or len(computed) != 1 or not isinstance(computed[0].type.format, Affine):
         return inputs
     unit = computed[0].type.format.scale
-    floats = [isinstance(i.op, Constant) and not i.type.is_integer for i in old.inputs]
+    floats = [isinstance(i.op, Constant) and (every or not i.type.is_integer) for i in old.inputs]
     triples = zip(floats, old.inputs, inputs, strict=True)
     return tuple(on_grid(a, b, unit, bits) if is_float else b for is_float, a, b in triples)
 
 
 def on_grid(old: Node, new: Node, unit: Ratio, bits: int) -> Node:
-    """Give a float constant ``old`` as integers in units of ``unit / 2^k``, with k such that it has ``bits`` bits.
+    """Give a constant ``old`` as integers in units of ``unit / 2^k``, with k such that it has ``bits`` bits.
 
     ``new``, a constant in a fixed-point format, serves where the unit is a power of two or does not broadcast to it.
     """
-    values = old.op.value.data if isinstance(old.op, Constant) else None
+    values = values_of(old, old.op.value.data) if isinstance(old.op, Constant) else None
     cells = as_array(unit)
     if values is None or isinstance(in_fixed(unit), int) or not _broadcasts(cells.shape, values.shape):
         return new

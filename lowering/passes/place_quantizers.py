@@ -192,6 +192,10 @@ class _Placer:
         node = again(old, inputs)
         if node.type.is_integer or isinstance(node.op, TABLES) or not all(i.type.is_integer for i in inputs):
             return node
+        if isinstance(old.op, (Add, Sub, Maximum, Minimum)):
+            node = again(old, beside(old, inputs, bits, every=True))
+            if node.type.is_integer:
+                return node
         narrowed = tuple(self.narrow(o, i) for o, i in zip(old.inputs, inputs, strict=True))
         node = Node(old.op, narrowed, old.where)
         if not node.type.is_integer:
