@@ -26,7 +26,7 @@ def operands(call: Call, *values: Flow | Known, mixed: bool = False) -> tuple[li
         same = (other.from_right, other.place.outer, other.place.inner) == (
             first.from_right, first.place.outer, first.place.inner,
         )  # fmt: skip
-        if not same:
+        if not same and not (call.free(first) and call.free(other)):
             what = f"the batch of {call.shape(first)} would meet another axis of {call.shape(other)}"
             raise call.refuse(what, "give both the batch as axis 0 and as many axes")
     place = Place(rank - first.from_right, first.place.outer, first.place.inner)

@@ -5,10 +5,8 @@ from io import BytesIO
 from typing import Any
 
 from ...graph import GatewrightError, Graph, UnsupportedError
-from .aliases import in_place
 from .archive import Contents, read
 from .importer import import_program
-from .program import parse
 
 GIVE = "pass example tensors: gw.load(module, inputs=(x,))"
 
@@ -16,7 +14,7 @@ GIVE = "pass example tensors: gw.load(module, inputs=(x,))"
 def exported(model: Any, inputs: Any) -> Graph:
     """Import an ``ExportedProgram``, or a ``torch.nn.Module`` with examples of its inputs.
 
-    What the table of operators lacks is decomposed by PyTorch, and tried again.
+    What cannot be imported as it is, PyTorch makes functional, then decomposes, and it is tried again.
     """
     import torch
 
@@ -29,16 +27,15 @@ def exported(model: Any, inputs: Any) -> Graph:
         program = _export(model, inputs, name)
     else:
         raise UnsupportedError(f"cannot import an object of type {name}", hint="a module or an ExportedProgram")
-    contents = _saved(program, name)
-    if any(in_place(s) for s in parse(contents.program, name).steps):
-        contents = _saved(program.run_decompositions({}), name)
     try:
-        return import_program(contents, source=name, name=name)
+        return import_program(_saved(program, name), source=name, name=name)
     except GatewrightError:
-        try:
-            return import_program(_saved(program.run_decompositions(), name), source=name, name=name)
-        except Exception:  # the first error says what the user wrote
-            pass
+        for decompositions in ({}, None):  # made functional, then decomposed to the core operators
+            try:
+                simpler = program.run_decompositions(decompositions)
+                return import_program(_saved(simpler, name), source=name, name=name)
+            except Exception:  # the first error says what the user wrote
+                continue
         raise
 
 

@@ -218,10 +218,14 @@ class Call:
             return x
         raise self.refuse("its axis 0 is not the batch", "keep axis 0 the batch (batch_first=True), or permute it back")
 
+    def free(self, x: Flow) -> bool:
+        """Whether a sample has every axis of the source: of a batch of 1 that is folded into another axis."""
+        return self.batch.is_one and x.place is not None and not x.place.pure
+
     def axis(self, x: Flow, axis: int) -> int:
         """Give the axis of a sample that an axis of the source is. Raises UnsupportedError for the batch."""
         i = self.position(axis, x.rank)
-        if x.place is None:
+        if x.place is None or self.free(x):
             return i
         if i == x.place.axis:
             raise self.refuse(f"it works along axis {i}, the batch", "samples are independent; use another axis")

@@ -57,6 +57,8 @@ class Flow:
         at = self.place.axis
         if self.place.pure:
             return (*shape[:at], batch, *shape[at:])
+        if batch == 1:
+            return shape
         return (*shape[:at], shape[at] * batch, *shape[at + 1 :])
 
     def on(self, node: Node) -> Self:

@@ -57,7 +57,10 @@ app = typer.Typer(
 )
 
 Model = Annotated[
-    str, typer.Argument(help="A model: .keras, .h5, .json (with WEIGHTS), .onnx, .tflite, .gw, or an output directory.")
+    str,
+    typer.Argument(
+        help="A model: .keras, .h5, .json (with WEIGHTS), .onnx, .tflite, .pt2, .gw, or an output directory."
+    ),
 ]
 Weights = Annotated[str | None, typer.Argument(help="The weights (.h5) of a .json model.")]
 BoardName = Annotated[

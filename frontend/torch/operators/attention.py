@@ -39,7 +39,7 @@ def attended(call: Call, mask: Flow | Known | None) -> Flow:
     if call.arguments.boolean("enable_gqa", False):
         k, v = (_repeated(call, x, q) for x in (k, v))
     for x in (q, k, v):
-        if x.rank < 3 or x.from_right in (1, 2) or x.rank != q.rank:
+        if x.rank < 3 or (x.from_right in (1, 2) and not call.free(x)) or x.rank != q.rank:
             raise call.refuse(f"attention over {call.shape(x)}", "give [batch, heads, length, features]")
     length, width = q.node.shape[-2:]
     factor = 1.0 / sqrt(width) if scale is None else float(scale)

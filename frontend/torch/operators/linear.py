@@ -166,6 +166,8 @@ def _computed(call: Call, x: Flow, y: Flow) -> Flow:
         raise call.refuse("it multiplies samples with each other", "samples are independent")
     if y.rank == 1 or x.rank == 1:
         raise call.refuse("a vector along the batch is multiplied", "give it an axis for the batch")
+    if call.free(x) and call.free(y) and x.rank == y.rank:
+        return Flow(call.node(MatMul(), x.node, y.node), x.place)
     for value in (x, y):
         if value.from_right < 3:
             raise call.refuse(f"the batch of {call.shape(value)} is an axis of a matrix", "keep axis 0 the batch")

@@ -29,6 +29,9 @@ def reshaped(call: Call, x: Flow, shapes: Sequence[Shape]) -> Flow:
     outer = prod(old[: x.place.axis]) * x.place.outer
     inner = x.place.inner * prod(old[x.place.axis + 1 :])
     place = placed(shapes, call.batch, outer, inner, x.place.axis)
+    if place is None and call.free(x):  # any axis of length 1 is the batch of one sample
+        ones = [i for i, n in enumerate(shapes[0]) if n == 1]
+        place = Place(ones[0]) if ones else Place(0, 1, shapes[0][0]) if shapes[0] else None
     if place is None:
         shown = ["batch" if n == length and call.batch.is_open else n for n in shapes[0]]
         hint = "keep axis 0: view(x.shape[0], -1), flatten(1), view(-1, n) with n the size of a sample"
