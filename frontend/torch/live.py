@@ -30,7 +30,8 @@ def exported(model: Any, inputs: Any) -> Graph:
     try:
         return import_program(_saved(program, name), source=name, name=name)
     except GatewrightError:
-        for decompositions in ({}, None):  # made functional, then decomposed to the core operators
+        choices: tuple[dict[Any, Any] | None, ...] = ({}, None)
+        for decompositions in choices:  # made functional, then decomposed to the core operators
             try:
                 simpler = program.run_decompositions(decompositions)
                 return import_program(_saved(simpler, name), source=name, name=name)

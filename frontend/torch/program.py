@@ -166,8 +166,8 @@ def _step(node: dict[str, Any], where: str) -> Step:
     name = _text(node.get("name") or next((r for r in results if r), "") or target.rsplit(".", 2)[-2])
     place = f"{where}: {target.removeprefix('torch.ops.')} {name!r}"
     arguments: dict[str, Any] = {}
-    for item in node["inputs"]:
-        key = _text(item["name"])
+    for i, item in enumerate(node["inputs"]):
+        key = _text(item["name"]) or str(i)  # those of Python's functions and of control flow have no names
         if key in arguments:
             raise FileError(f"the argument {key!r} is given twice", where=place, hint=DAMAGED)
         arguments[key] = argument(item["arg"], place)
