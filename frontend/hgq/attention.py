@@ -6,6 +6,7 @@ Source: hgq/layers/attn/mha.py and linformer.py of HGQ2 0.2, multi_head_attentio
 import string
 from collections.abc import Mapping
 from dataclasses import replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -105,8 +106,20 @@ def _read(layer: Layer) -> Attributes:
     config.expect("sliding_window", None, hint="HGQ2 ignores the window; build the layer without it")
     config.expect("enable_oq", False, hint="HGQ2 0.2 cannot build it with an output quantizer; add a Quantizer layer")
     config.ignore("oq_conf", why="without effect where enable_oq is false")
-    config.ignore("value_dim", "key_dim", "num_heads", "use_bias", "output_shape", why="the weights have these sizes")
+    _check_sizes(layer, config)
     return config
+
+
+def _check_sizes(layer: Layer, config: Attributes) -> None:
+    """Compare heads and sizes with the weights. Raises ShapeError where they are of another model."""
+    heads, size = config.integer("num_heads", low=1), config.integer("key_dim", low=1)
+    value = size if config.take("value_dim", None) is None else config.integer("value_dim", low=1)
+    config.boolean("use_bias", True)
+    for name, last in zip(PARTS, (size, size, value), strict=False):
+        kernel = layer.weights.get(f"{name}/kernel")
+        if kernel is not None and kernel.shape[1:] != (heads, last):
+            what = f"the kernel of {name} has shape {kernel.shape}, {heads} heads of {last} are stated"
+            raise ShapeError(what, where=layer.place, hint="configuration and weights are of different models")
 
 
 def _attend(layer: Layer, query: Node, value: Node, key: Node, config: Attributes) -> list[Node]:
@@ -135,7 +148,15 @@ def _attend(layer: Layer, query: Node, value: Node, key: Node, config: Attribute
     result = project(
         layer, "output_dense/", mixed, _equation(rank[0], 2, outs), confs, biased=biased, entered=True, left=False
     )
+    _check_output(layer, config, result.shape[rank[0] :], query.shape[-1])
     return [result, scores] if layer.call.boolean("return_attention_scores", False) else [result]
+
+
+def _check_output(layer: Layer, config: Attributes, sizes: tuple[int, ...], channels: int) -> None:
+    value = config.take("output_shape", None)
+    stated = [value] if isinstance(value, int) else value or [channels]
+    if list(sizes) != stated:
+        raise config.refusal("output_shape", value, f"the weights give {sizes}")
 
 
 def _check_axes(layer: Layer, config: Attributes, rank: int) -> None:
@@ -179,7 +200,7 @@ def _weigh(layer: Layer, scores: Node, space: tuple[tuple[int, ...], tuple[int, 
     """Apply the softmax over the keys. The scale of the scores is in its exponent."""
     settings = _softmax_config({key: config.take(key, None) for key in _SOFTMAX if key in config})
     axes = list(range(len(space[0]) + 2, len(space[0]) + len(space[1]) + 2))
-    settings.update(axes=axes, input_scaler=1.0 / float(config.integer("key_dim", low=1)) ** 0.5)
+    settings.update(axes=axes, input_scaler=1.0 / sqrt(config.integer("key_dim", low=1)))
     inner = replace(layer, config=Attributes(settings, where=f"{layer.place}: softmax"))
     mask: NDArray | None = None
     if layer.call.boolean("use_causal_mask", False):
@@ -194,6 +215,13 @@ _SOFTMAX = ("enable_ebops", "stable_softmax", "softmax_oq_conf", *(f"softmax_{ke
 
 
 # Linformer
+
+
+def _check_projection(layer: Layer, config: Attributes) -> None:
+    stated, kernel = config.take("lin_kv_proj_dim"), layer.weights.get("_lin_k_proj/kernel")
+    sizes = [stated] if isinstance(stated, int) else stated
+    if kernel is not None and list(kernel.shape[kernel.ndim // 2 :]) != sizes:
+        raise config.refusal("lin_kv_proj_dim", stated, f"the weights have {kernel.shape}")
 
 
 def _linformer_stored(config: Config) -> tuple[Weight, ...]:
@@ -222,7 +250,7 @@ def linformer(layer: Layer, inputs: list[Node]) -> list[Node]:
     if layer.call.boolean("use_causal_mask", False):
         raise layer.unsupported("a causal mask in linformer attention", "HGQ2 refuses it too")
     config.choice("lin_kv_proj_mode", "dense", default="dense")
-    config.ignore("lin_kv_proj_dim", why="the weights have that size")
+    _check_projection(layer, config)
     shared = config.boolean("share_kv_proj", False)
     confs = {n: config.peek(f"qkvo_{n}_conf") for n in ("iq", "kq", "bq", "oq")}
     rank = len(key.shape) - 1

@@ -46,7 +46,6 @@ def _read(layer: Layer) -> dict[str, Quantizer | None]:
     config.ignore_all(TRAINING)
     config.ignore("dropout", "recurrent_dropout", "seed", why="noise of training, absent at inference")
     config.ignore("unroll", "use_cudnn", why="a speed option with the same results")
-    config.ignore("units", why="the weights have that size")
     config.expect("enable_oq", False, hint="HGQ2's cells cannot have an output quantizer; add a Quantizer layer")
     config.ignore("oq_conf", why="without effect where enable_oq is false")
     config.expect("stateful", False, None, hint="build it with stateful=False")
@@ -85,7 +84,7 @@ def _columns(layer: Layer, x: Node, start: int, stop: int) -> Node:
 def simple_rnn(layer: Layer, inputs: list[Node]) -> list[Node]:
     """Import state' = activation(q(x @ kernel + bias + state @ recurrent))."""
     quantizers, x = _read(layer), single(layer, inputs)
-    units = _units(layer, 1)
+    units = layer.config.integer("units", low=1)
     fed, recurrent = _fed(layer, quantizers, x, units, units)
     act = layer.config.take("activation", "linear")
 
@@ -95,13 +94,6 @@ def simple_rnn(layer: Layer, inputs: list[Node]) -> list[Node]:
         return _activated(layer, _quantized(layer, quantizers["paq"], total), act)
 
     return _scan(layer, fed, units, step)
-
-
-def _units(layer: Layer, gates: int) -> int:
-    kernel = layer.weights.get("cell/kernel")
-    if kernel is None or kernel.ndim != 2 or kernel.shape[1] % gates or not kernel.size:
-        raise ShapeError("the kernel of the cell is missing or of another shape", where=layer.place)
-    return int(kernel.shape[1]) // gates
 
 
 def _activated(layer: Layer, x: Node, value: Any) -> Node:
@@ -136,7 +128,7 @@ def _row(node: Node, row: int) -> Node:
 def gru(layer: Layer, inputs: list[Node]) -> list[Node]:
     """Import a gated recurrent unit: gates z and r, a candidate, the state a mean of itself and the candidate."""
     quantizers, x, config = _read(layer), single(layer, inputs), layer.config
-    units, after = _units(layer, 3), config.boolean("reset_after", True)
+    units, after = config.integer("units", low=1), config.boolean("reset_after", True)
     biased = bool(config.peek("use_bias", True))
     fed, recurrent = _fed(layer, quantizers, x, units, 3 * units, 2 if after else 0)
     outer, inner = config.take("activation", "linear"), config.take("recurrent_activation", "linear")

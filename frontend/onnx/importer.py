@@ -38,7 +38,6 @@ from .types import READ_AS, WHOLE, kept, result_types
 WHOLE_NOTE = "the model has no batch axis: a sample is the whole of each input; put an axis before it, x[None]"
 
 
-
 def import_model(model: Any, *, source: str, folder: Path | None, name: str) -> Graph:
     """Make a graph of a sound ``ModelProto``. ``folder`` is where external data may lie.
 

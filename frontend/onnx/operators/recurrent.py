@@ -198,9 +198,7 @@ def _run(call: Call, layer: Layer, step: Step, squash: Sequence[Sequence[Squash]
     return results + [_ends(call, layer, final) for final in finals]
 
 
-def _scan(
-    call: Call, layer: Layer, d: int, step: Step, squash: Sequence[Squash], *, both: bool, last: bool
-) -> Node:
+def _scan(call: Call, layer: Layer, d: int, step: Step, squash: Sequence[Squash], *, both: bool, last: bool) -> Node:
     weights, starts = layer.weights[d], layer.starts[d]
     x = Node(Input("x", layer.x.shape[1:]), (), f"{call.name}/x")
     states = tuple(Node(Input(f"state{k}", s.shape), (), f"{call.name}/state{k}") for k, s in enumerate(starts))

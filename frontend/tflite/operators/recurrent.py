@@ -151,4 +151,3 @@ def rnn(call: Call) -> Node:
     total = call.node(Add(), call.node(Dense(), step, _matrix(call, 1)), call.node(Dense(), hidden, _matrix(call, 2)))
     made = activated(call, call.node(Add(), total, call.real(call.array(3), "bias")), activation)
     return scanned(call, body_of((step, hidden), (made, made)), x, _zeros(call, hidden))
-

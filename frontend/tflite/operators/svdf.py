@@ -64,5 +64,3 @@ def _integers(call: Call, x: Node, shape: tuple[int, int], activation: str) -> N
 def _scaled(call: Call, x: Node, factor: float, format: Affine | Fixed, clamp: tuple[int, int]) -> Node:
     multiplier, shift = quantize_multiplier(factor)
     return call.node(MultiplyShift(format, (multiplier,), (shift,), *clamp, Scaling.DOUBLE), x)
-
-
