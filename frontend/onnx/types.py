@@ -78,7 +78,7 @@ def result_types(proto: Any, opset: int, given: list[str | None]) -> list[str | 
         if first != name and (first in FLOATS) != (name in FLOATS) and formal.is_homogeneous:
             raise UnsupportedError(f"its operands are {first} and {name}")
     outputs = [schema.outputs[min(i, len(schema.outputs) - 1)] for i in range(len(proto.output))]
-    return [bound.get(o.type_str, _parsed(o.type_str)) for o in outputs]
+    return [bound.get(o.type_str) or _only(o) for o in outputs]
 
 
 def _text(name: str) -> str:
@@ -87,10 +87,11 @@ def _text(name: str) -> str:
     return f"tensor({back.get(name, name)})"
 
 
-def _parsed(text: str) -> str | None:
-    if not text.startswith("tensor("):
+def _only(formal: Any) -> str | None:
+    """Give the one type that an output can have; None where there are several."""
+    if len(formal.types) != 1:
         return None
-    name = text.removeprefix("tensor(").removesuffix(")")
+    name = str(next(iter(formal.types))).removeprefix("tensor(").removesuffix(")")
     return NAMES.get(name, name)
 
 
