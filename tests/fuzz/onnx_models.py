@@ -398,7 +398,7 @@ def _recurrent(b: Builder, x: Tensor) -> list[str]:
 
 def _space(b: Builder, x: Tensor) -> list[str]:
     if b.opset >= 16 and b.upto(0, 1) and len(x.shape) == 4:
-        grid = b.floats(BATCH, 2, 3, 2, low=-1.4, high=1.4)
+        grid = b.floats(1, 2, 3, 2, low=-1.4, high=1.4)
         scaled = b.node("Mul", [grid, b.node("Tanh", [_one(b, x)])[0]])[0]
         names = ("linear", "nearest") if b.opset >= 20 else ("bilinear", "nearest")
         return b.node("GridSample", [x.name, scaled], mode=b.pick(*names), align_corners=b.upto(0, 1),
