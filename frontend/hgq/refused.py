@@ -1,6 +1,6 @@
 """Layers of HGQ2 and HGQ that are refused, and what to try."""
 
-from ..keras.assemble import REFUSED
+from ..keras.refused import REFUSED
 
 TRACE = "load it with HGQ, run trace_minmax, and give that model, or the file of to_proxy_model(model)"
 UNTRACED = (

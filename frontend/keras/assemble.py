@@ -14,15 +14,10 @@ from .config import Entry
 from .dtypes import check_dtype, input_operation, input_type
 from .ignored import ignore_common
 from .masks import settle
+from .refused import REFUSED
 from .registry import LAYERS, Dialect, Kind, Layer, Masks, Parameter
 from .weights import Arrays
 
-REFUSED = {
-    "Lambda": "its code is never run; write it with layers (Rescaling, Reshape, ...), or export to ONNX",
-    "TFOpLambda": "write the function as a layer (Add, Multiply, Rescaling, ...), or export to ONNX",
-    "SlicingOpLambda": "write the slice as a Cropping layer, or export to ONNX",
-}
-"""Layers that are refused on purpose, and what to try."""
 NO_FRAMEWORK = ("BinaryDense",)
 """Layers that no framework has: each author defines the same class."""
 TAKES_INTEGERS = (
@@ -30,6 +25,8 @@ TAKES_INTEGERS = (
     "Reshape", "Permute", "RepeatVector", "Identity", "Dropout", "Resizing", "CenterCrop",
 )  # fmt: skip
 """Layers that whole numbers may enter: they take them as they are, or as real numbers."""
+QUANTIZED = ("Dense", "EinsumDense", "Embedding")
+"""Layers whose weights Keras 3 may have quantized."""
 OWN_TYPE = ("Discretization",)
 """Layers whose type is that of their result alone."""
 MAX_ELEMENTS = 1 << 28
@@ -275,7 +272,7 @@ class Assembly:
         if entry.class_name == "InputLayer" and (kept := input_type(config)):
             self.masks.types.update(dict.fromkeys(inputs, kept))
         elif entry.class_name not in OWN_TYPE and not kind.function:
-            check_dtype(config)
+            check_dtype(config, entry.class_name in QUANTIZED)
         if not integers and any(x in self.masks.types for x in inputs):
             what = "whole numbers or truth values enter a layer of real numbers"
             raise UnsupportedError(what, where=entry.where, hint="give the input the dtype float32")

@@ -12,14 +12,23 @@ WHOLE = {f"{sign}int{width}": Fixed(width, width, not sign) for sign in ("", "u"
 HINT = "set the policy float32 (the weights are kept in float32 anyway) and save the model again"
 
 
-def check_dtype(config: Attributes) -> None:
-    """Refuse a layer that computes in anything but float32 or float64; the latter only differs in its rounding."""
+def check_dtype(config: Attributes, quantized: bool = False) -> None:
+    """Refuse a layer that computes in anything but float32 or float64; the latter only differs in its rounding.
+
+    ``quantized``: the layer may have weights that Keras 3 quantized, and reads how.
+    """
     policy = value = config.take("dtype", None)
     while isinstance(value, Mapping):
+        if quantized and value.get("class_name") in ("QuantizedDTypePolicy", "Int4DTypePolicy"):
+            inner = value.get("config")
+            value = inner.get("source_name") if isinstance(inner, Mapping) and inner.get("mode") else "not a policy"
+            break
         if value.get("class_name") not in ("DTypePolicy", "Policy", "FloatDTypePolicy"):
             raise config.refusal("dtype", policy, HINT)
         inner = value.get("config")
         value = inner.get("name") if isinstance(inner, Mapping) else ""
+    if quantized and isinstance(value, str) and "_from_" in value:
+        value = value.partition("_from_")[2]
     if value is not None and value not in REAL:
         raise config.refusal("dtype", policy if isinstance(policy, str) else value, HINT)
 

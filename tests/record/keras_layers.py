@@ -21,16 +21,19 @@ import keras_models as models
 HERE = Path(__file__).parent.parent / "data" / "keras"
 NOT_RELOADED = ("shared_between_models",)
 """The frameworks write these completely, as .keras, and fail to read them."""
-PER_KIND = 10
+PER_KIND, PER_MORE = 10, 4
+"""Models of each kind: of those in ``keras_models``, and of those beside it, which have archives of their own."""
 TRIES = 40
+OWN = [name for name, build in models.KINDS.items() if build.__module__ == models.__name__]
+"""The kinds of ``keras_models`` itself."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def record(k: Any, path: Path) -> None:
-    """Write the models of one framework."""
+def record(k: Any, path: Path, kinds: list[str]) -> None:
+    """Write the models of some kinds of one framework."""
     numbers: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in models.KINDS:
+        for name in kinds:
             for i, (model, seed) in enumerate(drawn(k, name)):
                 case = f"{name}_{i}"
                 suffix = suffix_of(name, i)
@@ -66,7 +69,7 @@ def drawn(k: Any, name: str) -> list[tuple[Any, int]]:
             print(f"  {k.__name__} {name}: {type(error).__name__}: {str(error)[:100]!r}")  # noqa: T201
             continue
         found.setdefault(repr(choices), (model, attempt))
-        if len(found) == PER_KIND:
+        if len(found) == (PER_KIND if name in OWN else PER_MORE):
             break
     return list(found.values())
 
@@ -108,14 +111,17 @@ def put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def main() -> None:
-    """Record both frameworks."""
+    """Record both frameworks, or the archives that are named."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     import tf_keras
 
     HERE.mkdir(parents=True, exist_ok=True)
-    record(keras, HERE / "keras3.zip")
-    record(tf_keras, HERE / "tf_keras.zip")
+    which = sys.argv[1:] or ["keras3", "tf_keras", "keras3_more", "tf_keras_more"]
+    for name in which:
+        framework = keras if name.startswith("keras3") else tf_keras
+        more = [kind for kind in models.KINDS if kind not in OWN]
+        record(framework, HERE / f"{name}.zip", more if name.endswith("_more") else OWN)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ Pick = Callable[[Sequence[Any]], Any]
 Build = Callable[[Any, Pick], Any]
 KINDS: dict[str, Build] = {}
 """Those of this file, then those of ``MORE``."""
-MORE = ("keras_more", "keras_recurrent", "keras_functions")
+MORE = ("keras_more", "keras_recurrent", "keras_functions", "keras_native")
 
 FUNCTIONS = [
     "relu", "sigmoid", "tanh", "softplus", "softsign", "selu", "elu", "exponential", "hard_sigmoid", "linear", "swish",
@@ -433,7 +433,8 @@ def randomize(model: Any, seed: int) -> None:
             return rng.uniform(0.25, 2.0, shape)
         return rng.uniform(-1, 1, shape) * (0.5 if len(shape) > 1 else 1.0)
 
-    model.set_weights([value(v) for v in model.weights])
+    if not any("int8" in str(v.dtype) for v in model.weights):  # what Keras quantized has its weights already
+        model.set_weights([value(v) for v in model.weights])
     for layer in model.layers:
         if hasattr(layer, "finalize_state"):  # Normalization computes with a copy of its weights
             layer.finalize_state()

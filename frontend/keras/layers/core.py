@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ....graph import Node
-from ....graph.ops import Concat, Dense, Slice
+from ....graph.ops import Add, Concat, Dense, Div, Mul, Slice
 from ..ignored import ignore_training
 from ..masks import masks_of
-from ..registry import LAYERS, Layer, Masking, Weight, layer
+from ..registry import LAYERS, Layer, Masking, layer
+from . import quantized
 from .activations import activate
 from .common import reshape, single
 
@@ -21,19 +22,37 @@ POINTWISE = frozenset(
 MAX_STEPS = 1024
 
 
-@layer("Dense", weights=(Weight("kernel"), Weight("bias", when="use_bias")), masking=Masking.PASS)
+@layer("Dense", weights=quantized.weights("kernel", biased="use_bias"), masking=Masking.PASS)
 def dense(layer: Layer, inputs: list[Node]) -> Node:
     """Import a product over the last axis."""
     x, config = single(layer, inputs), layer.config
-    units = config.integer("units", low=1)
-    config.expect("quantization_config", None, hint="load the model before it was quantized by Keras")
-    config.expect("quantization_mode", None, hint="load the model before it was quantized by Keras")
-    config.expect("lora_rank", None, hint="merge the LoRA weights and save again")
-    config.expect("lora_alpha", None, hint="merge the LoRA weights and save again")
-    operands = [x, layer.parameter("kernel", (x.shape[-1] if x.shape else 0, units))]
-    if config.boolean("use_bias", True):
-        operands.append(layer.parameter("bias", (units,)))
-    return activate(layer, layer.node(Dense(), *operands))
+    units, width = config.integer("units", low=1), x.shape[-1] if x.shape else 0
+    for key in ("quantization_mode", "lora_rank", "lora_alpha"):
+        config.expect(key, None, hint="merge the LoRA weights and save again")
+    bias = [layer.parameter("bias", (units,))] if config.boolean("use_bias", True) else []
+    mode = quantized.check(layer)
+    epsilon = quantized.activation_quantizer(layer, mode) if mode else None
+    match mode:
+        case "int4" if epsilon is None:
+            weights = quantized.grouped(layer, "kernel", width, units, along_rows=True)
+            return activate(layer, layer.node(Dense(), x, layer.constant(weights, "kernel/real"), *bias))
+        case "":
+            return activate(layer, layer.node(Dense(), x, layer.parameter("kernel", (width, units)), *bias))
+    return activate(layer, _scaled_dense(layer, x, units, mode, epsilon, bias))
+
+
+def _scaled_dense(layer: Layer, x: Node, units: int, mode: str, epsilon: float | None, bias: list[Node]) -> Node:
+    """Multiply by integers, and divide by the scales of both operands."""
+    if mode != "int8":
+        raise layer.unsupported("quantized inputs with weights of four bits", quantized.HINT)
+    width = x.shape[-1]
+    scale = layer.constant(layer.array("kernel_scale", (units,)), "kernel_scale")
+    if epsilon is not None:
+        factor = quantized.divisor(layer, x, (len(x.shape) - 1,), epsilon)
+        x, scale = quantized.rounded(layer, x, factor), layer.node(Mul(), scale, factor)
+    y = layer.node(Dense(), x, layer.parameter("kernel", (width, units)))
+    y = layer.node(Div(), y, scale)
+    return layer.node(Add(), y, *bias) if bias else y
 
 
 @layer("InputLayer", masking=Masking.PASS)

@@ -9,14 +9,15 @@ from ....graph.formats import Overflow, Rounding
 from ....graph.ops import Constant, Quantize, Reduce, Reduction, Step, Sub, Take
 from ..ignored import ignore_training
 from ..masks import bits, differs, kept, some
-from ..registry import Layer, Masking, Weight, layer
+from ..registry import Layer, Masking, layer
+from . import quantized
 from .common import reshape, single
 from .projection import expect_plain
 
 MAX_DEPTH = 1 << 16
 
 
-@layer("Embedding", weights=(Weight("embeddings"),), masking=Masking.OWN)
+@layer("Embedding", weights=quantized.weights("embeddings", biased=None), masking=Masking.OWN)
 def embedding(layer: Layer, inputs: list[Node]) -> Node:
     """Import rows of a table, picked by whole numbers; the others are cut off toward zero, as Keras casts them."""
     x, config = single(layer, inputs), layer.config
@@ -24,11 +25,24 @@ def embedding(layer: Layer, inputs: list[Node]) -> Node:
     expect_plain(layer)
     config.expect("sparse", False, None, hint="use dense gradients")
     config.ignore("weights", why="where they started; the trained ones are in the file")
-    table = layer.parameter("embeddings", (rows, width))
+    table = _table(layer, rows, width)
     y = layer.node(Take(0), table, whole(layer, x, rows))
     if config.boolean("mask_zero", False):
         layer.masks.of[y] = differs(layer, x, 0.0)
     return y
+
+
+def _table(layer: Layer, rows: int, width: int) -> Node:
+    match quantized.check(layer):
+        case "":
+            return layer.parameter("embeddings", (rows, width))
+        case "int8":
+            numbers = layer.array("embeddings", (rows, width)).astype(np.float32)
+            return layer.constant(numbers / layer.array("embeddings_scale", (rows,))[:, None], "embeddings/real")
+        case _:
+            return layer.constant(
+                quantized.grouped(layer, "embeddings", rows, width, along_rows=False), "embeddings/real"
+            )
 
 
 def whole(layer: Layer, x: Node, count: int) -> Node:

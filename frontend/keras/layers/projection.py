@@ -5,13 +5,15 @@ from math import prod
 from typing import Any
 
 from ....graph import Node, ShapeError
-from ....graph.ops import Add, Dense
+from ....graph.ops import Add, Dense, Div, Mul
 from ...einsum import Equation, weighted
-from ..registry import Layer, Weight, layer
+from ...rearrange import transposed
+from ..registry import Layer, layer
+from . import quantized
 from .activations import activate
 from .common import reshape, single
 
-UNQUANTIZED = ("quantization_config", "quantization_mode", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
+UNQUANTIZED = ("quantization_mode", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 
 
 def expect_plain(layer: Layer) -> None:
@@ -25,19 +27,59 @@ def _biased(config: Mapping[str, Any]) -> bool:
     return config.get("bias_axes") is not None
 
 
-@layer("EinsumDense", weights=(Weight("kernel"), Weight("bias", when=_biased)))
+@layer("EinsumDense", weights=quantized.weights("kernel", biased=_biased))
 def einsum_dense(layer: Layer, inputs: list[Node]) -> Node:
     """Import a sum of products with a kernel along named axes."""
     x, config = single(layer, inputs), layer.config
     expect_plain(layer)
     equation, lengths = read_equation(layer, x)
     shape = tuple(lengths[c] for c in equation.right)
-    y = weighted(equation, x, shape, lambda move, _: layer.arranged("kernel", shape, move), layer.name)
+    match mode := quantized.check(layer):
+        case "":
+            y = weighted(equation, x, shape, lambda move, _: layer.arranged("kernel", shape, move), layer.name)
+        case "int8":
+            y = _scaled(layer, x, equation, shape, lengths)
+        case _:
+            y = _unpacked(layer, x, equation, shape, mode)
     axes = config.take("bias_axes", None)
     if axes is not None:
         full = _bias_shape(layer, axes, equation.out, lengths)
         y = layer.node(Add(), y, layer.parameter("bias", full))
     return activate(layer, y)
+
+
+def _scaled(layer: Layer, x: Node, equation: Equation, shape: tuple[int, ...], lengths: Mapping[str, int]) -> Node:
+    """Multiply by integers, and divide by the scales of both operands, aligned to the axes of the result."""
+    along = [c in equation.left and c not in equation.right for c in equation.out]
+    stored = (1, *(1 if only else lengths[c] for c, only in zip(equation.out, along, strict=True)))
+    scale = layer.constant(layer.array("kernel_scale", stored)[0], "kernel_scale")
+    inner = tuple(i for i, c in enumerate(equation.left) if c in equation.right and c not in equation.out)
+    epsilon = quantized.activation_quantizer(layer, "int8")
+    if epsilon is not None:
+        factor = quantized.divisor(layer, x, inner, epsilon)
+        kept = [c for i, c in enumerate(equation.left) if i not in inner]
+        if sorted(kept) != sorted(c for c in equation.out if c in equation.left) or not inner:
+            raise layer.config.refusal("equation", layer.config.peek("equation"), quantized.HINT)
+        x = quantized.rounded(layer, x, factor)
+        flat = reshape(layer, factor, [lengths[c] for c in kept])
+        order = [c for c in equation.out if c in equation.left]
+        moved = transposed(flat, tuple(kept.index(c) for c in order))
+        wide = [lengths[c] if c in equation.left else 1 for c in equation.out]
+        scale = layer.node(Mul(), reshape(layer, moved, wide), scale)
+    y = weighted(equation, x, shape, lambda move, _: layer.arranged("kernel", shape, move), layer.name)
+    return layer.node(Div(), y, scale)
+
+
+def _unpacked(layer: Layer, x: Node, equation: Equation, shape: tuple[int, ...], mode: str) -> Node:
+    """Multiply by weights of four bits, which are stored with the axes of the sum first."""
+    inner = [c in equation.left and c not in equation.out for c in equation.right]
+    if inner != sorted(inner, reverse=True) or quantized.mode_of({"dtype": layer.config.peek("dtype")})[1] is None:
+        raise layer.unsupported(f"weights quantized by {mode} in this equation", quantized.HINT)
+    if quantized.activation_quantizer(layer, mode) is not None:
+        raise layer.unsupported("quantized inputs with weights of four bits", quantized.HINT)
+    rows = prod(n for n, i in zip(shape, inner, strict=True) if i)
+    weights = quantized.grouped(layer, "kernel", rows, prod(shape) // rows, along_rows=True).reshape(shape)
+    return weighted(equation, x, shape, lambda move, _: layer.constant(move(weights), "kernel/real"), layer.name)
 
 
 def read_equation(layer: Layer, x: Node) -> tuple[Equation, dict[str, int]]:

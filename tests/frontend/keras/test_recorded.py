@@ -25,6 +25,10 @@ def cases(framework: str) -> list[str]:
         return [f"{framework}/{name}" for name in archive.namelist() if name != "answers.npz"]
 
 
+ARCHIVES = ("keras3", "tf_keras")
+CASES = [case for name in ARCHIVES for case in cases(name)]
+
+
 def imported(case: str, folder: Path) -> Graph:
     framework, name = case.split("/")
     with zipfile.ZipFile(DATA / f"{framework}.zip") as archive:
@@ -43,7 +47,7 @@ def compare(got: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5 * largest)
 
 
-@pytest.mark.parametrize("case", cases("keras3") + cases("tf_keras"))
+@pytest.mark.parametrize("case", CASES)
 def test_gives_what_the_framework_gave(case: str, tmp_path: Path) -> None:
     framework, name = case.split("/")
     table = answers(framework)
@@ -56,7 +60,7 @@ def test_gives_what_the_framework_gave(case: str, tmp_path: Path) -> None:
 
 
 def test_every_kind_was_recorded() -> None:
-    kinds = {case.rpartition("_")[0] for case in cases("keras3") + cases("tf_keras")}
+    kinds = {case.rpartition("_")[0] for case in CASES}
     assert len(kinds) >= 2 * 30
 
 
