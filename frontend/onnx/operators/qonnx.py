@@ -151,11 +151,12 @@ def _constant(
     value = call.real(x.variants[0])
     if not _broadcasts(value.shape, scale.shape, zero.shape, bits.shape):
         raise call.misfit(f"parameters of shapes {scale.shape}, {zero.shape}, {bits.shape} for shape {value.shape}")
-    units = value / scale + zero
-    low, high = _bounds(bits, *kind)
-    stored = ARRAYS[mode](np.clip(units, low, high))
-    stored = np.where(kind[0] & (bits == 1), np.where(units >= 0, np.float32(1), np.float32(-1)), stored)
-    real = ((stored - zero) * scale).astype(np.float32)
+    with np.errstate(all="ignore"):  # what is not finite is refused where it is used
+        units = value / scale + zero
+        low, high = _bounds(bits, *kind)
+        stored = ARRAYS[mode](np.clip(units, low, high))
+        stored = np.where(kind[0] & (bits == 1), np.where(units >= 0, np.float32(1), np.float32(-1)), stored)
+        real = ((stored - zero) * scale).astype(np.float32)
     if not np.isfinite(real).all() or (zero != np.rint(zero)).any():
         return Known((real,))
     return Scaled((real,), stored.astype(np.int64), scale.astype(np.float64), zero.astype(np.int64))
