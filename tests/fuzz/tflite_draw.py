@@ -212,6 +212,26 @@ def conv_2d(m: Maker) -> bool:
     return _linear(m, "CONV_2D", x, w, 0, prod(kernel) * s.shape[3], (s.shape[0], *out, filters), **options)
 
 
+@maker("CONV_3D")
+def conv_3d(m: Maker) -> bool:
+    x = m.flow(types=("FLOAT32",))
+    if x is None or len(m.spec(x).shape) < 3:
+        return False
+    if len(m.spec(x).shape) != 5:
+        s = m.spec(x).shape
+        shape = (s[0], 1, *s[1:]) if len(s) == 4 else (s[0], 1, 1, *s[1:])
+        y = m.value(shape, "FLOAT32")
+        m.step("RESHAPE", [x, m.constant(shape, "INT32")], y)
+        x = y
+    s = m.spec(x)
+    options, kernel, out = _window(m, s.shape[1:4])
+    filters = m.ask.whole(1, 4)
+    if min(out) < 1:
+        return False
+    w = m.constant(m.rng.normal(0, 1, (*kernel, s.shape[4], filters)), "FLOAT32")
+    return _linear(m, "CONV_3D", x, w, 4, 1, (s.shape[0], *out, filters), **options)
+
+
 @maker("DEPTHWISE_CONV_2D")
 def depthwise(m: Maker) -> bool:
     x = m.flow(rank=4, types=("INT8", "UINT8", "INT16", "FLOAT32"))

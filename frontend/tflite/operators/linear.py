@@ -50,6 +50,18 @@ def depthwise_conv_2d(call: Call) -> Node:
     return weighted(call, x, (1, 2, 0, 3), 3, lambda u, w, *b: call.node(op, u, _led(call, w, lead), *b))
 
 
+@operator("CONV_3D", versions=1)
+def conv_3d(call: Call) -> Node:
+    """Filters [depth, height, width, channels, filters], of floats."""
+    x, weights = call.flow(0), call.array(1)
+    if len(x.shape) != 4 or weights.ndim != 5 or weights.shape[3] != x.shape[3]:
+        raise call.misfit(f"filters of shape {weights.shape} on {call.info(0).shape}")
+    if call.info(0).type != "FLOAT32":
+        raise call.refuse(f"type {call.info(0).type}", "float32 is supported")
+    op = Conv(*window(call, x.shape[:3], weights.shape[:3], names="dhw"))
+    return weighted(call, x, (0, 1, 2, 3, 4), 4, lambda u, *v: call.node(op, u, *v))
+
+
 def pictures(call: Call) -> tuple[Node, int]:
     """Give input 0 as [height, width, channels], and 0; or, where the batch of 1 has become pictures of a sample (by
     SPACE_TO_BATCH_ND, by a reshape), as [pictures, height, width, channels], and 1.
