@@ -251,7 +251,8 @@ def depthwise(m: Maker) -> bool:
 @maker("FULLY_CONNECTED")
 def fully_connected(m: Maker) -> bool:
     x = m.flow(types=("INT8", "UINT8", "INT16", "FLOAT32"))
-    assert x is not None
+    if x is None or not m.spec(x).shape:
+        return False
     s = m.spec(x)
     units, keep = m.ask.whole(1, 9), m.ask.pick((False, True))
     depth = s.shape[-1] if keep else m.ask.pick((s.shape[-1], prod(s.shape)))
@@ -263,7 +264,8 @@ def fully_connected(m: Maker) -> bool:
 @maker("QUANTIZE")
 def quantize(m: Maker) -> bool:
     x = m.flow(types=("FLOAT32", *INTEGERS))
-    assert x is not None
+    if x is None:
+        return False
     s = m.spec(x)
     kind = m.ask.pick({"FLOAT32": INTEGERS, "INT8": INTEGERS, "UINT8": ("INT8", "UINT8"), "INT16": INTEGERS}[s.type])
     scale = m.scale() if s.type == "FLOAT32" else s.scale * m.ask.pick((1.0, 0.37, 2.7, 1.01, 100.0, 0.01))
@@ -285,7 +287,7 @@ def _other(m: Maker, x: int) -> int:
     if kind == "flow":
         found = [i for i in m.flows if m.spec(i).type == s.type and _broadcasts(m.spec(i).shape, s.shape)]
         return int(m.ask.pick(found))
-    shape = () if kind == "scalar" else tuple(m.ask.pick((n, 1)) for n in s.shape)[m.ask.whole(0, len(s.shape) - 1) :]
+    shape = () if kind == "scalar" or not s.shape else tuple(m.ask.pick((n, 1)) for n in s.shape)[m.ask.whole(0, len(s.shape) - 1) :]
     data = drawn(m.rng, shape, s.type)
     if s.type not in INTEGERS:
         return m.constant(data, s.type)
@@ -378,7 +380,8 @@ def pool(m: Maker, op: str) -> bool:
 @maker("PAD", "PADV2", "MIRROR_PAD")
 def pad(m: Maker, op: str) -> bool:
     x = m.flow(types=("FLOAT32", *INTEGERS) if op != "MIRROR_PAD" else ("FLOAT32", "INT8", "INT16", "UINT8"))
-    assert x is not None
+    if x is None:
+        return False
     s = m.spec(x)
     mode = m.ask.pick((0, 1))
     most = [3] * len(s.shape) if op != "MIRROR_PAD" else [min(3, n - (mode == 0)) for n in s.shape]
@@ -398,7 +401,8 @@ def pad(m: Maker, op: str) -> bool:
 @maker("CONCATENATION")
 def concatenation(m: Maker) -> bool:
     x = m.flow(types=("FLOAT32", *INTEGERS))
-    assert x is not None
+    if x is None or not m.spec(x).shape:
+        return False
     s = m.spec(x)
     axis = m.ask.whole(-len(s.shape), len(s.shape) - 1)
     parts = [x]
@@ -419,7 +423,8 @@ def concatenation(m: Maker) -> bool:
 @maker("TRANSPOSE")
 def transpose(m: Maker) -> bool:
     x = m.flow(types=("FLOAT32", *INTEGERS))
-    assert x is not None
+    if x is None:
+        return False
     s = m.spec(x)
     order = m.rng.permutation(len(s.shape)).tolist()
     if m.ask.pick((True, True, False)):
@@ -431,7 +436,8 @@ def transpose(m: Maker) -> bool:
 @maker("RESHAPE")
 def reshape(m: Maker) -> bool:
     x = m.flow(types=("FLOAT32", *INTEGERS))
-    assert x is not None
+    if x is None:
+        return False
     s = m.spec(x)
     size = prod(s.shape)
     divisors = [d for d in range(1, size + 1) if size % d == 0]

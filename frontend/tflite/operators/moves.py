@@ -114,6 +114,8 @@ def _cuts(call: Call, spec: tuple[Axes, Axes, Axes], masks: dict[str, int]) -> l
     used = sum(not n and not e for n, e in zip(new, masked["ellipsis"], strict=True))
     if used > len(shape):
         raise call.misfit(f"{used} slices for {len(shape)} axes")
+    if any(masked["ellipsis"]) and used == len(shape):
+        raise call.refuse("an ellipsis that stands for no axis", "the kernel then reads other slices; leave it out")
     cuts: list[slice] = []
     for k in range(count):
         if masked["ellipsis"][k]:
