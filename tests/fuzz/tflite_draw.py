@@ -287,7 +287,9 @@ def _other(m: Maker, x: int) -> int:
     if kind == "flow":
         found = [i for i in m.flows if m.spec(i).type == s.type and _broadcasts(m.spec(i).shape, s.shape)]
         return int(m.ask.pick(found))
-    shape = () if kind == "scalar" or not s.shape else tuple(m.ask.pick((n, 1)) for n in s.shape)[m.ask.whole(0, len(s.shape) - 1) :]
+    shape: Axes = ()
+    if kind != "scalar" and s.shape:
+        shape = tuple(m.ask.pick((n, 1)) for n in s.shape)[m.ask.whole(0, len(s.shape) - 1) :]
     data = drawn(m.rng, shape, s.type)
     if s.type not in INTEGERS:
         return m.constant(data, s.type)
