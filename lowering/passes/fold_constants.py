@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...graph import Array, Graph, Node
+from ...graph import Array, Graph, Node, UnsupportedError
 from ...graph.evaluate.kernel import Value, run
 from ...graph.ops import Constant, Input, Output
 from ..rewrite import again, rebuild
@@ -26,4 +26,8 @@ def _fold(old: Node, inputs: tuple[Node, ...]) -> Node:
     ):
         return node
     operands = [Value(i.type, np.asarray(i.op.value.data)[None]) for i in inputs if isinstance(i.op, Constant)]
-    return Node(Constant(Array(run(node.op, node.type, *operands)[0]), node.type.format), (), node.where)
+    result = run(node.op, node.type, *operands)[0]
+    if result.dtype.kind == "f" and np.isinf(result).any():
+        hint = "mask with a number such as -100 where the model is made: its exponential is 0 all the same"
+        raise UnsupportedError("an infinite constant (a mask?) has no integer form", where=node.where, hint=hint)
+    return Node(Constant(Array(result), node.type.format), (), node.where)

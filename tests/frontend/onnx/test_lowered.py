@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto
 
 from gatewright.frontend.onnx import from_object
-from gatewright.graph import evaluate
+from gatewright.graph import UnsupportedError, evaluate
 from gatewright.lowering import lower
 
 from .cases import Case, In, floats, ints
@@ -39,6 +39,12 @@ def test_operators(case: Case, tolerance: float) -> None:
 @pytest.mark.parametrize("op", ["RNN", "GRU", "LSTM"])
 def test_recurrent_layers(op: str) -> None:
     agree(Layer(op, {"direction": "bidirectional"}).model(), {"x": samples()}, 0.02)
+
+
+def test_infinite_masks_have_no_integer_form() -> None:
+    case = Case("Attention", (In((2, 5, 4)),) * 3, {"is_causal": 1})
+    with pytest.raises(UnsupportedError, match="infinite constant"):
+        lower(from_object(case.model()), precision="fixed<24,8>")
 
 
 def agree(proto: Any, x: dict[str, np.ndarray], tolerance: float) -> None:
