@@ -82,5 +82,8 @@ def scaled_value(call: Call, q: NDArray, axis: int, block: int) -> Scaled:
         raise call.refuse(f"it dequantizes {name}", f"supported: {', '.join(INTEGERS)}")
     coding = read_coding(call, 1, 2, q.shape, axis=axis, block=block, sample=False, dtype=name)
     stored = q.astype(np.int64)
-    real = (stored.astype(np.float32) - coding.zero.astype(np.float32)) * coding.scale.astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        real = (stored.astype(np.float32) - coding.zero.astype(np.float32)) * coding.scale.astype(np.float32)
+    if not np.isfinite(real).all():
+        raise call.refuse("dequantized constants that float32 does not hold", "a scale is too large; quantize again")
     return Scaled((real.astype(np.float32),), stored, coding.scale, coding.zero)

@@ -72,7 +72,9 @@ def _stored(call: Call, i: int) -> NDArray:
 
 def _scaled(q: NDArray, scale: NDArray, zero: NDArray) -> Scaled:
     stored = q.astype(np.int64)
-    return Scaled((((stored - zero) * scale).astype(np.float32),), stored, scale, zero)
+    with np.errstate(over="ignore", under="ignore"):
+        real = ((stored - zero) * scale).astype(np.float32)
+    return Scaled((real,), stored, scale, zero)
 
 
 def _filters_last(w: NDArray) -> NDArray:

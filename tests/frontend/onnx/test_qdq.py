@@ -236,6 +236,7 @@ REFUSALS: dict[str, tuple[Any, str]] = {
         "type int8",
     ),
     "unknown attribute": (lambda b, x: b.quantize(x, 1.0, mode=3), "mode"),
+    "constants beyond float32": (lambda b, x: b.op("Add", x, b.weights(np.full((4, 1), 100), 3e38)), "float32"),
 }
 
 
