@@ -129,6 +129,8 @@ STEPS: dict[str, Real] = {"sigmoid": _sigmoid, "gelu": _gelu, "gelu_tanh": _gelu
 
 def power_of_two(scale: float) -> int | None:
     """Give the exponent of a scale that the kernels take for a power of two, else None."""
+    if not 0 < np.float32(scale) < np.inf:
+        return None
     log = np.log(np.float32(scale)) * (np.float32(1) / np.log(np.float32(2)))
     whole = round_away(np.asarray(log, np.float32))
     return int(whole) if abs(float(log - whole)) < 1e-3 else None
