@@ -247,7 +247,9 @@ class _Settling:
             return shuffles[0].on(Node(node.op, tuple(inputs), node.where))
         axes = self._common(node.inputs, len(node.shape))
         inputs = (self._lifted(i, axes) for i in node.inputs)
-        return _View(Node(node.op, tuple(inputs), node.where), axes)
+        new = Node(node.op, tuple(inputs), node.where)
+        missing = len(axes) - len(new.shape)  # where a constant alone had the most axes, of length 1
+        return _View(reshaped(new, (1,) * missing + new.shape) if missing else new, axes)
 
     def _follows(self, old: Node, shuffle: _Shuffle) -> bool:
         """Whether an operand of a pointwise operation can be had in the order of a shuffled vector at no cost."""

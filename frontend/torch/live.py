@@ -52,12 +52,12 @@ def _export(model: Any, inputs: Any, name: str) -> Any:
         )
     if inputs is None:
         raise UnsupportedError("a module needs examples of its inputs", where=name, hint=GIVE)
-    if any(m.training for m in model.modules()):
+    if not isinstance(model, torch.fx.GraphModule) and any(m.training for m in model.modules()):
         what = "the module is in training mode"
         raise UnsupportedError(
             what,
             where=name,
-            hint="call model.eval() first; torchao.quantization.pt2e.move_exported_model_to_eval for PT2E",
+            hint="call model.eval() first",
         )
     args, kwargs = _arguments(inputs)
     try:

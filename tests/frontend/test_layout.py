@@ -339,3 +339,15 @@ def test_floats() -> None:
     values: NDArray = RNG.normal(size=(2, 3, 4, 6)).astype(np.float32)
     np.testing.assert_allclose(evaluate(settle_layout(g), values), evaluate(g, values), rtol=1e-6)  # type: ignore[arg-type]
     assert not transposes(settle_layout(g))
+
+
+def test_a_constant_with_the_most_axes_keeps_them() -> None:
+    """What a constant [1, n] makes of a vector has two axes, also where the constant is trimmed to one."""
+    x = image()
+    flat = apply(Reshape((72,)), apply(Relu(), apply(Transpose((2, 0, 1)), last(x))))
+    cut = apply(Slice((0,), (5,), (1,)), flat)
+    row = apply(Relu(), apply(Add(), ints(1, 5), cut))
+    graph = Graph((x,), (Node(Output("y"), (apply(Concat(0), row, row),), "y"),))
+    settled = settle_layout(graph)
+    samples = np.random.default_rng(1).integers(-8, 8, (2, 3, 4, 6)) / 8
+    np.testing.assert_array_equal(evaluate(settled, samples), evaluate(graph, samples))

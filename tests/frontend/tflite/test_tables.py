@@ -23,9 +23,7 @@ PATH = Path(__file__).parents[2] / "data" / "tflite" / "tables.npz"
 
 def table(model: Any) -> np.ndarray:
     """The entries that the importer makes for a model of one function."""
-    x, y = (
-        Tensor(i, f"t{i}", s.shape, s.type, tuple(s.scales), tuple(s.zeros)) for i, s in enumerate(model.tensors)
-    )
+    x, y = (Tensor(i, f"t{i}", s.shape, s.type, tuple(s.scales), tuple(s.zeros)) for i, s in enumerate(model.tensors))
     flow = Flow(Node(Input("x", x.shape[1:], x.format)), x)  # type: ignore[arg-type]
     step = model.steps[0]
     call = Call(step.op, "f", "file", 1, [flow], [y], Attributes(step.options), 1)
@@ -72,5 +70,3 @@ def test_the_record_is_what_the_kernels_give() -> None:
                     (y,) = Reference(to_bytes(model))([x[None]])
                     got = digest(y) if kind == "INT16" else y.ravel().tolist()
                     assert got == recorded[f"{op} {kind} {k}"].tolist()
-
-
