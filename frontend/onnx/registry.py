@@ -155,6 +155,8 @@ class Call:
                 f"input {i} is a constant where a computed tensor is expected",
                 "fold constants first (onnxslim, onnxsim)",
             )
+        if value.lead != self.lead:
+            raise self.refuse(f"input {i} is the same for every sample", "make it a constant, or give it the batch")
         return value.node
 
     def known(self, i: int) -> NDArray | None:
