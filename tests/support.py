@@ -39,7 +39,7 @@ HEAD = """\
 | ONNX, float | `.onnx`, or a live `ModelProto` | yes | [ONNX](onnx.md), [conformance](onnx-conformance.md) |
 | ONNX, QDQ or operators on integers (onnxruntime's quantization) | the same | yes | [quantized ONNX](onnx-quantized.md) |
 | QONNX (FINN, qonnx) | the same | yes | [quantized ONNX](onnx-quantized.md) |
-| TensorFlow Lite, float or int8 / uint8 / int16 | `.tflite` | yes | [TFLite](tflite.md) |
+| TensorFlow Lite, float or int8 / uint8 / int16 | `.tflite` | yes | [TFLite](tflite.md), [its operators](tflite-operators.md) |
 | a graph that Gatewright saved | `.gw`, or an output directory | | [the Python API](python.md) |
 | a TensorFlow SavedModel, JAX, MXNet, Caffe ... | their export to TFLite, ONNX or Keras | | |
 
