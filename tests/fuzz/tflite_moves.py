@@ -57,7 +57,7 @@ def strided(m: Maker) -> bool:
             case "ellipsis":
                 masks["ellipsis_mask"] |= bit
                 index.append(Ellipsis)
-                axis += m.ask.whole(0, len(shape) - axis)
+                axis += m.ask.whole(1, len(shape) - axis)
                 continue
             case "shrink":
                 masks["shrink_axis_mask"] |= bit

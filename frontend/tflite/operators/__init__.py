@@ -1,6 +1,7 @@
 """The operators, by kind; importing this package fills the table of ``registry``."""
 
 from . import (
+    blocks,
     functions,
     joining,
     linear,
@@ -22,6 +23,7 @@ from . import (
 )
 
 __all__ = [
+    "blocks",
     "functions",
     "joining",
     "linear",
