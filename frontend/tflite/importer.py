@@ -204,6 +204,8 @@ def _value(call: Call, result: Result, k: int, constant: bool) -> Value:
         info = _opened(call, result, info)
     if not isinstance(result, Node):
         array = np.asarray(result).astype(info.dtype(call.place))
+        if info.open and _agrees(array.shape, info):
+            info = replace(info, shape=array.shape)
         if array.shape != info.shape:
             raise call.misfit(f"the file says its shape is {info.shape}, the operator gives {array.shape}")
         return Known(array, info)
@@ -217,6 +219,12 @@ def _value(call: Call, result: Result, k: int, constant: bool) -> Value:
     if constant:
         return Known(_folded(result).reshape(info.shape).astype(info.dtype(call.place)), info)
     return Flow(result, info)
+
+
+def _agrees(shape: tuple[int, ...], info: Tensor) -> bool:
+    """Whether a shape differs from what the file says in open axes only."""
+    pairs = zip(shape, info.shape, strict=False)
+    return len(shape) == len(info.shape) and all(a in info.open or n == m for a, (n, m) in enumerate(pairs))
 
 
 def _opened(call: Call, result: Node, info: Tensor) -> Tensor:

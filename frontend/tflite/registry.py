@@ -200,6 +200,8 @@ class Call:
         info = self.results[k]
         if info.open and len(node.shape) == len(info.shape):  # the file does not say the lengths of open axes
             self.results[k] = info = replace(info, shape=node.shape)
+        elif info.open and len(node.shape) == len(info.shape) - 1 and info.shape[0] in (1, self.batch):
+            self.results[k] = info = replace(info, shape=(self.batch, *node.shape))
         return self.reshaped(node, self.inside(info.shape))
 
     def broadcast(self, *indices: int) -> list[Node]:

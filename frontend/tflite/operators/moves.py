@@ -20,10 +20,14 @@ Axes = tuple[int, ...]
 
 def copied(call: Call, x: Node, i: int, k: int = 0) -> Node:
     """Give a node made of input ``i`` the shape and the meaning that the file gives to output ``k``."""
+    return meant(call, call.fitted(x, k), i, k)
+
+
+def meant(call: Call, x: Node, i: int, k: int = 0) -> Node:
+    """Give stored numbers of input ``i`` the meaning that the file gives to output ``k``."""
     given, info = call.info(i), call.results[k]
     if info.type != given.type:
         raise call.misfit(f"it copies {given.type} to {info.type}")
-    x = call.fitted(x, k)
     return recast(call, x, info.format) if x.type.is_integer else x  # type: ignore[arg-type]
 
 
@@ -272,21 +276,22 @@ def squeeze(call: Call) -> Node:
     axes = axes or [a for a, n in enumerate(shape) if n == 1]
     if any(shape[a] != 1 for a in axes):
         raise call.misfit(f"axes {axes} of shape {shape} are not all of length 1")
-    return _same_elements(call)
+    return _same_elements(call, tuple(n for a, n in enumerate(shape) if a not in axes))
 
 
 @operator("EXPAND_DIMS", versions=1)
 def expand_dims(call: Call) -> Node:
     """A new axis of length 1."""
-    call.axis(one_number(call, 1), len(call.info(0).shape) + 1)
-    return _same_elements(call)
+    shape = call.info(0).shape
+    axis = call.axis(one_number(call, 1), len(shape) + 1)
+    return _same_elements(call, (*shape[:axis], 1, *shape[axis:]))
 
 
-def _same_elements(call: Call) -> Node:
-    given, made = call.info(0).shape, call.result.shape
+def _same_elements(call: Call, made: Axes) -> Node:
+    given = call.info(0).shape
     if call.batch != 1 and given[:1] != made[:1]:
         raise call.refuse(f"{given} to {made} moves the batch of {call.batch}", "convert with a batch of 1")
-    return copied(call, call.operand(0), 0)
+    return meant(call, call.reshaped(call.operand(0), call.inside(made)), 0)
 
 
 # ---- picks
