@@ -66,7 +66,7 @@ def _one_type(call: Call) -> str:
 
 def _fit(call: Call, y: Node) -> Node:
     """Bring a broadcast result to the shape of the output: leading axes of length 1 may be too many or too few."""
-    return call.reshaped(y, call.inside(call.result.shape))
+    return call.fitted(y)
 
 
 def _plain(call: Call, *xs: Node) -> list[Node]:
