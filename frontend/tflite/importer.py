@@ -217,7 +217,7 @@ def _value(call: Call, result: Result, k: int, constant: bool) -> Value:
     ):
         raise call.refuse(f"its result has format {result.type.format}, the file says {info.format}")
     if constant:
-        return Known(_folded(result).reshape(info.shape).astype(info.dtype(call.place)), info)
+        return Known(np.broadcast_to(_folded(result), info.shape).astype(info.dtype(call.place)), info)
     return Flow(result, info)
 
 
