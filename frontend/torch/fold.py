@@ -348,6 +348,27 @@ def _arange(call: Call) -> Sequence[Known]:
     return [Known.of(arrays, call.dtypes[0])]
 
 
+@folder("linspace")
+def _linspace(call: Call) -> Sequence[Known]:
+    start, end, steps = call.number("start"), call.number("end"), call.integer("steps")
+    call.arguments.ignore("dtype", why="the result's type is the one that the program gives")
+    without_layout(call)
+    if not 0 < steps <= MAX_ELEMENTS:
+        raise call.arguments.refusal("steps", steps, f"1 to {MAX_ELEMENTS:,}")
+    return computed(call, lambda: np.linspace(start, end, steps))
+
+
+@folder("eye")
+def _eye(call: Call) -> Sequence[Known]:
+    rows = call.integer("n")
+    columns = call.integer("m", rows)
+    call.arguments.ignore("dtype", why="the result's type is the one that the program gives")
+    without_layout(call)
+    if not 0 < rows * columns <= MAX_ELEMENTS:
+        raise call.misfit(f"a matrix of {rows} x {columns}")
+    return computed(call, lambda: np.eye(rows, columns))
+
+
 @folder("full", "zeros", "ones", "scalar_tensor")
 def _full(call: Call) -> Sequence[Known]:
     sizes = [()] if call.op == "scalar_tensor" else call.sizes("size")

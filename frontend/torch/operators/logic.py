@@ -18,6 +18,7 @@ from ....graph.ops import (
     TopK,
 )
 from ..broadcast import operands
+from ..fold import filled
 from ..registry import ANY, REAL, WHOLE, Build, Call, Results, operator
 from ..values import Flow, Known, Place
 from .pooling import along
@@ -37,6 +38,9 @@ def _compare(kind: Comparison, turned: bool) -> Build:
     def build(call: Call) -> Results:
         x, y = call.value("self"), call.value("other")
         if isinstance(y, Known) and y.at(0).size == 1 and np.isinf(y.at(0)).all() and isinstance(x, Flow):
+            if kind is Comparison.EQUAL and not any(INFINITE in note for note in call.notes) and not call.folding:
+                sizes = [x.shape(n) for n in call.batch.lengths]
+                return filled(call, sizes, Known((np.asarray(turned),), "bool"))  # nothing is infinite
             return _against_infinity(call, x, float(y.at(0).ravel()[0]), kind, turned)
         nodes, place = operands(call, x, y)
         answer = call.node(Compare(kind), *nodes)
@@ -159,8 +163,22 @@ def chosen(call: Call, condition: Flow | Known, x: Flow | Known, y: Flow | Known
     kind = np.float32 if real else np.int64
     pair = [finite(call, v) for v in (x, y)]
     typed = [Known.of([a.astype(kind) for a in v.variants], v.dtype) if isinstance(v, Known) else v for v in pair]
+    settled = _settled(condition)
+    only = None if settled is None else pair[0 if settled else 1]
+    if isinstance(only, Flow) and [n for n in call.shapes[:1] if len(n) == only.rank] and not call.folding:
+        expected = only.shape(call.batch.lengths[0])
+        if all(n is None or n == m for n, m in zip(call.shapes[0], expected, strict=True)):
+            return only
     nodes, place = operands(call, truth(call, condition, "condition"), *typed, mixed=True)
     return Flow(call.node(Select(), *nodes), place)
+
+
+def _settled(condition: Flow | Known) -> bool | None:
+    """Give the one truth value that a known condition has everywhere, None for any other."""
+    if isinstance(condition, Flow):
+        return None
+    first = bool(condition.at(0).ravel()[:1].any())
+    return first if all(bool(((v != 0) == first).all()) for v in condition.variants) else None
 
 
 def _arg(minimum: bool) -> Build:
