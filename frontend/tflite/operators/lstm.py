@@ -11,7 +11,7 @@ import numpy as np
 
 from ....graph import Affine, Fixed, Node, Overflow, Rounding
 from ....graph.ops import Add, Dense, Input, Lookup, Maximum, Minimum, Mul, MultiplyShift, Quantize, Scaling, Sub
-from ..arithmetic import quantize_multiplier, quantized_format
+from ..arithmetic import quantize_multiplier, quantized_format, recast
 from ..gates import sigmoid16, tanh16
 from ..registry import Call, operator
 from ..tables import power_of_two
@@ -66,7 +66,8 @@ class _Integers:
             call.stored(np.full(n.shape, n.type.quantized.zero), n.type.quantized, f"state {i}")
             for i, n in enumerate((hidden, memory))
         ]
-        return scanned(call, body_of((step, hidden, memory), (made, kept, made)), x, starts)
+        shown = recast(call, made, quantized_format(call, call.result))  # the kernel copies the state's numbers
+        return scanned(call, body_of((step, hidden, memory), (made, kept, shown)), x, starts)
 
     def _check(self) -> None:
         call = self.call
@@ -80,8 +81,6 @@ class _Integers:
             raise call.refuse(f"{len(call.intermediates)} intermediate tensors", "the integer LSTM of 8x8_16 has 5")
         if any(call.has(20 + k) for k in range(4)):
             raise call.refuse("layer normalization in integers", "leave it out, or keep the layer in floating point")
-        if call.result.format != call.info(18).format:
-            raise call.refuse("a result of another scale than the output state's", "the kernel copies the numbers")
         if not call.has(1) and any(call.has(i) for i in (5, 9, 12)):
             raise call.misfit("weights of an input gate that is coupled to the forget gate")
         exponent = power_of_two(call.info(19).scale)
@@ -163,10 +162,7 @@ class _Integers:
         assert isinstance(result, Affine)
         if not call.has(16):
             same = Affine(8, True, result.scale, middle.zero_point)
-            made = self._scaled(product, factor, same, -128, 127)
-            if same != result:
-                raise call.refuse("the hidden state has another zero point than the output", "convert the model again")
-            return made
+            return recast(call, self._scaled(product, factor, same, -128, 127), result)
         scale = quantized_format(call, middle).scale
         assert isinstance(scale, Fraction)
         between = Affine(8, True, scale, -middle.zero_point)  # the kernel subtracts the zero point, and takes it back
