@@ -16,6 +16,7 @@ from .passes.fold_scale import fold_scale
 from .passes.make_tables import make_tables
 from .passes.merge_quantizers import merge_quantizers
 from .passes.place_quantizers import place_quantizers
+from .passes.refuse_dynamic import refuse_dynamic
 from .passes.simplify import simplify
 from .passes.split_scales import split_scales
 from .ranges import Seen, observe
@@ -24,6 +25,7 @@ Pass = Callable[[Graph, Config, Inputs | None], Graph]
 Watch = Callable[[str, Graph], None]
 
 PIPELINE: tuple[tuple[str, Pass], ...] = (
+    ("refuse_dynamic", lambda g, c, x: everywhere(refuse_dynamic, g)),
     ("fold_constants", lambda g, c, x: everywhere(fold_constants, g)),
     ("decompose", lambda g, c, x: everywhere(decompose, g)),
     ("simplify", lambda g, c, x: everywhere(simplify, g)),

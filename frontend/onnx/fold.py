@@ -18,7 +18,6 @@ NEVER = {
     "Multinomial",
     "QuantizeLinear",
     "DequantizeLinear",
-    "DynamicQuantizeLinear",
     "QLinearConv",
     "QLinearMatMul",
     "ConvInteger",

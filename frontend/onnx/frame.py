@@ -6,12 +6,21 @@ from typing import Any
 
 from ...graph import FileError, Format, ShapeError, UnsupportedError
 from .reader import DAMAGED
-from .registry import DOMAINS, MAX_ELEMENTS, OPEN_BATCH, REFUSED, Batch
+from .registry import DOMAINS, MAX_ELEMENTS, NO_BATCH, OPEN_BATCH, REFUSED, Batch, Call, Coded, Flow, Moved
 from .tensors import read_sparse, read_tensor
 from .types import storage, type_name
 
 OWN = ("", "ai.onnx")
 QUANTIZED_DOMAINS = ("qonnx", "finn", "onnx.brevitas")
+INSIDE = ("If", "Loop", "Scan")
+"""Operators that hold graphs, whose operators are looked at one by one."""
+
+MIXED = {
+    "Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean", "Equal", "Greater", "GreaterOrEqual", "Less",
+    "LessOrEqual", "And", "Or", "Xor", "Where", "Mod", "QuantizeLinear", "DequantizeLinear", "MatMulInteger",
+    "ConvInteger", "MatMulIntegerToFloat", *INSIDE,
+}  # fmt: skip
+"""Operators that read tensors with and without a batch axis together."""
 
 
 def check_known(proto: Any, opset: int, place: str) -> None:
@@ -25,6 +34,8 @@ def check_known(proto: Any, opset: int, place: str) -> None:
         if proto.domain.startswith(QUANTIZED_DOMAINS):
             known = "of QONNX: Quant, IntQuant, BipolarQuant, Trunc, MultiThreshold, channels-last Conv and MaxPool"
             hint = REFUSED.get(proto.op_type, known)
+        if proto.domain == "com.microsoft":
+            hint = REFUSED.get(proto.op_type, hint)
         raise UnsupportedError(
             f"the operator {proto.op_type} of domain {proto.domain!r} is not supported", where=place, hint=hint
         )
@@ -78,6 +89,20 @@ def batch_of(infos: list[Any], source: str) -> Batch:
         )
     length = lengths.pop() if lengths else 0
     return Batch((length,)) if length else OPEN_BATCH
+
+
+def settle_batch(call: Call) -> None:
+    """Let an operator whose computed operands all have no batch axis (the scale of a tensor) work without one.
+
+    Raises UnsupportedError where an operator does not know how the two meet.
+    """
+    leads = {1 if isinstance(v, Moved) else v.lead for v in call.inputs if isinstance(v, (Flow, Coded, Moved))}
+    if not call.lead or 0 not in leads or call.op in INSIDE:
+        return
+    if leads == {0}:
+        call.batch = NO_BATCH
+    elif call.op not in MIXED:
+        raise call.refuse("it reads tensors with and without the batch axis", "give each an axis for the batch")
 
 
 def input_type(info: Any, place: str) -> tuple[str, Format]:

@@ -13,7 +13,7 @@ from . import operators  # noqa: F401 - fills the table
 from .codes import READERS, coded_input, move_codes, moves_codes
 from .coding import stored_as
 from .fold import NEVER, fold
-from .frame import OWN, batch_of, check_known, input_type, plain, sample_shape
+from .frame import OWN, batch_of, check_known, input_type, plain, sample_shape, settle_batch
 from .functions import as_graph, definition, onnx_attributes, opset_of_function
 from .moved import run_moved, takes_moved
 from .reader import DAMAGED, opset_of
@@ -228,6 +228,7 @@ class _Walk:
             tuple(name in self.read for name in proto.output),
             self.inside,
         )
+        settle_batch(call)
         own = proto.domain in OWN
         folds = own and proto.input and proto.op_type not in NEVER
         if folds and all(v is None or isinstance(v, Known) for v in inputs):
@@ -297,7 +298,7 @@ class _Walk:
             node = stored_as(info.name, value)
         else:
             node = value.node
-        shape = node.shape if self.whole or (isinstance(value, Flow) and not value.lead) else (0, *node.shape)
+        shape = node.shape if self.whole or (isinstance(value, (Flow, Coded)) and not value.lead) else (0, *node.shape)
         if info.type.tensor_type.HasField("shape") and not _agree(dims, shape):
             said, got = ["?" if d <= 0 else d for d in dims], tuple(n or "batch" for n in shape)
             raise ShapeError(f"the file says its shape is {said}, the operators give {got}", where=place, hint=DAMAGED)

@@ -119,7 +119,7 @@ class Call:
         if isinstance(value, Coded):
             from .coding import numbers
 
-            return Flow(numbers(self, value), value.dtype, self.lead)
+            return Flow(numbers(self, value), value.dtype, min(value.lead, self.lead))
         return value
 
     def coded(self, i: int) -> Coded | None:

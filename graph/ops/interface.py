@@ -9,7 +9,7 @@ from ..errors import RangeError, ShapeError, UnsupportedError
 from ..formats import FLOAT, Affine, Fixed, Float, Format, Overflow, Quantized, Rounding
 from ..node import Op, infer
 from ..numerics import requantize
-from ..tensor import Bounded, Tensor, align, check_grids, check_size, constant, exact, full, grids, moved
+from ..tensor import Bounded, Tensor, align, check_grids, check_size, constant, exact, floats, full, grids, moved
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,16 @@ def _edge(format: Quantized, low: NDArray, high: NDArray) -> bool:
 
 
 @dataclass(frozen=True)
+class DynamicScale(Op):
+    """``x``: a scale of quantization that ``operator`` of the source computes from the sample itself, at run time.
+
+    Floating point, and never anything else: integers need a scale that is known before. Lowering refuses it by name.
+    """
+
+    operator: str
+
+
+@dataclass(frozen=True)
 class Lookup(Op):
     """``table[x - offset]``: a unary function of few bits.
 
@@ -137,6 +147,11 @@ class Lookup(Op):
     """
 
     offset: int
+
+
+@infer.register
+def _(op: DynamicScale, x: Tensor) -> Tensor:
+    return floats(x.shape)
 
 
 @infer.register

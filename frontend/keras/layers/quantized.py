@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ....graph import NDArray, Node, UnsupportedError
-from ....graph.ops import Activation, Add, Div, Mul, Reduce, Reduction
+from ....graph.ops import Activation, Add, Div, DynamicScale, Mul, Reduce, Reduction
 from ..registry import Layer, Weight
 
 WEIGHTS = {
@@ -83,14 +83,15 @@ def activation_quantizer(layer: Layer, mode: str) -> float | None:
 def divisor(layer: Layer, x: Node, axes: tuple[int, ...], epsilon: float) -> Node:
     """Give the factor that brings each vector along ``axes`` to -127 .. 127; the axes stay, of length 1."""
     most = layer.node(Reduce(Reduction.MAX, axes, keep=True), layer.node(Activation("abs"), x))
-    return layer.node(Div(), layer.constant(LIMIT), layer.node(Add(), most, layer.constant(epsilon)))
+    ratio = layer.node(Div(), layer.constant(LIMIT), layer.node(Add(), most, layer.constant(epsilon)))
+    return layer.node(DynamicScale(f"{layer.class_name} quantized by Keras (int8)"), ratio)
 
 
 def rounded(layer: Layer, x: Node, factor: Node) -> Node:
     """Give the integers that ``x`` becomes, and tell the user."""
     layer.notes.append(
-        f"{layer.name}: Keras quantizes its inputs by the greatest value of each vector; real numbers do so exactly, "
-        "a lowered graph approximates it. For integers throughout, quantize the model before (quantize of Gatewright)"
+        f"{layer.name}: Keras quantizes its inputs by the greatest value of each vector, which evaluates but has no "
+        "integer form: lowering refuses it. For integers throughout, load the model before it was quantized"
     )
     return layer.node(Activation("round"), layer.node(Mul(), x, factor))
 

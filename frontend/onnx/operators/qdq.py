@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 
 from ....graph import NDArray, Node
+from ....graph.ops import Mul
 from ..coding import INTEGERS, read_coding
 from ..registry import Call, Coded, Flow, Known, Scaled, Value, operator
+from .qoperator import centred, computed_scalar
 
 DOMAINS = ("", "com.microsoft")
 MOST_REAL = 2.0**62
@@ -63,6 +65,8 @@ def dequantize_linear(call: Call) -> Value | Node:
     """``scale * (q - zero)``: what was quantized by the same numbers is itself; constants keep their integers."""
     axis, block, _ = call.attributes.integer("axis", 1), call.attributes.integer("block_size", 0, low=0), None
     call.attributes.expect("output_dtype", 0, 1, hint="only float32")
+    if isinstance(call.value(1), Flow):
+        return call.node(Mul(), centred(call, 0, 2), computed_scalar(call, 1))
     q = call.coded(0)
     if q is not None:
         shape = call.full(q.node.shape)[0]

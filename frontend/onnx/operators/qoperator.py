@@ -6,10 +6,10 @@ import numpy as np
 
 from ....graph import Array, NDArray, Node
 from ....graph.numerics import multiply
-from ....graph.ops import Constant, Dense, MatMul
+from ....graph.ops import Constant, Dense, MatMul, Reshape, Sub
 from ..coding import INTEGERS, numbers, read_coding
 from ..formats import in_units_of, one_scale_per_output
-from ..registry import Call, Coded, Scaled, operator
+from ..registry import Call, Coded, Flow, Scaled, operator
 from ..samples import per_sample
 from .linear import convolve
 
@@ -117,16 +117,37 @@ def _product(call: Call, x: Node, y: Node) -> Node:
 @operator("MatMulInteger")
 def matmul_integer(call: Call) -> Coded:
     """``(a - a_zero) @ (b - b_zero)`` in int32; zero points per tensor, of constant weights per column too."""
-    x = numbers(call, _coded(call, 0), _zero(call, 2))
+    return integer_product(call, 2, 3)
+
+
+def integer_product(call: Call, left: int, right: int) -> Coded:
+    """Multiply inputs 0 and 1, whose zero points are the inputs ``left`` and ``right``."""
+    x = centred(call, 0, left)
     if call.coded(1) is not None:
-        return accumulated(call, _product(call, x, numbers(call, _coded(call, 1), _zero(call, 3))))
+        return accumulated(call, _product(call, x, centred(call, 1, right)))
     w = _stored(call, 1)
-    zero = call.known(3)
+    zero = call.known(right)
     spread = np.zeros((), np.int64) if zero is None else zero.astype(np.int64)
     if spread.size not in (1, w.shape[-1]):
         raise call.misfit(f"a zero point of shape {spread.shape} for weights of shape {w.shape}")
     weights = _scaled(w, ONE, spread.reshape(-1) if spread.size > 1 else spread.reshape(()))
     return accumulated(call, _product(call, x, call.scaled(weights, key="weight")))
+
+
+def centred(call: Call, i: int, zero: int) -> Node:
+    """Give ``q - zero`` of a computed tensor; its zero point may be computed, too: one number for the tensor."""
+    q = _coded(call, i)
+    if call.coded(zero) is None:
+        return numbers(call, q, _zero(call, zero))
+    return call.node(Sub(), numbers(call, q), computed_scalar(call, zero))
+
+
+def computed_scalar(call: Call, i: int) -> Node:
+    """Give a computed input that is one number. Raises UnsupportedError for more."""
+    value = call.value(i)
+    if not isinstance(value, Flow) or value.lead or value.node.type.size != 1:
+        raise call.refuse(f"input {i} is computed, and not one number", "one scale and one zero point for the tensor")
+    return value.node if not value.node.shape else call.node(Reshape(()), value.node)
 
 
 def _zero(call: Call, i: int) -> int:
@@ -148,7 +169,7 @@ def accumulated(call: Call, node: Node) -> Coded:
 @per_sample(0)
 def conv_integer(call: Call) -> Coded:
     """Convolve ``x - x_zero`` by ``w - w_zero`` in int32; the padding is the zero point."""
-    x, w = numbers(call, _coded(call, 0), _zero(call, 2)), _stored(call, 1)
+    x, w = centred(call, 0, 2), _stored(call, 1)
     zero = call.known(3)
     spread = np.zeros((), np.int64) if zero is None else zero.astype(np.int64)
     if spread.size not in (1, w.shape[0]):
@@ -158,4 +179,7 @@ def conv_integer(call: Call) -> Coded:
     return accumulated(call, convolve(call, x, weights, lambda v: ()))
 
 
-__all__ = ["accumulated", "bias_in_units", "coded_real", "encoded", "weights_of"]
+__all__ = [
+    "accumulated", "bias_in_units", "centred", "coded_real", "computed_scalar", "encoded", "integer_product",
+    "weights_of",
+]  # fmt: skip

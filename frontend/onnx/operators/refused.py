@@ -2,12 +2,16 @@
 
 from ..registry import REFUSED
 
-_QUANTIZED = "its scale follows the data of the whole batch; quantize statically (quantize_static of onnxruntime)"
+_QUANTIZED = "quantize dense layers only, or statically; or use the float model with LSTM"
 _CHOICE = "the size of its result depends on values; leave it to the host"
 _LOOP = "unroll loops and take one branch where the model is exported"
 
 REFUSED.update(
-    {"DynamicQuantizeLinear": _QUANTIZED, "Det": "compute it on the host"}
+    {
+        "DynamicQuantizeLSTM": _QUANTIZED,
+        "QAttention": "quantize the model before its attention is fused",
+        "Det": "compute it on the host",
+    }
     | {"SequenceMap": _LOOP}
     | dict.fromkeys(("NonZero", "Unique", "NonMaxSuppression"), _CHOICE)
     | {

@@ -13,6 +13,7 @@ from gatewright.graph import Graph, NDArray, evaluate
 
 OPERATORS = {
     "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger",
+    "DynamicQuantizeLinear",
 }  # fmt: skip
 """Those of ONNX's own domain that the tests of quantized models cover."""
 

@@ -192,7 +192,6 @@ REFUSALS: dict[str, tuple[Any, str]] = {
         lambda b: b.op("MatMulInteger", b.input((70000,), "uint8"), b.const(np.full((70000, 1), 255), "uint8")),
         "int32",
     ),
-    "dynamic": (lambda b: b.op("DynamicQuantizeLinear", b.input((4,)), outputs=3), "DynamicQuantizeLinear"),
 }
 
 
