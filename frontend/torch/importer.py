@@ -13,7 +13,7 @@ from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
 from ..onnx.types import kept, storage
-from . import operators  # noqa: F401 - fills the table
+from . import lengths, operators  # noqa: F401 - they fill the tables
 from .aliases import Aliases, names_in
 from .archive import DAMAGED, Contents
 from .fold import FOLDERS, evaluated
