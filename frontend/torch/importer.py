@@ -303,21 +303,21 @@ def _values(results: Results, call: Call) -> list[Value]:
 
 def _batch(infos: list[tuple[str, Type | None]], source: str) -> Batch:
     """Find out how long axis 0 of the inputs is; it is the batch, whatever stands there."""
-    lengths: dict[int | str, str] = {}
+    found: dict[int | str, str] = {}
     for name, type in infos:
         if type is None:
             raise FileError(f"input {name!r} is no tensor, or has no type", where=source, hint="give tensors as inputs")
         if not type.shape:
             hint = "axis 0 is the batch: give it a shape such as [1, 16]"
             raise UnsupportedError(f"input {name!r} has no axis", where=source, hint=hint)
-        lengths.setdefault(type.shape[0], name)
-    if len(lengths) > 1:
-        what = " and ".join(f"{n} ({name})" for n, name in lengths.items())
+        found.setdefault(type.shape[0], name)
+    if len(found) > 1:
+        what = " and ".join(f"{n} ({name})" for n, name in found.items())
         hint = "give every input the same batch, dynamic or 1"
         raise ShapeError(f"axis 0, the batch, is {what} in different inputs", where=source, hint=hint)
     if not infos:
         raise UnsupportedError("it has no inputs", where=source, hint="a network reads at least one tensor")
-    length = next(iter(lengths))
+    length = next(iter(found))
     if isinstance(length, str):
         if not re.fullmatch(r"Symbol\('\w+'[^()]*\)|[a-z]\w*", length):
             raise UnsupportedError(f"axis 0, the batch, is {length} long", where=source, hint="make it any length")

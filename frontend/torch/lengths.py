@@ -1,4 +1,4 @@
-"""Arithmetic on the lengths of axes, which Python's own operators do; importing this module adds them to the folders."""
+"""Arithmetic on the lengths of axes, which Python's own operators do; importing this module adds them to the table."""
 
 import operator as python
 from collections.abc import Callable, Sequence
