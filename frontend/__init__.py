@@ -11,6 +11,16 @@ __all__ = ["Attributes", "load"]
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 TORCH_SUFFIXES = (".pt2", ".pt", ".pth", ".ckpt")
+KINDS = "use .keras, .h5, .json, .onnx, .tflite, .pt2 or .gw"
+CONVERT = "convert it to .tflite, .onnx or .keras"
+ELSEWHERE = {
+    ".pb": CONVERT, ".pbtxt": CONVERT, ".meta": CONVERT, ".tf": CONVERT, ".caffemodel": "convert it to .onnx",
+    ".prototxt": "convert it to .onnx", ".mlmodel": "convert it to .onnx", ".mlpackage": "convert it to .onnx",
+    ".pdmodel": "convert it to .onnx", ".safetensors": "it holds weights only; export the model to .pt2 or .onnx",
+    ".pkl": "pickles run code, so none is read; save the model in its framework's own format",
+    ".engine": "give the .onnx file that it was built from", ".ort": "give the .onnx file that it was made from",
+}  # fmt: skip
+"""What to try with the files of other frameworks."""
 
 
 def load(model: Any, *, weights: str | Path | None = None, inputs: Any = None) -> Graph:
@@ -46,12 +56,18 @@ def _in_file(error: GatewrightError, file: str) -> GatewrightError:
 
 def _load_file(path: Path, weights: Path | None) -> Graph:
     suffix = path.suffix.lower()
-    if suffix in KERAS_SUFFIXES and not (path.is_dir() or path.name == "graph.json"):
+    _check_there(path)
+    is_graph = suffix == ".gw" or path.is_dir() or path.name == "graph.json"
+    if suffix in KERAS_SUFFIXES and not is_graph:
         from . import keras
 
         return replace(keras.load_file(path, weights), source="keras")
     if weights is not None:
         raise UnsupportedError("weights= goes with a .json file", where=str(path), hint="leave it out")
+    if is_graph:
+        from ..graph.file import load as load_graph
+
+        return load_graph(path.parent if path.name == "graph.json" else path)
     if suffix == ".onnx":
         from . import onnx
 
@@ -60,25 +76,30 @@ def _load_file(path: Path, weights: Path | None) -> Graph:
         from . import tflite
 
         return replace(tflite.load_file(path), source="tflite")
-    if suffix in TORCH_SUFFIXES and not path.is_dir():
+    if suffix in TORCH_SUFFIXES:
         from . import torch
 
         return replace(torch.load_file(path), source="torch")
-    if path.is_dir() and not (path / "graph.json").is_file():
-        hint = "give the model's file; a TensorFlow SavedModel has to be saved as .keras or .h5"
-        raise FileError("a directory that Gatewright did not write", where=str(path), hint=hint)
-    if suffix == ".gw" or path.is_dir() or path.name == "graph.json":
-        from ..graph.file import load as load_graph
+    what = f"{path.suffix or 'no suffix'} is not a kind of model file that can be read"
+    raise FileError(what, where=str(path), hint=ELSEWHERE.get(suffix, KINDS))
 
-        return load_graph(path)
-    if not path.exists():
-        hint = "check the name; a model is .keras, .h5, .json, .onnx, .tflite or .pt2"
-        raise FileError("no such file", where=str(path), hint=hint)
-    raise FileError(
-        f"{path.suffix or 'no suffix'} is not a kind of model file",
-        where=str(path),
-        hint="use .keras, .h5, .json, .onnx, .tflite or .pt2",
-    )
+
+def _check_there(path: Path) -> None:
+    """Raise FileError where there is nothing of the name, or a directory of somebody else's."""
+    try:
+        path.stat()
+    except OSError as error:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise FileError(f"cannot be read: {error.strerror}", where=str(path), hint="check the name") from None
+        hint = "check the name; a model is .keras, .h5, .json, .onnx, .tflite, .pt2 or .gw"
+        raise FileError("no such file", where=str(path), hint=hint) from None
+    except ValueError as error:
+        raise FileError(f"is not the name of a file: {error}", where=str(path), hint="check the name") from None
+    if path.is_dir() and not (path / "graph.json").is_file():
+        saved = any((path / name).is_file() for name in ("saved_model.pb", "keras_metadata.pb"))
+        what = "a TensorFlow SavedModel" if saved else "a directory that Gatewright did not write"
+        hint = "convert it to .tflite or .onnx, or save the model as .keras" if saved else "give the model's file"
+        raise FileError(what, where=str(path), hint=hint)
 
 
 def _load_object(model: Any, inputs: Any) -> Graph:
@@ -100,5 +121,5 @@ def _load_object(model: Any, inputs: Any) -> Graph:
         return replace(onnx.from_object(model), source="onnx")
     raise UnsupportedError(
         f"cannot import an object of type {type(model).__module__}.{type(model).__name__}",
-        hint="pass a file name, or a Keras, tf-keras, QKeras, ONNX or PyTorch model",
+        hint="pass a file name, or a Keras, tf-keras, QKeras, HGQ, ONNX or PyTorch model",
     )

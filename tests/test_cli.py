@@ -1,6 +1,7 @@
 """The command line: exit status, standard output, messages."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from gatewright.cli import app
 
 from .models import tiny
 
-COMMANDS = ("check", "compile", "simulate", "report", "boards", "doctor")
+ROOT = Path(__file__).parents[1]
+COMMANDS = ("check", "compile", "simulate", "report", "diff", "boards", "doctor")
 
 
 def run(*arguments: object) -> Result:
@@ -116,4 +118,10 @@ def test_boards_and_doctor_speak_json() -> None:
     boards = json.loads(run("boards", "--json").stdout)
     assert boards["pynq-z2"]["fpga"]["resources"]["dsp"]["value"] == 220
     assert json.loads(run("boards", "pynq-z2", "--json").stdout) == boards["pynq-z2"]
-    assert {p["name"] for p in json.loads(run("doctor", "--json").stdout)["packages"]} >= {"numpy", "hls4ml"}
+    found = json.loads(run("doctor", "--json").stdout)
+    assert {p["name"] for p in found["packages"]} >= {"numpy", "hls4ml"}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for entry in found["extras"]:  # each is a package of the extra that installs it
+        extra = entry["install"].partition("[")[2].partition("]")[0]
+        assert any(requirement.startswith(entry["name"]) for requirement in extras[extra])
+    assert {e["name"] for e in found["extras"]} >= {"torch", "torchao", "HGQ2", "qonnx", "onnxruntime"}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import jsonschema
@@ -20,7 +21,7 @@ from typer.testing import CliRunner, Result
 import gatewright as gw
 from gatewright.check import obstacles
 from gatewright.cli import app
-from gatewright.graph import Array, Float, Graph, Node
+from gatewright.graph import Affine, Array, Float, Graph, Node
 from gatewright.graph.ops import Activation, Add, Constant, Dense, Input, Output, Relu
 from gatewright.manifest import schema
 from gatewright.options import Choices
@@ -212,6 +213,31 @@ def test_samples_that_do(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_samples(tmp_path / name, tiny()), data)
     np.savez_compressed(tmp_path / "one.npz", whatever=x)
     np.testing.assert_array_equal(read_samples(tmp_path / "one.npz", tiny()), x)
+
+
+def int8_model() -> Graph:
+    x = Node(Input("x", (3,), Affine(8, True, Fraction(1, 3), 5)))
+    return Graph((x,), (Node(Output("y"), (x,)),), "int8")
+
+
+def test_stored_integers_are_never_taken_for_real_values(tmp_path: Path) -> None:
+    int8_model().save(tmp_path / "m.gw")
+    assert run("compile", tmp_path / "m.gw", "--board", "host", "--out", tmp_path / "out").exit_code == 0
+    q = np.array([[-128, 5, 127], [0, 1, 2]], np.int8)
+    np.save(tmp_path / "q.npy", q)
+    np.savez(tmp_path / "q.npz", x=q)
+    for name in ("q.npy", "q.npz"):
+        refused = run("simulate", tmp_path / "out", "--inputs", tmp_path / name)
+        assert refused.exit_code == 1
+        assert "--integers" in refused.stderr
+        arguments = ("--inputs", tmp_path / name, "--outputs", tmp_path / "y.npy", "--integers", "--json")
+        assert json.loads(run("simulate", tmp_path / "out", *arguments).stdout)["ranges"] == {"y": [-128, 127]}
+        np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), q)
+    np.save(tmp_path / "real.npy", (q - 5.0) / 3)
+    assert run("simulate", tmp_path / "out", "--inputs", tmp_path / "real.npy").exit_code == 0
+    refused = run("simulate", tmp_path / "out", "--inputs", tmp_path / "real.npy", "--integers")
+    assert "leave --integers out" in refused.stderr
+    assert json.loads(run("simulate", tmp_path / "out", "--integers", "--json").stdout)["ranges"]["y"][0] == -128
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])

@@ -185,6 +185,9 @@ def simulate(
     engine: Annotated[
         str, typer.Option(help="graph: the integer graph; artefact: the compiled C simulation.")
     ] = "graph",
+    integers: Annotated[
+        bool, typer.Option("--integers", help="Samples and outputs are stored integers (int8 of an int8 model).")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Run it although files were changed by hand.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -193,7 +196,9 @@ def simulate(
     with _errors(as_json, debug), _progress() as progress:
         from .project import simulate_directory
 
-        document = simulate_directory(directory, inputs, outputs, engine, progress, force=force)
+        document = simulate_directory(
+            directory, inputs, outputs, engine, progress, force=force, integers=integers
+        )
         _print(document, as_json, lambda: _lines(wording.run(document)))
 
 

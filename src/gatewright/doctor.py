@@ -6,11 +6,17 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+# every kind of file is read with the core alone
 CORE = ("gatewright", "numpy", "h5py", "onnx", "hls4ml", "ziglang")
 EXTRAS = {
     "tensorflow": ("tensorflow", "live Keras models on TensorFlow, and the tests against it"),
     "tf-keras": ("tensorflow", "live tf-keras models"),
     "qkeras": ("tensorflow", "live QKeras models, and the tests against it"),
+    "HGQ2": ("hgq", "live HGQ2 models, and the tests against it"),
+    "torch": ("torch", "live PyTorch modules, and the tests against it"),
+    "torchao": ("torch", "the tests against PT2E quantization"),
+    "onnxruntime": ("onnxruntime", "the tests against ONNX Runtime"),
+    "qonnx": ("qonnx", "the tests against QONNX"),
     "da4ml": ("distributed-arithmetic", "--strategy distributed_arithmetic"),
 }
 TOOLS = {
@@ -31,17 +37,13 @@ def examine() -> dict[str, Any]:
             for n in CORE
         ],
         "extras": [
-            {"name": n, "version": _version(n), "enables": why, "install": _how(n, extra)}
+            {"name": n, "version": _version(n), "enables": why, "install": f"pip install 'gatewright[{extra}]'"}
             for n, (extra, why) in EXTRAS.items()
         ],
         "tools": [{"name": n, "path": shutil.which(n), "enables": why} for n, why in TOOLS.items()],
         "ready": _version("hls4ml") is not None
         and (shutil.which("g++") is not None or _version("ziglang") is not None),
     }
-
-
-def _how(name: str, extra: str) -> str:
-    return f"pip install 'gatewright[{extra}]'" if extra != name or name == "tensorflow" else f"pip install {name}"
 
 
 def _version(package: str) -> str | None:

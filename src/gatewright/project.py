@@ -289,24 +289,31 @@ def _hash(path: Path) -> str:
 
 
 def simulate_directory(
-    directory: Path, inputs: Path | None, outputs: Path | None, engine: str, progress: Progress, *, force: bool = False
+    directory: Path, inputs: Path | None, outputs: Path | None, engine: str, progress: Progress, *, force: bool = False,
+    integers: bool = False,
 ) -> dict[str, Any]:
-    """Run an output directory's graph or artefact on a file of samples; write the outputs; give a summary of both."""
+    """Run an output directory's graph or artefact on a file of samples; write the outputs; give a summary of both.
+
+    With ``integers`` samples and outputs are stored integers, else real values.
+    """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
     if outputs is not None:
         check_writable(outputs)
     module = open_module(directory, force=force)
     _check_engine(module, engine, directory)
-    x = read_samples(inputs, module.graph) if inputs is not None else _random_inputs(module.graph)
+    graph = module.graph
+    x = read_samples(inputs, graph, integers=integers) if inputs is not None else _random_inputs(graph, integers)
     progress(f"running the {engine}")
-    arrays = _named(module.graph, evaluate(module.graph, x) if engine == "graph" else module(x))
+    y = evaluate(graph, x, integers=integers) if engine == "graph" else module(x, integers=integers)
+    arrays = _named(graph, y)
     if outputs is not None:
         write_arrays(outputs, arrays)
     return {
         "engine": engine,
         "samples": len(next(iter(arrays.values()))),
         "inputs": "random" if inputs is None else inputs.name,
+        "integers": integers,
         "outputs": {name: list(a.shape) for name, a in arrays.items()},
         "ranges": {name: [float(a.min()), float(a.max())] for name, a in arrays.items()},
         "file": None if outputs is None else str(outputs),
@@ -327,15 +334,15 @@ def _check_engine(module: Module, engine: str, directory: Path) -> None:
         raise OptionError(what, where=str(directory), hint="--engine graph, or compile with --hls vitis")
 
 
-def _random_inputs(graph: Graph) -> dict[str, NDArray]:
-    """Test vectors as real values in the source's layout, by input name."""
+def _random_inputs(graph: Graph, integers: bool) -> dict[str, NDArray]:
+    """Test vectors as real values, or stored integers, in the source's layout, by input name."""
     shown = Graph(
         graph.inputs,
         tuple(
             Node(Output(op.name, _inverse(op.axes)), (n,)) for n, op in zip(graph.inputs, graph.input_ops, strict=True)
         ),
     )
-    return _named(shown, give(shown, make_vectors(graph, 16)))
+    return _named(shown, give(shown, make_vectors(graph, 16), integers=integers))
 
 
 def _inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .graph import FileError, GatewrightError, Graph, Inputs, NDArray
+from .graph import Affine, FileError, GatewrightError, Graph, Inputs, NDArray, OptionError
 from .graph.evaluate import feed
 from .graph.file import archive, npy
 
@@ -28,19 +28,38 @@ BY_NAME = "numpy.savez(file, **{name: array, ...})"
 SAVE_AGAIN = "save them with numpy.save or numpy.savez"
 
 
-def read_samples(path: str | Path, graph: Graph) -> Inputs:
+def read_samples(path: str | Path, graph: Graph, *, integers: bool = False) -> Inputs:
     """Read samples from a ``.npy`` file (one input) or an ``.npz`` file (arrays by input name, or one array).
 
-    Raises FileError for what is missing, damaged, pickled, or unpacks to far more than the file holds, ShapeError for
-    what does not fit the model's inputs.
+    They are real values, or with ``integers`` the stored integers of the inputs. Raises FileError for what is missing,
+    damaged, pickled, or unpacks to far more than the file holds, ShapeError for what does not fit the model's inputs,
+    OptionError where real values are asked for and the file has an int8 (uint8, int16) model's type of stored integers.
     """
     file = Path(path)
     samples = _read(file, {op.name for op in graph.input_ops})
     try:
-        feed(graph, samples)
+        if not integers:
+            _check_real(graph, samples)
+        feed(graph, samples, integers=integers)
     except GatewrightError as error:
-        raise type(error)(error.what, where=str(file), hint=error.hint) from None
+        hint = error.hint.replace("leave integers=True out", "leave --integers out")
+        raise type(error)(error.what, where=str(file), hint=hint) from None
     return samples
+
+
+def _check_real(graph: Graph, samples: Inputs) -> None:
+    """Raise OptionError where samples are most likely stored integers: real values of that type would be a coincidence,
+    and what is computed from them without a word is wrong.
+    """
+    for node, op in zip(graph.inputs, graph.input_ops, strict=True):
+        format = node.type.format
+        given = np.asarray(samples[op.name] if isinstance(samples, Mapping) else samples)
+        if not isinstance(format, Affine) or (format.scale == 1 and format.zero_point == 0):
+            continue
+        if given.dtype == f"{'int' if format.signed else 'uint'}{format.width}":
+            what = f"input {op.name!r} is {given.dtype}, as stored integers of {format} are; real values are read"
+            hint = "gatewright simulate --integers reads stored integers; else save scale * (q - zero) as float32"
+            raise OptionError(what, hint=hint)
 
 
 def _read(file: Path, names: AbstractSet[str]) -> Inputs:

@@ -19,7 +19,7 @@ def summary(manifest: Mapping[str, Any], out: Path) -> list[str]:
         "skipped": f"not verified: {check.get('reason', '')}",
     }[check["status"]]
     inserted = sum(1 for e in (*manifest["inputs"], *manifest["layers"]) if e["inserted"])
-    own = sum(1 for e in manifest["layers"] if e["op"] == "quantize" and not e["inserted"])
+    own = sum(1 for e in manifest["layers"] if e["op"] in ("quantize", "multiply_shift") and not e["inserted"])
     return [
         f"{manifest['created_from']['model']} for {manifest['board']} ({manifest['target']}): "
         f"{manifest['macs']:,} MACs, {manifest['parameters']:,} parameters",
@@ -33,9 +33,10 @@ def summary(manifest: Mapping[str, Any], out: Path) -> list[str]:
 def run(document: Mapping[str, Any]) -> list[str]:
     """Sum a simulation up."""
     lines = [f"{document['samples']:,} samples ({document['inputs']}) through the {document['engine']}"]
+    kind = "integers" if document["integers"] else "values"
     for name, entry in document["outputs"].items():
         low, high = document["ranges"][name]
-        lines.append(f"  {name}: {'x'.join(map(str, entry))}, values {low:.6g} .. {high:.6g}")
+        lines.append(f"  {name}: {'x'.join(map(str, entry))}, {kind} {low:.6g} .. {high:.6g}")
     return [*lines, f"written to {document['file']}"] if document["file"] else lines
 
 
@@ -60,6 +61,6 @@ def diagnosis(found: Mapping[str, Any]) -> list[str]:
     lines = [f"Python {found['python']} on {found['platform']}"]
     for entry in (*found["packages"], *found["extras"]):
         state = entry["version"] or f"missing: {entry['install']}"
-        lines.append(f"  {entry['name']:<12} {state:<34} {entry['enables']}")
-    lines += [f"  {t['name']:<12} {t['path'] or 'not found':<34} {t['enables']}" for t in found["tools"]]
+        lines.append(f"  {entry['name']:<12} {state:<44} {entry['enables']}")
+    lines += [f"  {t['name']:<12} {t['path'] or 'not found':<44} {t['enables']}" for t in found["tools"]]
     return [*lines, "ready to compile and verify" if found["ready"] else "not ready: a compiler or hls4ml is missing"]
