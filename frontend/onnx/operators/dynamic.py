@@ -4,10 +4,11 @@ The numbers are exact in a float graph: float32 for the scale, integers for the 
 """
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
-from ....graph import Fixed, Node, Overflow, Rounding
+from ....graph import Fixed, NDArray, Node, Overflow, Rounding
 from ....graph.ops import (
     Activation,
     Add,
@@ -24,8 +25,9 @@ from ....graph.ops import (
     Select,
     Sub,
 )
+from ..coding import INTEGERS
 from ..registry import Call, Coded, Flow, operator
-from .qoperator import computed_scalar, integer_product
+from .qoperator import centred, computed_scalar, integer_product
 
 BYTE = Fixed(8, 8, signed=False)
 NOTE = "DynamicQuantizeLinear: each sample is quantized by its own range, as the source does with a batch of 1"
@@ -62,8 +64,11 @@ def quantized(call: Call) -> tuple[Node, Node, Node]:
     scale = call.node(DynamicScale(call.op), ratio)
     zero = call.node(Sub(), none, call.node(Div(), least, scale))
     zero = _byte(call, call.node(Minimum(), zero, call.constant(np.float32(255))))
-    steps = call.node(Activation("round"), call.node(Div(), x, scale))
-    return _byte(call, call.node(Add(), steps, zero)), scale, zero
+    return _byte(call, _steps(call, x, scale, zero)), scale, zero
+
+
+def _steps(call: Call, x: Node, scale: Node, zero: Node) -> Node:
+    return call.node(Add(), call.node(Activation("round"), call.node(Div(), x, scale)), zero)
 
 
 def _extreme(call: Call, x: Node, kind: Reduction) -> Node:
@@ -72,6 +77,28 @@ def _extreme(call: Call, x: Node, kind: Reduction) -> Node:
 
 def _byte(call: Call, x: Node) -> Node:
     return call.node(Quantize(BYTE, Rounding.RND_CONV, Overflow.SAT), x)
+
+
+def run_time_scale(call: Call, i: int) -> Node:
+    """Give a scale that is computed, one number for the tensor, marked as one."""
+    scale = computed_scalar(call, i)
+    return scale if isinstance(scale.op, DynamicScale) else call.node(DynamicScale(call.op), scale)
+
+
+def quantize_by(call: Call, dtype: str) -> Coded:
+    """``saturate(round(x / scale) + zero)`` with a computed scale (input 1) and a zero point of any kind (input 2)."""
+    width, signed = INTEGERS[dtype]
+    known = None if isinstance(call.optional(2), Flow) else call.known(2)
+    number = 0 if known is None else int(_single(call, known, 2))
+    zero = computed_scalar(call, 2) if isinstance(call.optional(2), Flow) else call.constant(np.int64(number))
+    steps = _steps(call, call.flow(), run_time_scale(call, 1), zero)
+    node = call.node(Quantize(Fixed(width, width, signed), Rounding.RND_CONV, Overflow.SAT), steps)
+    return Coded(node, dtype, Fraction(1), 0, call.lead)
+
+
+def dequantize_by(call: Call) -> Node:
+    """``(q - zero) * scale`` with a computed scale."""
+    return call.node(Mul(), centred(call, 0, 2), run_time_scale(call, 1))
 
 
 @operator("DynamicQuantizeMatMul", domains=MICROSOFT)
@@ -92,10 +119,13 @@ def matmul_integer_to_float(call: Call) -> Flow:
 
 
 def _one(call: Call, i: int) -> np.float32:
-    value = call.scalar(i)
-    if value is None:
-        raise call.misfit(f"input {i} is missing")
-    return np.float32(value)
+    return np.float32(_single(call, call.array(i), i))
+
+
+def _single(call: Call, value: NDArray, i: int) -> Any:
+    if value.size != 1:
+        raise call.refuse(f"input {i} of shape {value.shape}", "one scale and one zero point for the tensor")
+    return value.ravel()[0]
 
 
 def _real(call: Call, product: Node, first: Node, scale: int, bias: int) -> Flow:

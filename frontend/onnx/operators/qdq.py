@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 
 from ....graph import NDArray, Node
-from ....graph.ops import Mul
 from ..coding import INTEGERS, read_coding
 from ..registry import Call, Coded, Flow, Known, Scaled, Value, operator
-from .qoperator import centred, computed_scalar
+from .dynamic import dequantize_by, quantize_by
 
 DOMAINS = ("", "com.microsoft")
 MOST_REAL = 2.0**62
@@ -23,6 +22,11 @@ def quantize_linear(call: Call) -> Value:
     axis, block, dtype = _attributes(call)
     call.attributes.ignore("saturate", why="it acts on types of 8-bit floats only, which are refused")
     call.attributes.expect("precision", 0, 1, hint="the division is done in float32")
+    if isinstance(x, Flow) and isinstance(call.value(1), Flow):
+        kind = dtype or call.type(2) or "uint8"
+        if kind not in INTEGERS or call.type(2) not in ("", kind):
+            raise call.refuse(f"integers of type {kind}", f"supported: {', '.join(INTEGERS)}")
+        return quantize_by(call, kind)
     if isinstance(x, Flow):
         shape = call.full(x.node.shape)[0]
         return read_coding(call, 1, 2, shape, axis=axis, block=block, dtype=dtype).encode(call, x.node)
@@ -66,7 +70,7 @@ def dequantize_linear(call: Call) -> Value | Node:
     axis, block, _ = call.attributes.integer("axis", 1), call.attributes.integer("block_size", 0, low=0), None
     call.attributes.expect("output_dtype", 0, 1, hint="only float32")
     if isinstance(call.value(1), Flow):
-        return call.node(Mul(), centred(call, 0, 2), computed_scalar(call, 1))
+        return dequantize_by(call)
     q = call.coded(0)
     if q is not None:
         shape = call.full(q.node.shape)[0]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gatewright import lower
 from gatewright.frontend.attributes import Attributes
 from gatewright.frontend.keras.assemble import assemble
 from gatewright.frontend.keras.config import parse
@@ -289,3 +290,18 @@ def test_attributes_read_with_a_wrong_type_are_refused() -> None:
 def test_attributes_left_alone_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="'b' = 2"), Attributes({"a": 1, "b": 2}) as attributes:
         attributes.take("a")
+
+
+QUANTIZED = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}}
+
+
+@pytest.mark.parametrize("name", ["Dense", "EinsumDense"])
+def test_inputs_that_are_quantized_by_their_own_range_are_not_lowered(name: str) -> None:
+    """A scale that follows the data has no integer form, whatever formats are asked for."""
+    graph = built(name, {**ARGUMENTS[name], "dtype": QUANTIZED})
+    assert any("lowering refuses it" in note for note in graph.notes)
+    with pytest.raises(UnsupportedError, match=rf"{name} quantized by Keras \(int8\) takes its scale from the data"):
+        lower(graph, precision="fixed<16,6>")
+    weights_only = {"class_name": "Int8QuantizationConfig", "config": {"activation_quantizer": None}}
+    given = {**ARGUMENTS[name], "dtype": QUANTIZED, "quantization_config": weights_only}
+    assert lower(built(name, given), precision="fixed<16,6>").is_integer

@@ -102,6 +102,30 @@ def test_both_operands_are_computed() -> None:
     same(b.model(b.op("Mul", b.op("Cast", y, to=1), scale)), samples(6, 20, 2, 3, 6), samples(7, 20, 2, 6, 4))
 
 
+@pytest.mark.parametrize("zero", ["computed", "constant", "none"])
+def test_quantizers_read_a_computed_scale(zero: str) -> None:
+    b = Builder(20)
+    x = b.input((3, 4))
+    _, scale, point = dynamic(b, x)
+    more = {"computed": [point], "constant": [b.const(-3, "int8")], "none": []}[zero]
+    q = b.op("QuantizeLinear", b.op("Mul", x, b.const(0.77)), scale, *more)
+    model = b.model(q, b.op("DequantizeLinear", q, scale, *more), types={q: "int8" if zero == "constant" else "uint8"})
+    same(model, samples(12, 20, 3, 4))
+    with pytest.raises(GatewrightError, match="takes its scale from the data"):
+        lower(from_object(model))
+
+
+def test_scales_that_the_model_computes_itself_are_not_lowered() -> None:
+    b = Builder(20)
+    x = b.input((3, 4), batch=1)
+    scale = b.op("Div", b.op("ReduceMax", b.op("Abs", x), keepdims=0), b.const(127.0))
+    q = b.op("QuantizeLinear", x, scale, b.const(0, "int8"))
+    model, xs = b.model(b.op("DequantizeLinear", q, scale, b.const(0, "int8"))), samples(13, 9, 3, 4)[3:]
+    np.testing.assert_array_equal(ours(model, xs[:, None])[0][:, 0], each(model, xs)[0])
+    with pytest.raises(GatewrightError, match="QuantizeLinear takes its scale"):
+        lower(from_object(model))
+
+
 @pytest.mark.parametrize("move", ["Transpose", "Reshape", "none"])
 def test_the_integers_are_moved_and_dequantized(move: str) -> None:
     b = Builder(20)
@@ -177,17 +201,11 @@ def by_row(b: Builder) -> str:
     return b.op("MatMulInteger", dynamic(b, x)[0], b.const(integers("int8", 4, 2), "int8"), zero)
 
 
-def quantized_again(b: Builder) -> str:
-    x = b.input((4,))
-    return b.op("QuantizeLinear", x, dynamic(b, x)[1])
-
-
 REFUSALS: dict[str, tuple[Any, str]] = {
     "a state": (lambda b: b.op("DynamicQuantizeLSTM", b.input((4,)), domain=MICROSOFT), "DynamicQuantizeLSTM"),
     "attention": (lambda b: b.op("QAttention", b.input((4,)), domain=MICROSOFT), "QAttention"),
     "a scale joined with samples": (joined, "with and without the batch"),
     "zero points by row": (by_row, "not one number"),
-    "a quantizer with a computed scale": (quantized_again, "computed at run time"),
 }
 
 
