@@ -210,7 +210,7 @@ REFUSALS: dict[str, tuple[Any, str]] = {
     "NaN scale": (lambda b, x: b.quantize(x, np.nan), "not positive"),
     "computed scale": (
         lambda b, x: b.op("QuantizeLinear", x, b.op("GlobalMaxPool", x), b.const(0, "uint8")),
-        "computed at run time",
+        "computed, and not one number",
     ),
     "float8": (lambda b, x: b.quantize(x, 1.0, 0, "float8e4m3fn"), "float8"),
     "half scale": (lambda b, x: b.op("QuantizeLinear", x, b.const(1.0, "float16"), b.const(0, "uint8")), "float16"),
