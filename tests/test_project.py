@@ -21,8 +21,8 @@ from typer.testing import CliRunner, Result
 import gatewright as gw
 from gatewright.check import obstacles
 from gatewright.cli import app
-from gatewright.graph import Affine, Array, Float, Graph, Node
-from gatewright.graph.ops import Activation, Add, Constant, Dense, Input, Output, Relu
+from gatewright.graph import Affine, Array, Fixed, Float, Graph, Node, Overflow, Rounding
+from gatewright.graph.ops import Activation, Add, Constant, Dense, Input, Output, Quantize, Relu, Reshape
 from gatewright.manifest import schema
 from gatewright.options import Choices
 from gatewright.report import render
@@ -213,6 +213,16 @@ def test_samples_that_do(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_samples(tmp_path / name, tiny()), data)
     np.savez_compressed(tmp_path / "one.npz", whatever=x)
     np.testing.assert_array_equal(read_samples(tmp_path / "one.npz", tiny()), x)
+
+
+@pytest.mark.parametrize("io", ["parallel", "stream"])
+def test_a_quantizer_behind_a_view_of_a_sum(io: str) -> None:
+    x = Node(Input("x", (3,), Fixed(6, 2)), (), "x")
+    w = Node(Constant(Array(np.arange(12).reshape(3, 4) - 6), Fixed(4, 1)), (), "fc")
+    view = Node(Reshape((2, 2)), (Node(Dense(), (x, w), "fc"),), "view")
+    q = Node(Quantize(Fixed(5, 2), Rounding.RND_MIN_INF, Overflow.WRAP), (view,), "q")
+    made = gw.compile(Graph((x,), (Node(Output("y"), (q,)),)), board="pynq-z2", io=io, vectors=64)
+    assert made.manifest["verification"]["status"] == "exact"
 
 
 def int8_model() -> Graph:

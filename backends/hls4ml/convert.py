@@ -187,9 +187,8 @@ def _check(model: Any, plan: Plan) -> None:
             variable = model.output_vars.get(wire.name)
             alike = _same_numbers if layer.kind == "Reshape" else _same
             if variable is None or not alike(variable.type.precision, wire.type):
-                raise _changed(
-                    layer, f"gave it the type {getattr(variable, 'type', None)} in place of {wire.type.format}"
-                )
+                found = "no type" if variable is None else f"the type {variable.type.precision}"
+                raise _changed(layer, f"gave it {found} in place of {wire.type.format}")
         chosen = plan.schedules.get(layer.name)
         unrolled = chosen is not None and chosen.strategy == "distributed_arithmetic"
         for name, type in layer.types.items():

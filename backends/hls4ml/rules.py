@@ -183,8 +183,12 @@ def _(request: Request) -> tuple[Layer, ...] | None:
 
 @native(Reshape)
 def _(request: Request) -> tuple[Layer, ...] | None:
-    """Arrays: another name for the same memory. Streams: packs of another size, of which one must divide the other."""
+    """Arrays: another name for the same memory, so with a quantizer merged it has to be one that changes no number.
+    Streams: packs of another size, of which one must divide the other.
+    """
     (x,) = request.inputs
+    if not request.stream and x.type.format != request.result.type.format:
+        return None
     sizes = sorted((x.shape[-1], request.result.shape[-1]))
     if request.stream and sizes[1] % sizes[0]:
         return None

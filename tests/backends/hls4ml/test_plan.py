@@ -86,6 +86,17 @@ def test_weights_are_carried_without_their_common_zeros() -> None:
     assert found.accumulator.fraction == 12
 
 
+def test_a_view_takes_no_quantizer() -> None:
+    x = Node(Input("x", (4,), Fixed(8, 3)), (), "x")
+    view = Node(Reshape((2, 2)), (x,), "view")
+    found = plan(graph([x], [Node(Quantize(Fixed(5, 1)), (view,), "q")]))
+    assert [(layer.kind, layer.output.type.format) for layer in found.layers] == [
+        ("Reshape", Fixed(8, 3)), ("GatewrightKernel", Fixed(5, 1)),
+    ]  # fmt: skip
+    kept = plan(graph([x], [Node(Quantize(Fixed(5, 1)), (view,), "q")]), io="stream")
+    assert [layer.output.type.format for layer in kept.layers] == [Fixed(5, 1)]
+
+
 @pytest.mark.parametrize(("readers", "forks"), [(1, 0), (2, 1), (4, 1), (5, 2), (9, 3)])
 def test_streams_are_forked_and_arrays_only_between_processes(readers: int, forks: int) -> None:
     x = Node(Input("x", (3,), Fixed(8, 3)), (), "x")
