@@ -13,6 +13,8 @@ FRAMEWORKS = ("keras", "tf_keras", "tensorflow", "qkeras", "hgq", "hgq2", "HGQ")
 """Packages whose classes are what their names say."""
 QUALIFIED = {"hgq": "hgq", "hgq2": "hgq", "HGQ": "HGQ"}
 """Packages whose classes share names with those of others: their entries are called ``hgq>QDense``."""
+APPLICATIONS = {"LayerScale": "convnext", "CustomScaleLayer": "inception_resnet_v2"}
+"""Classes of ``keras.applications`` whose names authors use for their own, and the modules that define them."""
 WRAPPERS = ("TimeDistributed",)
 JOINS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
 """Layers and functions of one name: the layers take a list, the functions two arguments."""
@@ -115,7 +117,7 @@ def parse(data: Mapping[str, Any], where: str, prefix: str = "", depth: int = 0)
     module, build = str(data.get("module") or ""), data.get("build_config")
     registered = str(data.get("registered_name") or "")
     own = _is_own(class_name, registered, module)
-    class_name = _qualified(class_name, registered)
+    class_name = _qualified(class_name, registered, module)
     children = _children(class_name, config, where, f"{path}/" if depth else "", depth)
     inbound = sequence(data.get("inbound_nodes") or [], "inbound_nodes", here)
     built = build.get("input_shape") if isinstance(build, Mapping) else None
@@ -129,8 +131,10 @@ def _is_own(class_name: str, registered: str, module: str) -> bool:
     return bool(registered or package) and not {module.partition(".")[0], package} & set(FRAMEWORKS)
 
 
-def _qualified(class_name: str, registered: str) -> str:
+def _qualified(class_name: str, registered: str, module: str) -> str:
     """Give the name of a class without its package, unless that tells classes of one name apart."""
+    if module in [f"{k}.src.applications.{APPLICATIONS.get(class_name)}" for k in ("keras", "tf_keras")]:
+        return f"keras.applications>{class_name}"
     package, _, name = (class_name if ">" in class_name else registered or class_name).rpartition(">")
     name = name or class_name
     return f"{QUALIFIED[package]}>{name}" if package in QUALIFIED else class_name.rpartition(">")[2]

@@ -5,6 +5,8 @@ TEXT = "it reads text; look the words up before the model, and feed the numbers 
 RANDOM = "it changes images at random, or draws at inference; take it out of the model for inference"
 FOREIGN = "what it wraps is code of another framework; export that to ONNX"
 BASE = "a base class; use a layer that computes something"
+APPLICATION = "that of keras.applications is read from .keras files, which say whose it is; write your own with layers"
+AWARE = "convert the model to TFLite int8 (TFLiteConverter with Optimize.DEFAULT), and give the .tflite file"
 SPECTRUM = "spectra are computed before the model"
 
 REFUSED = {
@@ -15,6 +17,14 @@ REFUSED = {
     "Wrapper": BASE,
     "AbstractRNNCell": BASE,
     "InputSpec": BASE,
+    "QuantizeWrapper": AWARE,
+    "QuantizeWrapperV2": AWARE,
+    "QuantizeLayer": AWARE,
+    "QuantizeAnnotate": "quantize_apply first; " + AWARE,
+    "PruneLowMagnitude": "strip_pruning before saving",
+    "ClusterWeights": "strip_clustering before saving",
+    "LayerScale": APPLICATION,
+    "CustomScaleLayer": APPLICATION,
     "LSTMCell": "put the cell into RNN",
     "GRUCell": "put the cell into RNN",
     "SimpleRNNCell": "put the cell into RNN",

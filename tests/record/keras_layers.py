@@ -26,6 +26,8 @@ OLD_FORMAT = ("group_query", "multi_head", "attention_over_axes", "masked_attent
 PER_KIND, PER_MORE = 10, 2
 """Models of each kind: of those in ``keras_models``, and of those beside it, which have archives of their own."""
 TRIES = 40
+APART = ("application_scales",)
+"""Kinds with an archive of their own, only as .keras."""
 OWN = [name for name, build in models.KINDS.items() if build.__module__ == models.__name__]
 """The kinds of ``keras_models`` itself."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -65,7 +67,7 @@ def drawn(k: Any, name: str) -> list[tuple[Any, int]]:
             model = models.KINDS[name](k, pick)
             models.refuse_ambiguous(model)
             models.randomize(model, attempt)
-            if name not in (*NOT_RELOADED, *OLD_FORMAT):
+            if name not in (*NOT_RELOADED, *OLD_FORMAT, *APART):
                 check_reload(k, model, attempt, suffix_of(name, len(found)))
         except Exception as error:
             print(f"  {k.__name__} {name}: {type(error).__name__}: {str(error)[:100]!r}")  # noqa: T201
@@ -80,7 +82,7 @@ def suffix_of(name: str, index: int) -> str:
     """Say in which format a case is recorded."""
     if name in OLD_FORMAT:
         return ".h5"
-    return ".h5" if index % 3 == 2 and name not in NOT_RELOADED else ".keras"
+    return ".h5" if index % 3 == 2 and name not in (*NOT_RELOADED, *APART) else ".keras"
 
 
 def check_reload(k: Any, model: Any, seed: int, suffix: str) -> None:
@@ -121,11 +123,12 @@ def main() -> None:
     import tf_keras
 
     HERE.mkdir(parents=True, exist_ok=True)
-    which = sys.argv[1:] or ["keras3", "tf_keras", "keras3_more", "tf_keras_more"]
+    which = sys.argv[1:] or ["keras3", "tf_keras", "keras3_more", "tf_keras_more", "keras3_apart", "tf_keras_apart"]
     for name in which:
         framework = keras if name.startswith("keras3") else tf_keras
-        more = [kind for kind in models.KINDS if kind not in OWN]
-        record(framework, HERE / f"{name}.zip", more if name.endswith("_more") else OWN)
+        more = [kind for kind in models.KINDS if kind not in (*OWN, *APART)]
+        kinds = {"more": more, "apart": list(APART)}.get(name.rpartition("_")[2], OWN)
+        record(framework, HERE / f"{name}.zip", kinds)
 
 
 if __name__ == "__main__":

@@ -246,7 +246,7 @@ def softmax_masked(k: Any, pick: Pick) -> Any:
     h = k.layers.Embedding(5, 1, mask_zero=True)(x)
     m = k.layers.Input(pick([(3, 4), (1, 4), (4,)]), dtype="bool", name="tokens0_1")
     y = k.layers.Input((3, 4))
-    z = k.layers.Softmax(axis=pick([-1, 1, 2, [1, 2]]))(y, mask=m)
+    z = k.layers.Softmax(axis=pick([-1, 1, 2, [1, 2]] if is_3(k) else [-1, 1, 2]))(y, mask=m)
     return k.Model([x, y, m], [k.layers.Flatten()(h), z])
 
 
@@ -291,3 +291,16 @@ def images(k: Any, pick: Pick) -> Any:
     if is_3(k):
         options["data_format"] = pick(["channels_last", "channels_first"])
     return one(k, shape, k.layers.Resizing(pick([2, 3, 5, 8]), pick([3, 4, 10]), **options))
+
+
+@kind
+def application_scales(k: Any, pick: Pick) -> Any:
+    """The layer classes of keras.applications."""
+    from importlib import import_module
+
+    where = f"{'keras' if is_3(k) else 'tf_keras'}.src.applications"
+    x = k.layers.Input((4, 3, 2))
+    y = k.layers.Dense(pick([3, 1]))(x)
+    z = import_module(f"{where}.convnext").LayerScale(1e-6, y.shape[-1])(y)
+    z = import_module(f"{where}.inception_resnet_v2").CustomScaleLayer(pick([0.17, 1.0, -2]))([y, z])
+    return k.Model(x, z)

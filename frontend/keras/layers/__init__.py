@@ -3,6 +3,7 @@
 from . import (
     activations,
     advanced,
+    applications,
     attention,
     binary,
     cells,
@@ -23,7 +24,7 @@ from . import (
 )
 
 __all__ = [
-    "activations", "advanced", "attention", "binary", "cells", "convolution", "core", "function_moves",
+    "activations", "advanced", "applications", "attention", "binary", "cells", "convolution", "core", "function_moves",
     "functions", "grouped", "images", "indices", "merging", "normalization", "pooling", "projection",
     "recurrent", "reshaping", "transposed",
 ]  # fmt: skip

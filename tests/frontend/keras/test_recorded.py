@@ -25,7 +25,7 @@ def cases(framework: str) -> list[str]:
         return [f"{framework}/{name}" for name in archive.namelist() if name != "answers.npz"]
 
 
-ARCHIVES = ("keras3", "tf_keras")
+ARCHIVES = ("keras3", "tf_keras", "keras3_more", "tf_keras_more", "keras3_apart", "tf_keras_apart")
 CASES = [case for name in ARCHIVES for case in cases(name)]
 
 
