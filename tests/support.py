@@ -9,7 +9,8 @@ from gatewright.backends.hls4ml.kernel import KERNEL_RULES
 from gatewright.backends.hls4ml.layers import NATIVE
 from gatewright.backends.hls4ml.plan import STRUCTURE
 from gatewright.backends.hls4ml.reasons import REASONS
-from gatewright.frontend import keras as _keras  # noqa: F401 - fills the tables
+from gatewright.frontend import hgq as _hgq  # noqa: F401 - fills the tables
+from gatewright.frontend import keras as _keras  # noqa: F401
 from gatewright.frontend import qkeras as _qkeras  # noqa: F401
 from gatewright.frontend.keras.assemble import REFUSED as KERAS_REFUSED
 from gatewright.frontend.keras.registry import ACTIVATIONS, LAYERS
