@@ -4,12 +4,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..graph import Affine, Array, NDArray, Node, values_of
+from ..graph import Affine, Array, NDArray, Node, Overflow, Rounding, values_of
 from ..graph.arrays import Grid, as_array
 from ..graph.formats import bits_for, exponent_of
 from ..graph.numerics import Ratio, multiply
-from ..graph.ops import Constant, Conv, ConvTranspose, Dense
+from ..graph.ops import Constant, Conv, ConvTranspose, Dense, Quantize
 
+UNIT = "the unit of what it is added to or compared with"
 FINEST = 24
 """A constant's unit is at most 2^-24 of that of the integers it meets."""
 
@@ -35,6 +36,28 @@ def beside(old: Node, inputs: tuple[Node, ...], bits: int, *, every: bool = Fals
     floats = [isinstance(i.op, Constant) and (every or not i.type.is_integer) for i in old.inputs]
     triples = zip(floats, old.inputs, inputs, strict=True)
     return tuple(on_grid(a, b, unit, bits) if is_float else b for is_float, a, b in triples)
+
+
+def aligned(inputs: tuple[Node, ...], bits: int) -> tuple[Node, ...]:
+    """Bring one of two computed operands whose scales have no common unit to the unit of the other, the finer one.
+
+    Rounds to half of that unit, of a part of it where ``bits`` bits allow that, or of a multiple of it where over
+    ``bits`` and a byte would be needed.
+    """
+    if len(inputs) != 2 or not any(isinstance(i.type.format, Affine) for i in inputs):
+        return inputs
+    sizes = [float(np.max(as_array(i.type.quantized.scale).astype(np.float64))) for i in inputs]
+    fine = sizes[1] < sizes[0]
+    unit, other = inputs[fine].type.quantized.scale, inputs[1 - fine]
+    if not _broadcasts(as_array(unit).shape, other.shape):
+        return inputs
+    ends = [e * as_array(other.type.quantized.scale).astype(np.float64) for e in other.type.interval]
+    largest = max(float(np.abs(e / as_array(unit).astype(np.float64)).max()) for e in ends)
+    reach = int(np.ceil(np.log2(max(largest, 1.0)))) + 2
+    k = min(FINEST, max(0, bits - reach)) - max(0, reach - bits - 8)
+    op = Quantize(Affine(reach + k, True, multiply(unit, Fraction(2) ** -k)), Rounding.RND, Overflow.SAT, UNIT)
+    moved = Node(op, (other,), other.where)
+    return (inputs[0], moved) if fine == 0 else (moved, inputs[1])
 
 
 def on_grid(old: Node, new: Node, unit: Ratio, bits: int) -> Node:

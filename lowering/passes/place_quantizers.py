@@ -44,7 +44,7 @@ from ...graph.ops import (
 )
 from ...graph.tensor import grids
 from ..config import Config, Precision
-from ..grids import beside, biased
+from ..grids import aligned, beside, biased
 from ..inside import STATE, closed, in_format
 from ..ranges import Seen, observe
 from ..rewrite import again, is_flat, note, plain_width, rebuild
@@ -193,9 +193,10 @@ class _Placer:
         if node.type.is_integer or isinstance(node.op, TABLES) or not all(i.type.is_integer for i in inputs):
             return node
         if isinstance(old.op, (Add, Sub, Maximum, Minimum)):
-            node = again(old, beside(old, inputs, bits, every=True))
-            if node.type.is_integer:
-                return node
+            for together in (beside(old, inputs, bits, every=True), aligned(inputs, bits)):
+                node = again(old, together)
+                if node.type.is_integer:
+                    return node
         narrowed = tuple(self.narrow(o, i) for o, i in zip(old.inputs, inputs, strict=True))
         node = Node(old.op, narrowed, old.where)
         if not node.type.is_integer:

@@ -1,7 +1,8 @@
 """PT2E: quantizing and dequantizing, per tensor and per channel.
 
 PyTorch computes ``clamp(round(x * (1 / scale)) + zero_point)`` in float32, halves to even, and ``(q - zero_point) *
-scale`` (torch/ao/quantization/fx/_decomposed.py). Here x is divided by the scale: where x lies within the rounding of
+scale`` (torch/ao/quantization/fx/_decomposed.py). The scale, a double in the program, meets float32 numbers there and
+becomes float32 itself; that is the scale of our formats. Here x is divided by it: where x lies within the rounding of
 float32 of the middle between two integers, the two may differ by one step. Everything else is exact.
 """
 
@@ -24,10 +25,14 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Coding:
-    """``scale * (q - zero)``, q from ``low`` to ``high`` of ``dtype``; the arrays broadcast to the source's tensor."""
+    """``scale * (q - zero)``, q from ``low`` to ``high`` of ``dtype``; the arrays broadcast to the source's tensor.
+
+    ``scale`` holds float32 numbers, ``inverse`` what PyTorch multiplies with in place of dividing.
+    """
 
     dtype: str
     scale: NDArray
+    inverse: NDArray
     zero: NDArray
     low: int
     high: int
@@ -45,15 +50,17 @@ def _numbers(call: Call, rank: int) -> Coding:
     if not LIMITS[dtype][0] <= low < high <= LIMITS[dtype][1]:
         raise call.arguments.refusal("quant_min", low, f"within {dtype}, below quant_max")
     scale, points = scale.astype(np.float64), np.rint(points.astype(np.float64)).astype(np.int64)
+    with np.errstate(over="ignore", divide="ignore"):
+        inverse, scale = (1.0 / scale).astype(np.float32), scale.astype(np.float32).astype(np.float64)
     if not np.isfinite(scale).all() or (scale <= 0).any():
-        raise call.refuse("a scale that is not positive", "quantize the model again")
+        raise call.refuse("a scale that is not a positive float32", "quantize the model again")
     if call.op.endswith("per_channel"):
         axis = call.position(call.integer("axis"), rank)
         wide = tuple(-1 if i == axis else 1 for i in range(rank))
-        return Coding(dtype, scale.reshape(wide), points.reshape(wide), low, high)
+        return Coding(dtype, scale.reshape(wide), inverse.reshape(wide), points.reshape(wide), low, high)
     if scale.size != 1 or points.size != 1:
         raise call.misfit(f"{scale.size} scales for one tensor")
-    return Coding(dtype, scale.reshape(()), points.reshape(()), low, high)
+    return Coding(dtype, scale.reshape(()), inverse.reshape(()), points.reshape(()), low, high)
 
 
 def _limit(call: Call, key: str, default: int) -> int:
@@ -69,8 +76,8 @@ def quantize(call: Call) -> Results:
     x = call.value("input")
     coding = _numbers(call, x.rank if isinstance(x, Flow) else x.at(0).ndim)
     if isinstance(x, Known):
-        real, inverse = call.real(call.fixed(x, "input")), (1.0 / coding.scale).astype(np.float32)
-        q = np.clip(np.rint(real * inverse).astype(np.float64) + coding.zero, coding.low, coding.high)
+        real = call.real(call.fixed(x, "input"))
+        q = np.clip(np.rint(real * coding.inverse).astype(np.float64) + coding.zero, coding.low, coding.high)
         return Known((q.astype(coding.dtype),), coding.dtype)
     x = call.as_flow(x, "input")
     scale, zero = (_sample(call, v, x) for v in (coding.scale, coding.zero))
