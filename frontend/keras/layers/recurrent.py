@@ -6,6 +6,7 @@ with ``zero_output_for_mask``. Source: ``rnn`` of Keras 3 (backend/tensorflow/rn
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ class Run:
         if not self.states:
             return [emitted]
         sizes = [int(np.prod(s)) for s in (shape, *self.cell.states)]
-        edges = np.cumsum([0, *sizes])
+        edges = [0, *accumulate(sizes)]
         ends = (
             emitted if not self.sequences else reshape(layer, cut(layer, emitted, 0, len_of(emitted) - 1), (edges[-1],))
         )
