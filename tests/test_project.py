@@ -225,6 +225,19 @@ def test_a_quantizer_behind_a_view_of_a_sum(io: str) -> None:
     assert made.manifest["verification"]["status"] == "exact"
 
 
+def test_long_formats_leave_place_for_the_names_of_layers() -> None:
+    manifest = gw.compile(int8_model(), board="host").manifest
+    entry = {
+        "name": "fc", "source": "a_network/with_long_names/a_layer/MatMul", "op": "multiply_shift", "shape": [40],
+        "format": "int8(scale=0.00391921, zero=-128)", "macs": 5760, "parameters": 5760, "inserted": "",
+        "constants": [{"format": "int8(scale=[0.00138658..0.00142178])"}], "range": {"proved": [-1.678, 2.6]},
+    }  # fmt: skip
+    said = printed(render({**manifest, "layers": [entry]}), 120)
+    assert "a_network" in said
+    assert "multiply_shift" in "".join(said.split())
+    assert all(len(line) <= 120 for line in said.splitlines())
+
+
 def int8_model() -> Graph:
     x = Node(Input("x", (3,), Affine(8, True, Fraction(1, 3), 5)))
     return Graph((x,), (Node(Output("y"), (x,)),), "int8")

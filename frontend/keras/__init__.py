@@ -31,7 +31,7 @@ def load_file(path: Path, weights: Path | None = None) -> Graph:
     with open_store(path, where) as store:
         text = store.attribute("", "model_config")
         if text is None:
-            hint = "save the whole model (model.save), or give the .json with weights= this file"
+            hint = "save the whole model (model.save), or give the .json with this file as its weights"
             raise FileError("weights only, without the model they belong to", where=where, hint=hint)
         root = _root(parse_json(_text(text, where), where), where)
         dialect = dialect_of(root, store.attribute("", "keras_version"))
@@ -84,7 +84,7 @@ def _load_json(path: Path, weights: Path | None) -> Graph:
     data = parse_json(read_bytes(path), where)
     root = _root(data, where)
     if weights is None:
-        hint = "give weights= the .h5 file that goes with it"
+        hint = "give the .h5 file that goes with it: weights=, or the second argument of a command"
         missing = FileError("a configuration without weights", where=where, hint=hint)
         return assemble(root, None, dialect_of(root, data.get("keras_version")), where, [missing])
     with open_store(weights, str(weights)) as store:

@@ -64,7 +64,9 @@ def assemble(
 def check_model(root: Entry) -> None:
     """Raise FileError where there is a layer and no model."""
     if not root.is_model:
-        raise FileError(f"{root.class_name} is a layer, not a model", where=root.where, hint="put it into a Sequential")
+        hint = "put a layer into a Sequential; build a subclassed model with the functional interface, or export to ONNX"
+        what = f"{root.class_name} is no Sequential or functional model: a layer, or a subclassed model"
+        raise FileError(what, where=root.where, hint=hint)
 
 
 def unknown(root: Entry) -> list[UnsupportedError]:

@@ -30,7 +30,7 @@ def check_known(proto: Any, opset: int, place: str) -> None:
     if (proto.domain, proto.op_type) in DOMAINS:
         return
     if proto.domain not in OWN:
-        hint = "only the operators of ONNX itself are supported; export without custom ones"
+        hint = "export without custom operators; docs/models.md lists the domains that are read"
         if proto.domain.startswith(QUANTIZED_DOMAINS):
             known = "of QONNX: Quant, IntQuant, BipolarQuant, Trunc, MultiThreshold, channels-last Conv and MaxPool"
             hint = REFUSED.get(proto.op_type, known)

@@ -17,7 +17,8 @@ SOURCES = (
 NUMBERS = ("MACs", "weights", "LUT", "DSP", "MHz", "clipped")
 """Columns of numbers, which stand on the right."""
 WHOLE = (*NUMBERS, "shape", "of", "gives", "format", "mode", "proved", "seen", "name", "kind", "part")
-"""Columns that are not broken into lines."""
+"""Columns that are not broken into lines, unless they hold LONG ones: these would leave no place for names."""
+LONG = 24
 NARROW = 110
 
 Entry = Mapping[str, Any]
@@ -77,7 +78,8 @@ def _table(title: str, rows: Sequence[Entry], columns: Sequence[str]) -> Table:
     used = [name for name in columns if any(row.get(name) for row in rows)]
     for name in used:
         justify: Literal["right", "left"] = "right" if name in NUMBERS else "left"
-        table.add_column(name, justify=justify, no_wrap=name in WHOLE, overflow="fold")
+        longest = max(len(line) for row in rows for line in row.get(name, "").split("\n"))
+        table.add_column(name, justify=justify, no_wrap=name in WHOLE and longest <= LONG, overflow="fold")
     for row in rows:
         table.add_row(*(Text(row.get(name, "")) for name in used), style=row.get("style"))
     return table

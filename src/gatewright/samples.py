@@ -43,6 +43,7 @@ def read_samples(path: str | Path, graph: Graph, *, integers: bool = False) -> I
         feed(graph, samples, integers=integers)
     except GatewrightError as error:
         hint = error.hint.replace("leave integers=True out", "leave --integers out")
+        hint = BY_NAME if hint.startswith("pass a list") else hint
         raise type(error)(error.what, where=str(file), hint=hint) from None
     return samples
 
