@@ -64,7 +64,7 @@ def assemble(
 def check_model(root: Entry) -> None:
     """Raise FileError where there is a layer and no model."""
     if not root.is_model:
-        hint = "put a layer into a Sequential; build a subclassed model with the functional interface, or export to ONNX"
+        hint = "put a layer into a Sequential, build a subclassed model with the functional interface, or use ONNX"
         what = f"{root.class_name} is no Sequential or functional model: a layer, or a subclassed model"
         raise FileError(what, where=root.where, hint=hint)
 

@@ -189,7 +189,7 @@ class _Walk:
         if said is not None and said.dtype not in COMPUTED:
             hint = "everything is computed in float32: export the model with model.float()"
             if said.dtype.startswith("complex"):
-                hint = "compute spectra before the model, or write them with real numbers (products with sines, cosines)"
+                hint = "compute spectra before the model, or write them in real numbers: products with sines, cosines"
             raise UnsupportedError(f"its result has type {said.dtype}", where=place, hint=hint)
 
     def _compare(self, results: list[Value], step: Step, place: str) -> None:
