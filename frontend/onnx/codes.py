@@ -116,7 +116,7 @@ def move_codes(call: Call, build: Build) -> list[Value]:
 def _operand(call: Call, value: Value | None, code: Coded) -> Value | None:
     """Give a coded operand as the real values, and a constant of its own type as the real value it means."""
     if isinstance(value, Coded):
-        return Flow(code.node)
+        return Flow(code.node, lead=code.lead)
     if isinstance(value, Known) and value.variants[0].dtype.name == code.dtype:
         if len(value.variants) > 1:
             raise call.refuse("a constant depends on the length of the batch", "export with a fixed batch of 1")

@@ -148,7 +148,18 @@ def _make(b: Builder, x: Tensor) -> list[str]:
     if x.kind != "float32":
         return b.pick(_cast, _integers, _moved, _shaped)(b, x)
     makers: list[Callable[[Builder, Tensor], list[str]]] = [
-        _plain, _numbers, _binary, _binary, _reduced, _along, _moved, _shaped, _picked, _products, _asked, _sorted,
+        _plain,
+        _numbers,
+        _binary,
+        _binary,
+        _reduced,
+        _along,
+        _moved,
+        _shaped,
+        _picked,
+        _products,
+        _asked,
+        _sorted,
     ]
     if len(x.shape) >= 3:
         makers += [_window, _window, _normalized, _resized, _recurrent if len(x.shape) == 3 else _space, _scattered]
