@@ -16,6 +16,7 @@ from .fold import NEVER, fold
 from .frame import OWN, batch_of, check_known, input_type, plain, sample_shape, settle_batch
 from .functions import as_graph, definition, onnx_attributes, opset_of_function
 from .moved import run_moved, takes_moved
+from .one import all_axes, has_all_axes, one_batch, one_sample
 from .reader import DAMAGED, opset_of
 from .registry import (
     DOMAINS,
@@ -23,6 +24,7 @@ from .registry import (
     OPERATORS,
     REFUSED,
     Absent,
+    Batch,
     Call,
     Coded,
     Flow,
@@ -35,6 +37,7 @@ from .registry import (
 from .tensors import read_sparse, read_tensor
 from .types import READ_AS, WHOLE, kept, result_types
 
+WITH_GRAPHS = ("If", "Loop", "Scan")
 WHOLE_NOTE = "the model has no batch axis: a sample is the whole of each input; put an axis before it, x[None]"
 
 
@@ -85,6 +88,8 @@ class _Walk:
     opset: int
     whole: bool = False
     """Whether there is no batch: a sample is the whole of each input."""
+    one: bool = False
+    """Whether the batch is one sample that any operator may take as another axis."""
     values: dict[str, Value | None] = field(default_factory=dict)
     """By name; None for what could not be imported, whose error is in ``errors``."""
     errors: list[GatewrightError] = field(default_factory=list)
@@ -97,6 +102,7 @@ class _Walk:
         self.quantized = any(node.op_type in READERS or node.domain not in OWN for node in self.proto.node)
         self.read = _read_names(self.proto)
         self.batch = NO_BATCH if self.whole else batch_of(infos, self.source)
+        self.one = self.batch.lengths == (1,)
         inputs = tuple(self._input(info) for info in infos)
         for node in self.proto.node:
             self._node(node)
@@ -118,18 +124,28 @@ class _Walk:
                 raise Attributes({}).refusal(attribute.name, "?", "leave it out")
         pairs = zip(function.input, [*inputs, *[None] * len(function.input)], strict=False)
         child = self._child(as_graph(function, proto, self.opset), dict(pairs), {})
-        child.source, child.opset = place, opset_of_function(function, self.opset)
+        child.one, child.source, child.opset = self.one, place, opset_of_function(function, self.opset)
         made = dict(zip((o.name for o in child.proto.output), child.results(), strict=True))
         return [made.get(name, Absent(f"output {name!r} of {proto.op_type}")) for name in function.output]
 
     def inside(self, proto: Any, given: dict[str, Value]) -> list[Value]:
         """Import a graph inside of an operator, which sees what is around it. ``given``: what its inputs are."""
+        return self._child(proto, given, self._around(proto, given)).results()
+
+    def _inside_whole(self, proto: Any, given: dict[str, Value]) -> list[Value]:
+        """Do the same where all axes of the source are there."""
+        read = _read_names(proto)
+        around = {k: all_axes(v, k) for k, v in self._around(proto, given).items() if k in read}
+        child = self._child(proto, given, around)
+        child.whole, child.batch = True, NO_BATCH
+        return child.results()
+
+    def _around(self, proto: Any, given: dict[str, Value]) -> dict[str, Value | None]:
         own = {*given, *(t.name for t in proto.initializer), *(name for node in proto.node for name in node.output)}
-        around = {name: value for name, value in self.values.items() if name not in own}
-        return self._child(proto, given, around).results()
+        return {name: value for name, value in self.values.items() if name not in own}
 
     def _child(self, proto: Any, given: Mapping[str, Value | None], around: dict[str, Value | None]) -> "_Walk":
-        child = _Walk(proto, self.source, self.folder, self.opset, self.whole, around)
+        child = _Walk(proto, self.source, self.folder, self.opset, self.whole, values=around)
         child.names, child.notes, child.batch, child.quantized = self.names, self.notes, self.batch, self.quantized
         child.read = _read_names(proto)
         child._stored()
@@ -214,31 +230,46 @@ class _Walk:
         inputs = [self._read(name, place) for name in proto.input]
         if any(v is None and name for v, name in zip(inputs, proto.input, strict=True)):
             return None
-        attributes = Attributes(self._attributes(proto, place), where=place)
-        call = Call(
+        attributes, name = self._attributes(proto, place), self._unique(self._title(proto))
+
+        def apply(operands: list[Value | None], batch: Batch) -> list[Value]:
+            return self._apply(proto, self._call(proto, place, name, operands, attributes, batch))
+
+        if not self.one or not any(isinstance(v, Flow | Coded | Moved) for v in inputs):
+            return apply(inputs, self.batch)
+        around = self.values.values() if proto.op_type in WITH_GRAPHS else ()
+        whole = any(has_all_axes(v) for v in around)
+        return one_sample(apply, inputs, self.batch, self.notes, name, whole=whole)
+
+    def _call(
+        self, proto: Any, place: str, name: str, inputs: list[Value | None], attributes: dict[str, Any], batch: Batch
+    ) -> Call:
+        return Call(
             proto.op_type,
-            self._unique(self._title(proto)),
+            name,
             place,
             self.opset,
             inputs,
-            attributes,
+            Attributes(attributes, where=place),
             len(proto.output),
-            self.batch,
+            batch,
             self.notes,
             tuple(name in self.read for name in proto.output),
-            self.inside,
+            self.inside if batch is self.batch else self._inside_whole,
         )
+
+    def _apply(self, proto: Any, call: Call) -> list[Value]:
         settle_batch(call)
-        own = proto.domain in OWN
+        own, inputs = proto.domain in OWN, list(call.inputs)
         folds = own and proto.input and proto.op_type not in NEVER
         if folds and all(v is None or isinstance(v, Known) for v in inputs):
             return fold(proto, call)
         build = OPERATORS.get(proto.op_type) if own else DOMAINS.get((proto.domain, proto.op_type))
-        if own and build is None and (results := self._by_definition(proto, inputs, place)) is not None:
+        if own and build is None and (results := self._by_definition(proto, inputs, call.place)) is not None:
             return results
         if build is None:
             hint = REFUSED.get(proto.op_type, "use operators of the list in docs/onnx.md")
-            raise UnsupportedError(f"the operator {proto.op_type} is not supported", where=place, hint=hint)
+            raise UnsupportedError(f"the operator {proto.op_type} is not supported", where=call.place, hint=hint)
         types = result_types(proto, self.opset, [call.type(i) or None for i in range(len(inputs))]) if own else []
         if takes_moved(call):
             results = self._typed(run_moved(call, build), types, call)
@@ -287,7 +318,9 @@ class _Walk:
             raise UnsupportedError(
                 f"is not computed: {value.why}", where=place, hint="take it out of the model's outputs"
             )
-        if isinstance(value, Moved):
+        if self.one:
+            value = one_batch(all_axes(value, info.name) if isinstance(value, Moved) else value, info.name)
+        if isinstance(value, Absent | Moved) or (self.one and has_all_axes(value)):
             raise UnsupportedError("its axis 0 is not the batch", where=place, hint="leave out the Transpose before it")
         dims = [d.dim_value for d in info.type.tensor_type.shape.dim]
         if isinstance(value, Known):

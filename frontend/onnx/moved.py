@@ -47,6 +47,8 @@ def run_moved(call: Call, build: Build) -> list[Node | Value]:
         raise call.refuse("axis 0 of its input is not the batch: a Transpose has moved it", "transpose it back first")
     if any(isinstance(v, Flow) for v in call.inputs):
         raise call.refuse("the batch is axis 0 of one operand and not of another", "transpose one of them")
+    if call.op == "MatMul":
+        _check_product(call, first)
     call.inputs = [_view(call, v, first) for v in call.inputs]
     place = _prepare(call, first)
     return [_back(r, first.type, place) for r in listed(build(call))]
@@ -68,6 +70,18 @@ def _view(call: Call, value: Value | None, first: Moved) -> Value | None:
     if isinstance(value, Known) and call.op in POINTWISE | {"Concat"}:
         return Known(tuple(_turned(v, first) for v in value.variants))
     return value
+
+
+def _check_product(call: Call, first: Moved) -> None:
+    """Refuse a product in which the batch is not an axis of rows of the left operand, or one before the matrices."""
+    left, right = call.inputs
+    rows = isinstance(left, Moved) and not isinstance(right, Moved)
+    if first.axis >= first.rank - (1 if rows else 2):
+        raise call.refuse("the batch is one of the matrix axes", "transpose it to [batch, ...] first")
+    if any(isinstance(v, Known) and v.variants[0].ndim > 2 for v in (left, right)):
+        raise call.refuse(
+            "a constant of several matrices meets the batch elsewhere", "transpose it to [batch, ...] first"
+        )
 
 
 def _turned(value: NDArray, first: Moved) -> NDArray:

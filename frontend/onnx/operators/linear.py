@@ -20,7 +20,7 @@ from .windows import Pairs, auto_pad, channels_first, channels_last, kernel_shap
 @operator("Gemm")
 def gemm(call: Call) -> Node:
     """``alpha * x @ w + beta * c`` with constant weights; both factors are folded into the constants."""
-    if not call.lead:
+    if not call.lead and not _is_dense(call):
         return products.gemm(call)
     alpha, beta = call.attributes.real("alpha", 1.0), call.attributes.real("beta", 1.0)
     trans_a, trans_b = call.attributes.boolean("transA", 0), call.attributes.boolean("transB", 0)
@@ -29,7 +29,7 @@ def gemm(call: Call) -> Node:
         raise call.attributes.refusal(
             "transA", 1, "axis 0 of the first operand is the batch; transpose the weights instead"
         )
-    if len(x.shape) != 1 or len(w.shape) != 2:
+    if len(x.shape) != 2 - call.lead or len(w.shape) != 2:
         raise call.misfit(f"multiplies matrices, got {call.shown(x)} and {w.shape[:: -1 if trans_b else 1]}")
     weights, c = one_scale_per_output(w), call.optional(2)
     if isinstance(c, Flow):
@@ -37,6 +37,17 @@ def gemm(call: Call) -> Node:
         return call.node(Add(), product, scaled(call, call.operand(2, 2), beta))
     bias = () if c is None else (_bias(call, c, x, weights, beta),)
     return call.node(Dense(), x, weights, *bias)
+
+
+def _is_dense(call: Call) -> bool:
+    """Whether rows are multiplied by constant weights of real numbers, the same numbers added to each of them."""
+    if call.attributes.peek("transA", 0) or call.is_whole():
+        return False
+    w, c = call.value(1), call.optional(2)
+    if not isinstance(w, Known) or not isinstance(call.value(0), Flow) or w.variants[0].ndim != 2:
+        return False
+    units = w.variants[0].shape[0 if call.attributes.peek("transB", 0) else 1]
+    return c is None or (isinstance(c, Known) and c.variants[0].shape in ((), (1,), (units,)))
 
 
 def _bias(call: Call, c: Known, x: Node, weights: Node, beta: float) -> Node:
@@ -69,9 +80,10 @@ def bias_of(call: Call, bias: Scaled, x: Node, weights: Node) -> Node:
 @operator("MatMul")
 def matmul(call: Call) -> Node:
     """``x @ y`` by numpy's rules, as far as axis 0 of the result is the batch of both."""
-    if not call.lead or call.is_whole():
-        return products.matmul(call)
     x, y = call.value(0), call.value(1)
+    plain = isinstance(x, Flow) and x.node.shape and isinstance(y, Known) and 0 < y.variants[0].ndim < 3
+    if call.is_whole() or not (call.lead or plain):
+        return products.matmul(call)
     if isinstance(x, Flow) and isinstance(y, Known):
         return _by_weights(call, x.node, y)
     if isinstance(x, Known) and isinstance(y, Flow):

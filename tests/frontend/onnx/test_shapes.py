@@ -236,7 +236,7 @@ def test_statistics_of_a_transposed_vector() -> None:
 
 def test_all_problems_at_once() -> None:
     nodes = [
-        make("LRN", ["x"], ["a"], size=3, name="one"),
+        make("LogSoftmax", ["x"], ["a"], axis=0, name="one"),
         make("Relu", ["a"], ["b"]),
         make("Softmax", ["x"], ["c"], axis=0, name="two"),
     ]
