@@ -4,7 +4,8 @@ Formulas: the definition of Resize (opset 19); the cubic kernel is equation (4) 
 interpolation for digital image processing" (1981), with coefficient ``a``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -39,10 +40,11 @@ class Line:
     roi: tuple[float, float] = (0.0, 1.0)
 
 
-def positions(method: Method, line: Line) -> NDArray:
-    """Give the position in the original axis of each element of the resized one, [resized]."""
-    x, n, m = np.arange(line.resized, dtype=np.float64), line.length, line.resized
-    width = line.scale * n  # not rounded: so onnx's reference has it where corners are aligned
+def positions(method: Method, line: Line, dtype: type[np.floating[Any]] = np.float64) -> NDArray:
+    """Give the position in the original axis of each element of the resized one, [resized], computed in ``dtype``."""
+    line = replace(line, scale=dtype(line.scale))
+    x, n, m = np.arange(line.resized, dtype=dtype), line.length, line.resized
+    width = line.scale * n
     match method.coordinates:
         case "asymmetric":
             return x / line.scale
@@ -56,7 +58,7 @@ def positions(method: Method, line: Line) -> NDArray:
         case "pytorch_half_pixel" if m == 1:
             return np.zeros(1)
         case "half_pixel_symmetric":
-            return n / 2 * (1 - m / (line.scale * n)) + (x + 0.5) / line.scale - 0.5
+            return (n - m / line.scale) / 2 + ((x + 0.5) / line.scale - 0.5)
         case _:
             return (x + 0.5) / line.scale - 0.5
 
@@ -67,9 +69,9 @@ def outside(method: Method, line: Line) -> NDArray:
     return (at < 0) | (at > line.length - 1) if method.coordinates == "tf_crop_and_resize" else np.zeros(at.shape, bool)
 
 
-def nearest_indices(method: Method, line: Line) -> NDArray:
+def nearest_indices(method: Method, line: Line, dtype: type[np.floating[Any]] = np.float64) -> NDArray:
     """Give the index of the nearest element for each element of the resized axis, [resized]."""
-    at = positions(method, line)
+    at = positions(method, line, dtype)
     rounded = {
         "round_prefer_floor": np.ceil(at - 0.5),
         "round_prefer_ceil": np.floor(at + 0.5),

@@ -36,7 +36,8 @@ def observe(graph: Graph, x: Inputs) -> dict[Node, Seen]:
     table: dict[Node, Seen] = {}
     for start in range(0, len(next(iter(samples.values()))), CHUNK):
         part = {name: v[start : start + CHUNK] for name, v in samples.items()}
-        values = trace(graph, part)
+        with np.errstate(all="ignore"):  # who uses what was seen asks whether it is finite
+            values = trace(graph, part)
         for node in values:
             _add(table, node, _seen(node, values, part))
             if isinstance(node.op, Scan):

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Affine, NDArray, Node, Quantized
+from ...graph import Affine, NDArray, Node
 from ...graph.arrays import Grid
-from ...graph.numerics import Ratio
 from ...graph.ops import Input
 from .coding import INTEGERS, Coding, numbers
 from .fold import MOVES
-from .formats import quantized_format, ratio, whole
+from .formats import quantized_format, ratio, units, whole
 from .registry import Build, Call, Coded, Flow, Known, Scaled, Value, listed
 
 INPUTS = ("int8", "uint8", "int16", "uint16", "int4", "uint4")
@@ -123,14 +122,6 @@ def _operand(call: Call, value: Value | None, code: Coded) -> Value | None:
         stored = value.variants[0].astype(np.int64)
         return Scaled((stored.astype(np.float32),), stored, np.ones(()), np.zeros((), np.int64))
     return value
-
-
-def units(format: Quantized) -> Ratio:
-    """Give what one unit of the stored integers is worth, for each element where that differs."""
-    if isinstance(format, Affine) or not isinstance(format.fraction, Grid):
-        return format.scale
-    cells = np.vectorize(lambda f: Fraction(2) ** -int(f), otypes=[object])(format.fraction.data)
-    return Grid(np.asarray(cells, dtype=object))
 
 
 def _coded(call: Call, result: Node | Value, dtype: str, scale: Any, zero: Any) -> Value:

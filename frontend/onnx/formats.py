@@ -36,6 +36,17 @@ def in_units_of(unit: Ratio, width: int) -> Quantized:
     return Affine(width, True, unit)
 
 
+def units(format: Quantized) -> Ratio:
+    """Give what one unit of the stored integers is worth, for each channel or element where that differs.
+
+    ``format.scale`` is that of the centred integers: the least of all where they are powers of two.
+    """
+    if isinstance(format, Affine) or not isinstance(format.fraction, Grid):
+        return format.scale
+    cells = np.vectorize(lambda f: Fraction(2) ** -int(f), otypes=[object])(format.fraction.data)
+    return Grid(np.asarray(cells, dtype=object))
+
+
 def ratio(scale: NDArray) -> Ratio:
     """Give float64 numbers as exact fractions: one where all are equal."""
     cells = np.vectorize(Fraction, otypes=[object])(compress(scale))
@@ -80,4 +91,4 @@ def one_scale_per_output(node: Node, axes: int = 1) -> Node:
     )
 
 
-__all__ = ["in_units_of", "integer_constant", "one_scale_per_output", "quantized_format", "ratio", "whole"]
+__all__ = ["in_units_of", "integer_constant", "one_scale_per_output", "quantized_format", "ratio", "units", "whole"]

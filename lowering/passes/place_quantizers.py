@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...graph import Affine, Fixed, Float, Graph, Grid, Inputs, Node, Quantized, UnsupportedError
+from ...graph import Affine, Fixed, Float, Graph, Grid, Inputs, Node, Quantized, RangeError, UnsupportedError
 from ...graph.arrays import as_array
 from ...graph.ops import (
     Activation,
@@ -249,6 +249,11 @@ class _Placer:
             return replace(precision, format=Fixed(precision.width, 1, False)), "softmax lies in 0..1"
         if seen is None:
             return precision, "default precision"
+        if not (np.isfinite(seen.low) and np.isfinite(seen.high)):
+            raise RangeError(
+                "the samples give NaN or infinity here", where=old.where,
+                hint="leave those samples out, or keep the operand of the logarithm, root or quotient in its range",
+            )  # fmt: skip
         integer = integer_bits(seen.low, seen.high, precision)
         return replace(precision, format=Fixed(precision.width, integer, True)), "integer bits from the samples"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gatewright.graph import Array, Fixed, Float, Graph, Node, Overflow, Rounding, evaluate
+from gatewright.graph import Array, Fixed, Float, Graph, Node, Overflow, RangeError, Rounding, evaluate
 from gatewright.graph.ops import (
     Activation,
     Add,
@@ -84,6 +84,15 @@ def test_integers_stay_close_to_the_floats(model: Graph, with_samples: bool) -> 
     assert low.is_integer
     want, got = evaluate(model, x), evaluate(low, x)
     assert np.abs(np.asarray(got) - np.asarray(want)).max() < 0.05
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0])
+def test_samples_that_leave_the_domain_of_a_function_are_refused(value: float) -> None:
+    """Their logarithm is NaN or minus infinity, which no format holds."""
+    x = source(4)
+    model = graph(Node(Dense(), (Node(Activation("log"), (x,), "ln"), real(4, 2)), "fc"), x)
+    with pytest.raises(RangeError, match="NaN or infinity"):
+        lower(model, samples=np.array([[1, 2, 3, value]], np.float32))
 
 
 def test_batchnorm_disappears_into_float_weights() -> None:

@@ -36,7 +36,9 @@ def squashes(call: Call, count: int, default: Sequence[str]) -> list[Squash]:
     limit = call.attributes.real("clip", 0.0)
     if limit < 0:
         raise call.attributes.refusal("clip", limit, "give a number above 0")
-    made = [_squash(call, str(name), alphas, betas, limit) for name in names]
+    # Runtimes (ONNX Runtime, OpenVINO) clip what the gates add up, not the cell state on its way to the output.
+    limits = [0.0 if len(default) == 3 and i % 3 == 2 else limit for i in range(count)]
+    made = [_squash(call, str(n), alphas, betas, most) for n, most in zip(names, limits, strict=True)]
     if alphas or betas:
         raise call.refuse("more activation_alpha or activation_beta than its activations have", "leave them out")
     return made

@@ -9,7 +9,7 @@ from ....graph.arrays import as_array
 from ....graph.numerics import multiply
 from ....graph.ops import Add, Constant, Conv, ConvTranspose, Dense, MatMul, Reshape
 from ....graph.ops.interface import flat_scale
-from ..formats import in_units_of, one_scale_per_output
+from ..formats import in_units_of, one_scale_per_output, units
 from ..registry import Call, Flow, Known, Scaled, operator
 from ..samples import per_sample
 from . import products
@@ -66,15 +66,15 @@ def bias_of(call: Call, bias: Scaled, x: Node, weights: Node) -> Node:
     """Give a bias of integers in the unit of the product where that is its scale (up to the rounding of the float32
     that stands in the file, 2^-22), else as float32.
     """
-    units = (weights.shape[-1],)
-    stored, scale, zero = (np.broadcast_to(v, units) for v in (bias.stored, bias.scale, bias.zero))
+    shape = (weights.shape[-1],)
+    stored, scale, zero = (np.broadcast_to(v, shape) for v in (bias.stored, bias.scale, bias.zero))
     if x.type.is_integer and flat_scale(x.type) and weights.type.is_integer and not zero.any():
-        unit = multiply(x.type.quantized.scale, weights.type.quantized.scale)
+        unit = multiply(x.type.quantized.scale, units(weights.type.quantized))
         cells = as_array(unit)
         wanted = np.vectorize(float, otypes=[np.float64])(cells)
-        if cells.shape in ((), units) and bool((np.abs(scale - wanted) <= wanted * 2.0**-22).all()):
+        if cells.shape in ((), shape) and bool((np.abs(scale - wanted) <= wanted * 2.0**-22).all()):
             return Node(Constant(Array(stored), in_units_of(unit, 32)), (), f"{call.name}/bias")
-    return call.constant(np.broadcast_to(bias.variants[0].reshape(-1), units), "bias")
+    return call.constant(np.broadcast_to(bias.variants[0].reshape(-1), shape), "bias")
 
 
 @operator("MatMul")

@@ -8,7 +8,7 @@ from ....graph import Array, NDArray, Node
 from ....graph.numerics import multiply
 from ....graph.ops import Constant, Dense, MatMul, Reshape, Sub
 from ..coding import INTEGERS, numbers, read_coding
-from ..formats import in_units_of, one_scale_per_output
+from ..formats import in_units_of, one_scale_per_output, units
 from ..registry import Call, Coded, Flow, Scaled, operator
 from ..samples import per_sample
 from .linear import convolve
@@ -89,7 +89,7 @@ def bias_in_units(call: Call, i: int, x: Node, weights: Node) -> tuple[Node, ...
     filters = weights.shape[-1]
     if b.dtype != np.int32 or b.size not in (1, filters) or b.ndim > 2:
         raise call.misfit(f"a bias of type {b.dtype} and shape {b.shape} for {filters} filters")
-    unit = multiply(x.type.quantized.scale, weights.type.quantized.scale)
+    unit = multiply(x.type.quantized.scale, units(weights.type.quantized))
     stored = np.broadcast_to(b.astype(np.int64).reshape(-1), (filters,))
     return (Node(Constant(Array(stored), in_units_of(unit, 32)), (), f"{call.name}/bias"),)
 

@@ -57,7 +57,7 @@ def _method(call: Call) -> Method:
     modes = ("nearest", "linear") if call.opset == 10 else ("nearest", "linear", "cubic")
     mode = attributes.choice("mode", *modes, default="nearest")
     if call.opset == 10:  # no more attributes, and the meaning of Upsample
-        return Method(mode, "asymmetric", "floor")
+        return Method(mode, "asymmetric", "floor")  # the ceiling where an axis shrinks: _one_axis
     method = Method(
         mode,
         attributes.choice("coordinate_transformation_mode", *COORDINATES, default="half_pixel"),
@@ -155,6 +155,14 @@ def _resized(call: Call, method: Method, lines: list[Line]) -> Node:
         or max((line.resized for line in lines), default=1) > MAX_LENGTH
     ):
         raise call.misfit(f"a result of shape {[line.resized for line in lines]}")
+    for line in lines:
+        width = line.scale * line.length
+        if method.coordinates == "align_corners" and line.resized > 1 and width - line.resized > 1e-4:
+            raise call.refuse(
+                f"align_corners where a scale of {line.scale:g} makes {line.length} elements {width:g}:"
+                f" onnx's evaluator aligns that, ONNX Runtime {line.resized}",
+                "give sizes instead of scales",
+            )
     moving = [line.resized != line.length or _moves(method, line) for line in lines]
     if not any(moving):
         return x
@@ -175,13 +183,26 @@ def _moves(method: Method, line: Line) -> bool:
 
 def _one_axis(call: Call, method: Method, x: Node, axis: int, line: Line) -> Node:
     if method.mode == "nearest":
-        result = _picked(call, x, axis, nearest_indices(method, line).tolist())
+        result = _picked(call, x, axis, _nearest(call, method, line))
     else:
         shape = (prod(x.shape[:axis]), line.length, prod(x.shape[axis + 1 :]))
         weights = call.constant(matrix(method, line).astype(np.float32), "weight")
         product = call.node(MatMul(), weights, call.node(Reshape(shape), x))
         result = call.node(Reshape((*x.shape[:axis], line.resized, *x.shape[axis + 1 :])), product)
     return _extrapolated(call, method, result, axis, outside(method, line).astype(np.float32))
+
+
+def _nearest(call: Call, method: Method, line: Line) -> list[int]:
+    """Give the elements to pick. Refuses where a position is so near to a tie that it depends on the float's length."""
+    if call.op == "Resize" and call.opset == 10 and line.scale < 1:  # as its test cases and ONNX Runtime have it
+        method = replace(method, nearest="ceil")
+    indices = nearest_indices(method, line)
+    if (indices != nearest_indices(method, line, np.float32)).any():
+        raise call.refuse(
+            f"a scale of {line.scale:g} puts elements of {line.length} between two others, on which runtimes differ",
+            "give sizes instead of scales, or another coordinate_transformation_mode",
+        )
+    return [int(i) for i in indices]
 
 
 def _picked(call: Call, x: Node, axis: int, indices: list[int]) -> Node:

@@ -38,6 +38,8 @@ def read_window(call: Call, space: tuple[int, ...], kernel: tuple[int, ...] | No
     ceil = "ceil_mode" in attributes and attributes.boolean("ceil_mode", 0)
     padding = tuple(zip(pads[:rank], pads[rank:], strict=True))
     if auto.startswith("SAME"):
+        if kernel is None and reach != shape:
+            raise attributes.refusal("auto_pad", auto, "runtimes differ where a dilated pool pads itself; give pads")
         sizes = list(zip(space, reach, strides, strict=True))
         if min((same_total(*size) for size in sizes), default=0) < -1:  # ONNX Runtime then starts within the data
             raise attributes.refusal("auto_pad", auto, "the stride skips cells, on which runtimes differ; give pads")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto
 
 from gatewright.frontend.onnx import from_object
-from gatewright.graph import GatewrightError, evaluate
+from gatewright.graph import GatewrightError, UnsupportedError, evaluate
 
 from .cases import Case, In, check, floats, ints
 
@@ -160,8 +160,37 @@ def test_resize_10_is_upsample() -> None:
     check(case, expected=case.samples()["x0"].repeat(2, axis=2).repeat(3, axis=3))
 
 
+def test_resize_10_rounds_up_where_it_shrinks() -> None:
+    """So do the node case of opset 10 ([1, 3] of [1, 2, 3, 4] at 0.6) and ONNX Runtime."""
+    case = Case("Resize", (In((2, 7, 4)), np.array([1, 1, 0.5, 0.6], np.float32)), opset=10)
+    check(case, expected=case.samples()["x0"][:, :, [0, 2, 4]][..., [0, 2]])
+
+
+def test_resize_keeps_whole_positions_whole() -> None:
+    """Seven elements at 0.5 about the middle: positions 1, 3, 5 exactly, which rounding up must not move."""
+    attributes = {"mode": "nearest", "nearest_mode": "ceil", "coordinate_transformation_mode": "half_pixel_symmetric"}
+    case = Case("Resize", (In((2, 7)), None, np.array([1, 1, 0.5], np.float32)), attributes)
+    check(case, expected=case.samples()["x0"][..., [1, 3, 5]])
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_aligned_corners_of_a_length_that_is_not_whole_are_refused(mode: str) -> None:
+    """onnx's evaluator divides by 3.5 - 1, ONNX Runtime by 3 - 1."""
+    attributes = {"mode": mode, "coordinate_transformation_mode": "align_corners"}
+    case = Case("Resize", (In((2, 7)), None, np.array([1, 1, 0.5], np.float32)), attributes)
+    with pytest.raises(UnsupportedError, match="give sizes"):
+        from_object(case.model())
+
+
+def test_positions_that_hang_on_the_length_of_the_float_are_refused() -> None:
+    """3.5 / 0.7 - 0.5 is 4.5 in float32 and more in float64: ONNX Runtime takes element 4, onnx's evaluator 5."""
+    case = Case("Resize", (In((2, 6)), None, np.array([1, 1, 0.7], np.float32)), {"mode": "nearest"})
+    with pytest.raises(UnsupportedError, match="give sizes"):
+        from_object(case.model())
+
+
 def test_crop_and_resize() -> None:
-    roi = np.array([0.2, -0.3, 0.9, 1.1], np.float32)
+    roi = np.array([0.2, -0.3, 0.87, 1.13], np.float32)
     attributes = {"coordinate_transformation_mode": "tf_crop_and_resize", "axes": [2, 3], "extrapolation_value": 7.0}
     for mode in ("nearest", "linear"):
         check(Case("Resize", (In((2, 6, 7)), roi, None, ints(4, 5)), {**attributes, "mode": mode}))

@@ -77,6 +77,39 @@ def test_qlinear_conv(window: str, kinds: tuple[str, str, str], per_channel: boo
     same(b.model(y, types={y: kinds[2]}), integers(kinds[0], 3, 4, 7, 6, seed=4))
 
 
+def powers_of_two(op: str, bias: NDArray) -> Any:
+    """An operator whose filters have scales of different powers of two: their biases count in units of their own."""
+    b, scales = Builder(), np.array([2.0**-7, 2.0**-8, 2.0**-9, 2.0**-6])
+    x = b.input((6, 4, 5) if op == "QLinearConv" else (6,), "int8")
+    weights = integers("int8", 4, 6, 1, 2) if op == "QLinearConv" else integers("int8", 4, 6)
+    parts = [b.const(weights, "int8"), b.const(scales), b.const(np.zeros(4), "int8")]
+    out = [b.const(0.5), b.const(10, "int8")]
+    last = b.const(bias, "int32")
+    if op == "QLinearConv":
+        y = b.op(op, x, b.const(2.0**-4), b.const(7, "int8"), *parts, *out, last)
+    else:
+        more = {"transB": 1, "alpha": 1.0, "domain": "com.microsoft"}
+        y = b.op(op, x, b.const(2.0**-4), b.const(7, "int8"), *parts, last, *out, **more)
+    return b.model(y, types={y: "int8"})
+
+
+@pytest.mark.parametrize("op", ["QLinearConv", "QGemm"])
+def test_biases_of_filters_with_different_powers_of_two(op: str) -> None:
+    bias = np.array([-2140, 1087, -3442, 2318])
+    x = integers("int8", 3, *((6, 4, 5) if op == "QLinearConv" else (6,)), seed=3)
+    got = ours(powers_of_two(op, bias), x, integers=True)[0].astype(np.int64)
+    weights = (integers("int8", 4, 6, 1, 2) if op == "QLinearConv" else integers("int8", 4, 6)).astype(np.int64)
+    if op == "QLinearConv":
+        windows = np.stack([x[..., :-1], x[..., 1:]], axis=-1) - 7
+        sums = np.einsum("bchwk,ock->bohw", windows, weights[:, :, 0])
+    else:
+        sums = (x - 7) @ weights.T
+    shape = (1, 4, *(1,) * (sums.ndim - 2))
+    units = np.array([2.0**-7, 2.0**-8, 2.0**-9, 2.0**-6]).reshape(shape) * 2.0**-4
+    expected = np.clip(np.rint((sums + bias.reshape(shape)) * units / 0.5) + 10, -128, 127)
+    assert (got == expected).all()
+
+
 def test_a_network_of_stored_integers() -> None:
     """Convolutions, a pool, a reshape and a product, without any float."""
     b = Builder()

@@ -95,11 +95,12 @@ def functions(layer: Layer) -> list[Any]:
     betas = list(layer.attributes.get("activation_beta", []))
     limit = layer.attributes.get("clip")
     made = []
-    for name in names:
+    for k, name in enumerate(names):
         alpha = alphas.pop(0) if "a" in TAKES.get(name, "") and alphas else None
         beta = betas.pop(0) if "b" in TAKES.get(name, "") and betas else None
         inner = squash(name, alpha, beta)
-        made.append((lambda v, f=inner: f(np.clip(v, -limit, limit))) if limit else inner)
+        clips = limit and k % 3 < 2  # not the state of the cell on its way out
+        made.append((lambda v, f=inner: f(np.clip(v, -limit, limit))) if clips else inner)
     return made
 
 
