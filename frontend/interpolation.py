@@ -4,7 +4,7 @@ Formulas: the definition of Resize (opset 19); the cubic kernel is equation (4) 
 interpolation for digital image processing" (1981), with coefficient ``a``.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,12 +42,12 @@ class Line:
 
 def positions(method: Method, line: Line, dtype: type[np.floating[Any]] = np.float64) -> NDArray:
     """Give the position in the original axis of each element of the resized one, [resized], computed in ``dtype``."""
-    line = replace(line, scale=dtype(line.scale))
+    scale: Any = dtype(line.scale)
     x, n, m = np.arange(line.resized, dtype=dtype), line.length, line.resized
-    width = line.scale * n
+    width = scale * n
     match method.coordinates:
         case "asymmetric":
-            return x / line.scale
+            return x / scale
         case "align_corners":
             return x * (n - 1) / (width - 1) if width != 1 else np.zeros(m)
         case "tf_crop_and_resize":
@@ -58,9 +58,9 @@ def positions(method: Method, line: Line, dtype: type[np.floating[Any]] = np.flo
         case "pytorch_half_pixel" if m == 1:
             return np.zeros(1)
         case "half_pixel_symmetric":
-            return (n - m / line.scale) / 2 + ((x + 0.5) / line.scale - 0.5)
+            return (n - m / scale) / 2 + ((x + 0.5) / scale - 0.5)
         case _:
-            return (x + 0.5) / line.scale - 0.5
+            return (x + 0.5) / scale - 0.5
 
 
 def outside(method: Method, line: Line) -> NDArray:
