@@ -42,7 +42,7 @@ class Line:
 
 def positions(method: Method, line: Line, dtype: type[np.floating[Any]] = np.float64) -> NDArray:
     """Give the position in the original axis of each element of the resized one, [resized], computed in ``dtype``."""
-    scale: Any = dtype(line.scale)
+    scale: NDArray = np.asarray(line.scale, dtype)
     x, n, m = np.arange(line.resized, dtype=dtype), line.length, line.resized
     width = scale * n
     match method.coordinates:
