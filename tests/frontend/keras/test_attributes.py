@@ -9,7 +9,7 @@ import pytest
 from gatewright import lower
 from gatewright.frontend.attributes import Attributes
 from gatewright.frontend.keras.assemble import assemble
-from gatewright.frontend.keras.config import parse
+from gatewright.frontend.keras.config import APPLICATIONS, parse
 from gatewright.frontend.keras.registry import ACTIVATIONS, LAYERS, Dialect
 from gatewright.graph import Graph, ManyErrors, ShapeError, UnsupportedError
 
@@ -43,6 +43,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "SpectralNormalization": {"layer": {"class_name": "Dense", "config": {"name": "inner", "units": 2}}},
     "Resizing": {"height": 3, "width": 4},
     "CenterCrop": {"height": 3, "width": 2},
+    "keras.applications>LayerScale": {"projection_dim": 3},
+    "keras.applications>CustomScaleLayer": {"scale": 0.5},
     "EinsumDense": {"equation": "abc,cd->abd", "output_shape": [None, 2]},
     "Embedding": {"input_dim": 4, "output_dim": 2},
     "CategoryEncoding": {"num_tokens": 4},
@@ -62,7 +64,7 @@ OWN = sorted(
 SEVERAL = ("MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention")
 PAIRS = (
     "Attention", "AdditiveAttention", "Subtract", "Dot", "Add", "Multiply", "Average", "Maximum", "Minimum",
-    "Concatenate",
+    "Concatenate", "keras.applications>CustomScaleLayer",
 )  # fmt: skip
 
 
@@ -78,6 +80,13 @@ def shape_for(name: str) -> list[Any]:
     return [None, 6, 6, 3] if "2D" in name and name != "SpatialDropout2D" else [None, 6, 3]
 
 
+def written(name: str) -> dict[str, str]:
+    """How a file writes a class: those of keras.applications with the module that defines them."""
+    package, _, plain = name.rpartition(">")
+    module = {"module": f"keras.src.applications.{APPLICATIONS[plain]}"} if package else {}
+    return {"class_name": plain, **module}
+
+
 def built(name: str, config: dict[str, Any], dialect: Dialect = Dialect.KERAS3, node: Any = None) -> Graph:
     """Assemble a model of one layer; the fixture below gives it weights."""
     inputs = ["a", "b"] if name in PAIRS else ["a"]
@@ -86,7 +95,7 @@ def built(name: str, config: dict[str, Any], dialect: Dialect = Dialect.KERAS3, 
     call = node or {"args": [first, first] if name in SEVERAL else [first], "kwargs": {}}
     layers = [
         *({"class_name": "InputLayer", "config": {"name": i, "batch_shape": shape_for(name)}} for i in inputs),
-        {"class_name": name, "config": {"name": "it", **config}, "inbound_nodes": [call]},
+        {**written(name), "config": {"name": "it", **config}, "inbound_nodes": [call]},
     ]
     model = {"name": "m", "layers": layers, "input_layers": [[i, 0, 0] for i in inputs], "output_layers": ["it", 0, 0]}
     root = parse({"class_name": "Functional", "config": model}, "file.keras")
@@ -110,7 +119,7 @@ def test_an_unknown_attribute_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnsupportedError) as caught:
         built(name, {**ARGUMENTS.get(name, {}), "sparkle": 42})
     assert "'sparkle' = 42" in caught.value.what
-    assert caught.value.where == f"file.keras: it ({name})"
+    assert caught.value.where == f"file.keras: it ({name.rpartition('>')[2]})"
     assert caught.value.hint
 
 
