@@ -28,8 +28,10 @@ def _completed(entry: Any, layers: Mapping[str, Any]) -> Any:
     layer = layers.get(config.get("name", ""))
     if layer is None:
         return entry
-    if isinstance(config.get("layer"), Mapping) and hasattr(layer, "layer"):
-        config["layer"] = _completed(config["layer"], {layer.layer.name: layer.layer})
+    for key in ("layer", "backward_layer"):
+        inner = getattr(layer, "forward_layer" if key == "layer" and hasattr(layer, "forward_layer") else key, None)
+        if isinstance(config.get(key), Mapping) and inner is not None:
+            config[key] = _completed(config[key], {config[key].get("config", {}).get("name", ""): inner})
     if hasattr(layer, "layers") and "layers" in config:
         config = completed(config, layer)
     return {**entry, "config": {key: _value(layer, key, value) for key, value in config.items()}}
@@ -37,9 +39,9 @@ def _completed(entry: Any, layers: Mapping[str, Any]) -> Any:
 
 def _value(layer: Any, key: str, value: Any) -> Any:
     """Give a quantizer as the layer has it; other values as they are."""
-    if key != "activation" and not key.endswith("_quantizer"):
+    if not key.endswith(("activation", "_quantizer")):
         return value
-    found = getattr(layer, f"{key}_internal", None) if key != "activation" else getattr(layer, key, None)
+    found = getattr(layer, key if key.endswith("activation") else f"{key}_internal", None)
     if not type(found).__module__.startswith("qkeras.") or not hasattr(found, "get_config"):
         return value
     _check_sigmoid()

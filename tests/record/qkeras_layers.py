@@ -209,6 +209,40 @@ def models(q, keras):
             q.QActivation(bits(6, 2, alpha=1), **first(image)),
             q.QGlobalAveragePooling2D(average_quantizer=bits(8, 0, alpha=1)),
         ],
+        **recurrent_models(q),
+    }
+
+
+def recurrent_models(q):
+    """{name: layers} of the recurrent layers of qkeras, with functions that float32 computes exactly."""
+    bits, line = q.quantized_bits, {"input_shape": (5, 3)}
+    tanh, gate = "quantized_tanh(5)", "quantized_sigmoid(5)"
+    one, free, state = bits(4, 0, alpha=1), bits(4, 0), bits(6, 1, alpha=1)
+    weights = {"kernel_quantizer": one, "recurrent_quantizer": free, "bias_quantizer": bits(6, 1, alpha=1)}
+    held, gates = {**weights, "state_quantizer": state}, {"activation": tanh, "recurrent_activation": gate}
+    return {
+        "rnn_simple": [q.QActivation(state, **line), q.QSimpleRNN(4, activation=tanh, **weights)],
+        "rnn_simple_states": [
+            q.QSimpleRNN(3, activation="quantized_relu(5,2)", return_sequences=True, go_backwards=True, **held, **line),
+            q.QSimpleRNN(2, kernel_quantizer="ternary(alpha=1)", use_bias=False, activation=tanh),
+        ],
+        "rnn_lstm": [q.QLSTM(4, **gates, **held, **line)],
+        "rnn_lstm_sequences": [
+            q.QActivation(state, **line),
+            q.QLSTM(3, **gates, **weights, use_bias=False, implementation=2, return_sequences=True),
+        ],
+        "rnn_gru": [q.QGRU(4, **gates, **held, **line)],
+        "rnn_gru_after": [
+            q.QGRU(3, **gates, **held, reset_after=True, return_sequences=True, unroll=True, **line),
+            q.QDense(2, kernel_quantizer=one),
+        ],
+        "rnn_gru_two": [
+            q.QGRU(3, **gates, kernel_quantizer=free, recurrent_quantizer=one, state_quantizer=state, **line)
+        ],
+        "rnn_both": [
+            q.QBidirectional(q.QLSTM(3, **gates, **held, return_sequences=True), **line),
+            q.QBidirectional(q.QGRU(2, **gates, **held), merge_mode="sum"),
+        ],
     }
 
 

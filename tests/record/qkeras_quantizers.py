@@ -27,8 +27,13 @@ def start():
         import qkeras
         import tensorflow as tf
         from tensorflow.python.ops import array_ops
+        from tensorflow.python.util import nest
     if not hasattr(array_ops, "stack"):
         array_ops.stack = tf.stack  # TensorFlow 2.21 has moved what QConv2DTranspose of qkeras 0.9.0 calls
+    if not hasattr(array_ops, "unstack"):
+        array_ops.unstack = tf.unstack  # and what QGRU calls for its two biases
+    if not hasattr(nest, "is_sequence"):
+        nest.is_sequence = nest.is_nested  # TensorFlow 2.21 has renamed what QSimpleRNN and QGRU call
     return qkeras
 
 

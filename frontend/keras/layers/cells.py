@@ -22,6 +22,8 @@ from .common import channels_first, read_padding
 
 Shape = tuple[int, ...]
 States = list[Node]
+Bend = Callable[[Node], Node]
+"""An activation function."""
 StepOf = Callable[[Node, States], tuple[Node, States]]
 """From one step of the sequence and the states: the output, the next states."""
 GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4, "CuDNNGRU": 3, "CuDNNLSTM": 4}
@@ -106,8 +108,8 @@ def _stacked(layer: Layer, x: Shape, prefix: str) -> Cell:
     return Cell(tuple(states), step, len(states) - len(cells[-1].states) + cells[-1].output)
 
 
-def dense_cell(layer: Layer, x: Shape, prefix: str = "") -> Cell:
-    """Read a cell of matrix products: simple, LSTM or GRU."""
+def dense_cell(layer: Layer, x: Shape, prefix: str = "", make: "Callable[..., Gates] | None" = None) -> Cell:
+    """Read a cell of matrix products: simple, LSTM or GRU; ``make`` makes the gates of another package."""
     config, kind = layer.config, kind_of(layer.class_name)
     units = config.integer("units", low=1)
     if len(x) != 1:
@@ -116,7 +118,7 @@ def dense_cell(layer: Layer, x: Shape, prefix: str = "") -> Cell:
     config.ignore("unit_forget_bias", why="where the bias started; the trained one is in the file")
     if kind.startswith("CuDNN"):
         return _cudnn(layer, kind.removeprefix("CuDNN"), x[0], units, prefix)
-    gates = Gates(layer, kind, x[0], units, prefix, biased=config.boolean("use_bias", True))
+    gates = (make or Gates)(layer, kind, x[0], units, prefix, biased=config.boolean("use_bias", True))
     return gates.cell()
 
 
@@ -135,7 +137,18 @@ class Gates:
 
     def cell(self) -> Cell:
         """Read the activations and give the cell."""
-        config, shape = self.layer.config, (self.units,)
+        shape, (bent, gate) = (self.units,), self.functions()
+        match self.kind:
+            case "LSTM":
+                return Cell((shape, shape), self._lstm(bent, gate))
+            case "GRU":
+                return Cell((shape,), self._gru(bent, gate, self.resets_after()))
+            case _:
+                return Cell((shape,), self._simple(bent))
+
+    def functions(self) -> tuple[Bend, Bend]:
+        """Read the functions of the results and of the gates."""
+        config = self.layer.config
         activation, recurrent = self.activations or (
             config.take("activation", "tanh"),
             None if self.kind == "SimpleRNN" else config.take("recurrent_activation", self._default()),
@@ -147,14 +160,15 @@ class Gates:
         def gate(x: Node) -> Node:
             return apply_activation(self.layer, x, recurrent, "recurrent_activation")
 
-        match self.kind:
-            case "LSTM":
-                return Cell((shape, shape), lambda x, s: lstm_step(self.layer, self.sums(x, s[0]), s[1], bent, gate))
-            case "GRU":
-                after = config.boolean("reset_after", True) if self.activations is None else True
-                return Cell((shape,), self._gru(bent, gate, after))
-            case _:
-                return Cell((shape,), self._simple(bent))
+        return bent, gate
+
+    def resets_after(self) -> bool:
+        """Read whether a GRU multiplies the state before it resets it."""
+        return self.layer.config.boolean("reset_after", True) if self.activations is None else True
+
+    def held(self, state: Node) -> Node:
+        """Give a state as a step reads it."""
+        return state
 
     def _default(self) -> str:
         return "hard_sigmoid" if self.layer.dialect is Dialect.TF_KERAS else "sigmoid"
@@ -191,14 +205,21 @@ class Gates:
         total = self.layer.node(Add(), self.inputs(x, bias), self.recurrent(h))
         return parts(self.layer, total, GATES[self.kind])
 
-    def _simple(self, bent: Callable[[Node], Node]) -> StepOf:
+    def _lstm(self, bent: Bend, gate: Bend) -> StepOf:
         def step(x: Node, states: States) -> tuple[Node, States]:
-            h = bent(self.sums(x, states[0])[0])
+            h, carry = (self.held(s) for s in states)
+            return lstm_step(self.layer, self.sums(x, h), carry, bent, gate)
+
+        return step
+
+    def _simple(self, bent: Bend) -> StepOf:
+        def step(x: Node, states: States) -> tuple[Node, States]:
+            h = bent(self.sums(x, self.held(states[0]))[0])
             return h, [h]
 
         return step
 
-    def _gru(self, bent: Callable[[Node], Node], gate: Callable[[Node], Node], after: bool) -> StepOf:
+    def _gru(self, bent: Bend, gate: Bend, after: bool) -> StepOf:
         shape, units = ((2, self.wide) if after else (self.wide,)), self.units
         layer = self.layer
 
@@ -206,7 +227,7 @@ class Gates:
             return [self.weight("bias", shape, lambda b: b[i], f"row {i}")] if self.biased else []
 
         def step(x: Node, states: States) -> tuple[Node, States]:
-            h = states[0]
+            h = self.held(states[0])
             z, r, c = parts(layer, self.inputs(x, row(0) if after else self._flat(shape)), 3)
             if after:
                 hz, hr, hc = parts(layer, self.recurrent(h, row(1)), 3)
@@ -238,9 +259,7 @@ def parts(layer: Layer, x: Node, count: int) -> list[Node]:
     return [layer.node(Slice((*zeros, i * size), (*lead, (i + 1) * size), ones), x) for i in range(count)]
 
 
-def lstm_step(
-    layer: Layer, sums: list[Node], carry: Node, bent: Callable[[Node], Node], gate: Callable[[Node], Node]
-) -> tuple[Node, States]:
+def lstm_step(layer: Layer, sums: list[Node], carry: Node, bent: Bend, gate: Bend) -> tuple[Node, States]:
     """Give output and states of an LSTM from its four sums: input, forget, candidate, output."""
     i, f, c, o = sums
     kept, taken = layer.node(Mul(), gate(f), carry), layer.node(Mul(), gate(i), bent(c))

@@ -4,31 +4,35 @@ A step that the mask leaves out keeps the states, and repeats the output of the 
 with ``zero_output_for_mask``. Source: ``rnn`` of Keras 3 (backend/tensorflow/rnn.py) and of tf-keras (backend.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from ....graph import Graph, Node, ShapeError
-from ....graph.ops import BOOLEAN, Add, Concat, Input, Mul, Output, Scan, Select, Slice, Transpose
+from ....graph import Array, Fixed, Format, Graph, Grid, Node, ShapeError
+from ....graph.ops import BOOLEAN, Add, Concat, Constant, Input, Mul, Output, Scan, Select, Slice, Transpose
 from ...attributes import Attributes
 from ..calls import leaves
 from ..dtypes import check_dtype
 from ..ignored import ignore_common
 from ..masks import differs, mask_of, single_mask
 from ..registry import Layer, Masking, Weight, layer
-from .cells import Cell, cell_of, class_of, convolutional_cell, dense_cell, weights_of
+from .cells import Cell, Shape, cell_of, class_of, convolutional_cell, dense_cell, weights_of
 from .common import reshape, to_last
 
 CALL = ("sequences", "initial_state", "mask", "training", "constants")
 DENSE = ("SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU")
 CONVOLUTIONAL = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+READERS: dict[str, Callable[[Layer, Shape, str], Cell]] = {}
+"""How the cells of layers of other packages are read, by class name: from the layer, the shape of a step, a prefix."""
 STATEFUL_HINT = "build it with stateful=False, and pass the state as inputs and outputs (initial_state, return_state)"
 
 
-def _weights(class_name: str) -> Any:
+def recurrent_weights(class_name: str) -> Any:
+    """Give the function from a configuration to the arrays that a recurrent layer of this class stores."""
+
     def weights(config: Mapping[str, Any]) -> tuple[Weight, ...]:
         return tuple(stored_by(class_name, config))
 
@@ -69,6 +73,8 @@ class Run:
         match layer.class_name:
             case "RNN":
                 cell = cell_of(layer, _as_cell(config.take("cell")), step, prefix)
+            case name if name in READERS:
+                cell = READERS[name](layer, step, prefix)
             case name if name in CONVOLUTIONAL:
                 cell = convolutional_cell(layer, step, prefix)
             case _:
@@ -92,6 +98,8 @@ class Run:
             raise ShapeError(what, where=layer.place)
         repeats = mask is not None and not self.zeros and bool(start)
         held = [*given, *([layer.constant(np.zeros(shapes[self.cell.output]))] if repeats else [])]
+        if not start and mask is None:
+            held = self._started(layer, x)
         body = self._body(layer, x, held, mask, repeats)
         sequences = [x] if mask is None else [x, mask]
         last = not self.sequences
@@ -99,11 +107,24 @@ class Run:
         emitted = layer.node(scan, *sequences, *held)
         return self._results(layer, emitted)
 
+    def _started(self, layer: Layer, x: Node) -> list[Node]:
+        """Give states of 0: integers where every step gives them in one format that no state changes, else floats."""
+        value = _element(layer, x)
+        zeros = [layer.constant(np.zeros(s)) for s in self.cell.states]
+        formats: list[Format | None] = [n.type.format for n in self.cell.step(value, _entries(layer, zeros))[1]]
+        while True:
+            held = [_zeros_in(layer, z, f) for z, f in zip(zeros, formats, strict=True)]
+            after = [n.type.format for n in self.cell.step(value, _entries(layer, held))[1]]
+            kept = [f if f == g else None for f, g in zip(formats, after, strict=True)]
+            if kept == formats:
+                return held
+            formats = kept
+
     def _body(self, layer: Layer, x: Node, held: list[Node], mask: Node | None, repeats: bool) -> Graph:
         """Build one step: its inputs are an element, its mask, the states (and the last output where it repeats)."""
-        value = Node(Input("x", x.shape[1:]), (), layer.name)
+        value = _element(layer, x)
         counts = [] if mask is None else [Node(Input("mask", (), BOOLEAN), (), layer.name)]
-        states = [Node(Input(f"state{i}", n.shape), (), layer.name) for i, n in enumerate(held)]
+        states = _entries(layer, held)
         mine = states[: len(self.cell.states)]
         output, after = self.cell.step(value, mine)
         if counts:
@@ -140,6 +161,26 @@ class Run:
         first = _columns(layer, emitted, 0, sizes[0])
         lead = emitted.shape[:1] if self.sequences else ()
         return [reshape(layer, first, (*lead, *shape)), *states]
+
+
+def _element(layer: Layer, x: Node) -> Node:
+    """Give the input of a step that stands for one element of the sequence."""
+    format = x.type.format
+    one = isinstance(format, Fixed) and not any(
+        isinstance(part, Grid) for part in (format.width, format.integer, format.signed)
+    )
+    return Node(Input("x", x.shape[1:], format) if one else Input("x", x.shape[1:]), (), layer.name)
+
+
+def _entries(layer: Layer, held: Sequence[Node]) -> list[Node]:
+    """Give the inputs of a step that stand for its states: real numbers, or integers of the states' format."""
+    return [Node(Input(f"state{i}", n.shape, n.type.format), (), layer.name) for i, n in enumerate(held)]
+
+
+def _zeros_in(layer: Layer, zeros: Node, format: Format | None) -> Node:
+    if not isinstance(format, Fixed):
+        return zeros
+    return Node(Constant(Array(np.zeros(zeros.shape, np.int64)), format), (), layer.name)
 
 
 def len_of(x: Node) -> int:
@@ -200,7 +241,8 @@ def passed(layer: Layer, x: Node) -> Node | None:
     return mask_of(layer, x)
 
 
-def _build(layer: Layer, inputs: list[Node]) -> list[Node]:
+def recurrent(layer: Layer, inputs: list[Node]) -> list[Node]:
+    """Import a recurrent layer."""
     x, start, mask = operands(layer, inputs)
     first = layer.class_name in CONVOLUTIONAL and layer.config.peek("data_format") == "channels_first"
     wide = _spatial(layer, x, 1) if first else x
@@ -214,7 +256,7 @@ def _build(layer: Layer, inputs: list[Node]) -> list[Node]:
 
 
 for _name in (*DENSE, "RNN", *CONVOLUTIONAL):
-    layer(_name, weights=_weights(_name), arguments=CALL, masking=Masking.OWN)(_build)
+    layer(_name, weights=recurrent_weights(_name), arguments=CALL, masking=Masking.OWN)(recurrent)
 
 
 def _spatial(layer: Layer, x: Node, lead: int) -> Node:
@@ -231,7 +273,8 @@ def _unspatial(layer: Layer, x: Node, lead: int) -> Node:
 # Both directions
 
 
-def _both(config: Mapping[str, Any]) -> tuple[Weight, ...]:
+def both_weights(config: Mapping[str, Any]) -> tuple[Weight, ...]:
+    """Give the arrays that a layer over both directions stores."""
     forward = class_of(config.get("layer"))
     backward = class_of(config.get("backward_layer")) if config.get("backward_layer") else forward
     found = []
@@ -240,8 +283,7 @@ def _both(config: Mapping[str, Any]) -> tuple[Weight, ...]:
     return tuple(found)
 
 
-@layer("Bidirectional", weights=_both, arguments=CALL, masking=Masking.OWN)
-def bidirectional(layer: Layer, inputs: list[Node]) -> list[Node]:
+def both_directions(layer: Layer, inputs: list[Node]) -> list[Node]:
     """Import two recurrent layers over one sequence, the second backwards, and what is made of both."""
     config = layer.config
     x, start, mask = operands(layer, inputs)
@@ -261,10 +303,14 @@ def bidirectional(layer: Layer, inputs: list[Node]) -> list[Node]:
     return [*merged, *states_a, *states_b]
 
 
+layer("Bidirectional", weights=both_weights, arguments=CALL, masking=Masking.OWN)(both_directions)
+
+
 def _side(layer: Layer, value: Any, x: Node, prefix: str, turn: bool, given: bool) -> tuple[Layer, Run]:
     """Read one direction: without a backward layer the second is the first, turned. Masked steps give 0."""
     name, config = class_of(value)
-    if name not in (*DENSE, "RNN"):
+    name = name.removeprefix("qkeras>")
+    if name not in (*DENSE, "RNN", *READERS):
         raise layer.unsupported(f"Bidirectional of {name or value!r}", "use LSTM, GRU, SimpleRNN or RNN")
     where = f"{layer.place}: {prefix[:-1]} {name}"
     inner = replace(layer, class_name=name, config=Attributes(config, where=where))

@@ -66,7 +66,7 @@ def test_a_parameter_of_a_quantizer_that_is_not_known_is_refused(name, tmp_path)
         del value["config"]["colour"]
 
 
-WITHOUT = ("average_plain", "batchnorm_plain", "dense_binary")
+WITHOUT = ("average_plain", "batchnorm_plain", "dense_binary", "rnn_both")
 """Models whose quantizers, if any, have no bits to tell them by."""
 
 
@@ -205,7 +205,7 @@ def test_weights_that_are_no_numbers_are_refused(name, weight, value, tmp_path):
         load(tmp_path / "model.json", weights=tmp_path / "weights.h5")
 
 
-@pytest.mark.parametrize("class_name", ["QAdaptiveActivation", "QLSTM", "QGRU", "QSimpleRNN"])
+@pytest.mark.parametrize("class_name", ["QAdaptiveActivation", "QLSTMCell"])
 def test_layers_that_are_refused(class_name, tmp_path):
     config = configuration("dense")
     quantized_attributes(config)[1]["class_name"] = class_name
