@@ -25,12 +25,16 @@ NEVER = {
     "If",
     "Loop",
     "Scan",
+    "SequenceAt",
+    "SequenceConstruct",
+    "SequenceInsert",
     "SequenceMap",
+    "SplitToSequence",
     "ImageDecoder",
     "TfIdfVectorizer",
     "StringNormalizer",
 }
-"""Not folded although nothing is unknown: random, quantized, or with graphs inside."""
+"""Not folded although nothing is unknown: random, quantized, of sequences, or with graphs inside."""
 
 MOVES = {
     "Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Expand", "Tile", "Split",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .values import Absent, Coded, Flow, Known, Moved, Value
+from .values import Absent, Coded, Flow, Known, Many, Moved, Value
 
 
 def definition(proto: Any, opset: int, inputs: list[Value | None], lead: int) -> Any | None:
@@ -29,7 +29,7 @@ def _type(value: Value | None, lead: int) -> Any:
     """Give the type of a tensor for the definition: the batch stays open."""
     import onnx
 
-    if value is None or isinstance(value, Absent):
+    if value is None or isinstance(value, Absent | Many):
         return onnx.TypeProto()
     if isinstance(value, Known):
         array = value.variants[0]

@@ -29,6 +29,7 @@ from .registry import (
     Coded,
     Flow,
     Known,
+    Many,
     Moved,
     Value,
     listed,
@@ -235,7 +236,7 @@ class _Walk:
         def apply(operands: list[Value | None], batch: Batch) -> list[Value]:
             return self._apply(proto, self._call(proto, place, name, operands, attributes, batch))
 
-        if not self.one or not any(isinstance(v, Flow | Coded | Moved) for v in inputs):
+        if not self.one or not any(isinstance(v, Flow | Coded | Moved | Many) for v in inputs):
             return apply(inputs, self.batch)
         around = self.values.values() if proto.op_type in WITH_GRAPHS else ()
         whole = any(has_all_axes(v) for v in around)
@@ -318,9 +319,11 @@ class _Walk:
             raise UnsupportedError(
                 f"is not computed: {value.why}", where=place, hint="take it out of the model's outputs"
             )
+        if isinstance(value, Many):
+            raise UnsupportedError("it is a sequence", where=place, hint="join its tensors, or give each as an output")
         if self.one:
             value = one_batch(all_axes(value, info.name) if isinstance(value, Moved) else value, info.name)
-        if isinstance(value, Absent | Moved) or (self.one and has_all_axes(value)):
+        if isinstance(value, Absent | Moved | Many) or (self.one and has_all_axes(value)):
             raise UnsupportedError("its axis 0 is not the batch", where=place, hint="leave out the Transpose before it")
         dims = [d.dim_value for d in info.type.tensor_type.shape.dim]
         if isinstance(value, Known):

@@ -26,13 +26,18 @@ ALONG = {"Concat", "Gather", "LogSoftmax", "Softmax", "Split"}
 OVER = {"ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Squeeze"}
 """With several axes, an attribute or input 1, which may leave."""
 
+OWN = {
+    "BatchNormalization", "GRU", "LSTM", "RNN", "Scan", "SequenceConstruct", "SequenceInsert", "SplitToSequence",
+    "Transpose",
+}  # fmt: skip
+"""Which know of such tensors themselves."""
+
 Axis = Callable[[int], int]
 
 
 def takes_moved(call: Call) -> bool:
     """Whether an operator reads a tensor with the batch elsewhere, and does not know of such itself."""
-    own = ("Transpose", "BatchNormalization", "RNN", "GRU", "LSTM", "Scan")
-    return call.op not in own and any(isinstance(v, Moved) for v in call.inputs)
+    return call.op not in OWN and any(isinstance(v, Moved) for v in call.inputs)
 
 
 def run_moved(call: Call, build: Build) -> list[Node | Value]:

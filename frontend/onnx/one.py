@@ -7,18 +7,20 @@ as the batch sees all axes of the source instead; what it gives is a batch again
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeGuard, overload
+from typing import overload
 
 from ...graph import GatewrightError, Node, UnsupportedError
 from ...graph.arrays import Grid
 from ...graph.ops import Reshape
-from .values import NO_BATCH, Batch, Coded, Flow, Moved, Value
+from .values import NO_BATCH, Batch, Coded, Flow, Many, Moved, Value
 
 Apply = Callable[[list[Value | None], Batch], list[Value]]
 
 
-def has_all_axes(value: Value | None) -> TypeGuard[Flow | Coded]:
-    """Whether a tensor is computed and has every axis of the source; a single number has none."""
+def has_all_axes(value: Value | None) -> bool:
+    """Whether a tensor (or one of a sequence) is computed and has every axis of the source; a number has none."""
+    if isinstance(value, Many):
+        return any(has_all_axes(v) for v in value.items)
     return isinstance(value, Flow | Coded) and not value.lead and value.rank > 0
 
 
@@ -53,6 +55,8 @@ def all_axes(value: Value | None, where: str) -> Value | None:
 
     Raises UnsupportedError for integers of several scales.
     """
+    if isinstance(value, Many):
+        return Many(tuple(all_axes(v, where) for v in value.items))
     if isinstance(value, Moved):
         shape = value.node.shape
         return Flow(_reshaped(value.node, (*shape[: value.axis], 1, *shape[value.axis :]), where), value.type, 0)
@@ -65,6 +69,8 @@ def all_axes(value: Value | None, where: str) -> Value | None:
 
 def one_batch(value: Value, where: str) -> Value:
     """Give a tensor with all axes as the sample that it is, where its axis 0 can be the batch: it has length 1."""
+    if isinstance(value, Many):
+        return Many(tuple(one_batch(v, where) for v in value.items))
     if not isinstance(value, Flow | Coded) or value.lead or value.node.shape[:1] != (1,):
         return value
     if isinstance(value, Coded) and (isinstance(value.scale, Grid) or isinstance(value.zero, Grid)):

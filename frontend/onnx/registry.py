@@ -27,6 +27,7 @@ from .values import (
     Coded,
     Flow,
     Known,
+    Many,
     Moved,
     Results,
     Scaled,
@@ -104,10 +105,23 @@ class Call:
         """Give the error that says what does not fit together."""
         return ShapeError(what, where=self.place, hint=hint or "the file is damaged; onnx.checker may say more")
 
+    def raw(self, i: int) -> Value | None:
+        """Give input ``i``, whatever it is; None where it is left out."""
+        self._read.add(i)
+        return self.inputs[i] if i < len(self.inputs) else None
+
+    def many(self, i: int) -> tuple[Value, ...]:
+        """Give the tensors of input ``i``, which must be a sequence."""
+        value = self.raw(i)
+        if not isinstance(value, Many):
+            raise self.misfit(f"input {i} is no sequence")
+        return value.items
+
     def optional(self, i: int) -> Flow | Known | None:
         """Give input ``i``, None where it is left out."""
-        self._read.add(i)
-        value = self.inputs[i] if i < len(self.inputs) else None
+        value = self.raw(i)
+        if isinstance(value, Many):
+            raise self.refuse(f"input {i} is a sequence", "join its tensors first, or take one: SequenceAt")
         if isinstance(value, Absent):
             raise self.refuse(
                 f"it reads an output that is not computed: {value.why}", "take that output out of the model"
@@ -334,7 +348,7 @@ class Call:
 
 def listed(results: Results) -> list[Node | Value]:
     """Give what an operator's function gave as a list."""
-    return [results] if isinstance(results, (Node, Flow, Known, Coded, Absent, Moved)) else list(results)
+    return [results] if isinstance(results, (Node, Flow, Known, Coded, Absent, Moved, Many)) else list(results)
 
 
 def _rank(value: Flow | Known) -> int:
@@ -376,5 +390,5 @@ def located(error: GatewrightError, place: str) -> GatewrightError:
 
 __all__ = [
     "DOMAINS", "MAX_ELEMENTS", "NO_BATCH", "OPEN_BATCH", "OPERATORS", "REFUSED", "Absent", "Batch", "Build", "Call",
-    "Coded", "Flow", "Known", "Move", "Moved", "Results", "Scaled", "Value", "listed", "located", "operator",
+    "Coded", "Flow", "Known", "Many", "Move", "Moved", "Results", "Scaled", "Value", "listed", "located", "operator",
 ]  # fmt: skip

@@ -98,7 +98,14 @@ class Moved:
         return len(self.node.shape) + 1
 
 
-Value = Flow | Known | Coded | Absent | Moved
+@dataclass(frozen=True, eq=False)
+class Many:
+    """A sequence of tensors, all of which are there at import."""
+
+    items: tuple["Value", ...]
+
+
+Value = Flow | Known | Coded | Absent | Moved | Many
 Results = Node | Value | Sequence[Node | Value]
 
 

@@ -25,6 +25,7 @@ from . import (
     refused,
     resize,
     sampling,
+    sequences,
     slicing,
     sorting,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "refused",
     "resize",
     "sampling",
+    "sequences",
     "slicing",
     "sorting",
 ]
