@@ -74,6 +74,8 @@ def test_simulate_without_inputs_makes_some(output: Path) -> None:
             ("compile", "{model}", "--board", "host", "--out", "{out}", "--config", "{dir}/bad.toml"),
             "did you mean 'precision'",
         ),
+        (("diff", "{model}", "{model}", "--bisect", "{dir}/case.txt"), "name a .py file"),
+        (("diff", "{model}", "{model}", "--bisect", "{dir}/no/case.py"), "there is no directory"),
         (("simulate", "{dir}"), "not an output directory"),
         (("report", "{dir}/nowhere"), "not an output directory"),
         (("boards", "pynq"), "no board called 'pynq'"),

@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from ...graph import Array, Grid, NDArray, Node
+from ...graph import Array, Graph, Grid, NDArray, Node
 from ...graph.ops import Constant, Input, Output
 from .difference import Cut, TensorDifference
 
@@ -61,6 +61,8 @@ class Writer:
                 return f"Grid(np.array([{cells}], dtype=object).reshape({item.data.shape}))"
             case Array():
                 return f"{type(item).__name__}({self.stored(item.data, key)})"
+            case Graph():
+                return self.body(item, key)
             case StrEnum():
                 return f"{type(item).__name__}.{item.name}"
             case Fraction():
@@ -72,6 +74,14 @@ class Writer:
             parts = [f"{f.name}={self.value(getattr(item, f.name), f'{key}_{f.name}')}" for f in fields(item)]
             return f"{type(item).__name__}({', '.join(parts)})"
         return repr(item)
+
+    def body(self, graph: Graph, key: str) -> str:
+        """Write the nodes of a graph that an operation holds; spell the graph."""
+        names = {node: f"{key}_{i}" for i, node in enumerate(graph.nodes)}
+        for node, name in names.items():
+            self.node(node, name, [names[i] for i in node.inputs])
+        ends = ("".join(f"{names[n]}, " for n in side) for side in (graph.inputs, graph.outputs))
+        return f"Graph({', '.join(f'({end})' for end in ends)})"
 
     def node(self, node: Node, name: str, inputs: list[str]) -> None:
         """Write the line that makes a node."""

@@ -5,15 +5,18 @@ error is expected: that of the formats. It is estimated by running the same oper
 results that are shaken by as much as rounding moves them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 
 import numpy as np
 
-from ...graph import NDArray, Node, Tensor, values_of
+from ...graph import Graph, NDArray, Node, Tensor, bodies, values_of
 from ...graph.arrays import as_array
-from ...graph.ops import Constant, FixedSoftmax, Input, Lookup, MultiplyShift, Output, Quantize, Quotient, Step
+from ...graph.evaluate.kernel import Value
+from ...graph.evaluate.scan import emissions
+from ...graph.ops import Constant, FixedSoftmax, Input, Lookup, MultiplyShift, Output, Quantize, Quotient, Scan, Step
 from .align import CHAIN, FOLDED, Alignment, Rank, operands
 from .expected import expected, stated, usual_rounding
 from .sides import Side, apply, in_format, within
@@ -75,7 +78,7 @@ class Walk:
         self.alignment = Alignment(self.a.graph, self.b.graph, self.exact)
         self.rounding = usual_rounding(self.b.graph)
         constants = [n for n in self.a.graph.nodes if isinstance(n.op, Constant)]
-        self.known = {_key(self.a.real(n)) for n in constants}
+        self.known = {_key(self.a.real(n)) for n in constants} | set(_in_bodies(self.a.graph))
         self.stated = {(n.where, n.shape) for n in constants if n.where and n.type.is_integer}
         self.ends = _paired_outputs(self.a, self.b)
         self.draws = 0 if self.exact or not any(n.type.is_integer for n in self.b.graph.nodes) else DRAWS
@@ -107,7 +110,23 @@ class Walk:
         if isinstance(b.op, Input):
             return self.b.stored[b], [self.b.stored[b]] * self.draws
         plain = apply(b, [self.shown[i] for i in b.inputs])
-        return plain, [apply(b, [self.shaken[i][d] for i in b.inputs]) for d in range(self.draws)]
+        return plain, [self.moved(b, [self.shaken[i][d] for i in b.inputs]) for d in range(self.draws)]
+
+    def moved(self, b: Node, operands: Sequence[NDArray]) -> NDArray:
+        """Run one operation on shaken operands; in the body of a scan the steps between round as well."""
+        if not isinstance(b.op, Scan) or not b.type.is_integer:
+            return apply(b, operands)
+        with np.errstate(all="ignore"):
+            fed = [Value(i.type, v) for i, v in zip(b.inputs, operands, strict=True)]
+            return emissions(b.op, fed, partial(self.inside, b.op.body))
+
+    def inside(self, body: Graph, node: Node, stored: NDArray) -> NDArray:
+        """Shake what a node in the body of a scan gives."""
+        if not isinstance(node.op, Constant):
+            return self.rounded(node, stored)
+        known = not node.type.is_integer or _key(np.asarray(values_of(node, stored), np.float64)) in self.known
+        fixed = known or any(isinstance(u.op, Step) for u in body.users[node])
+        return stored if fixed else self.jittered(node.type, stored)
 
     def constant(self, b: Node) -> None:
         """Show a constant; it was rounded unless A has the very same numbers, or has it in integers as well."""
@@ -230,6 +249,14 @@ def _by_channel(values: NDArray) -> NDArray:
 
 def _key(values: NDArray) -> int:
     return hash((values.size, np.ascontiguousarray(values.ravel()).tobytes()))
+
+
+def _in_bodies(graph: Graph) -> Iterator[int]:
+    """The keys of the constants in the bodies of a graph's scans."""
+    for body in (body for node in graph.nodes for body in bodies(node.op)):
+        constants = (n for n in body.nodes if isinstance(n.op, Constant))
+        yield from (_key(np.asarray(values_of(n, apply(n, ())), np.float64)) for n in constants)
+        yield from _in_bodies(body)
 
 
 def _paired_outputs(a: Side, b: Side) -> dict[Node, Node]:

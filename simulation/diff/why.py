@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from ...graph import NDArray, Node, op_name
+from ...graph import Graph, NDArray, Node, op_name
 from ...graph.arrays import as_array
 from ...graph.ops import Constant, Input, MultiplyShift, Quantize
 from .align import operands
@@ -54,8 +54,20 @@ def _attributes(a: Node, b: Node) -> list[str]:
             continue
         if f.name == "format" and not (isinstance(b.op, (Input, Quantize, MultiplyShift)) and a.type.is_integer):
             continue
-        told.append(f"{f.name} {theirs} instead of {mine}")
+        if isinstance(mine, Graph):
+            told += _bodies(mine, theirs)
+        else:
+            told.append(f"{f.name} {theirs} instead of {mine}")
     return told
+
+
+def _bodies(a: Graph, b: Graph) -> list[str]:
+    """Name the first step that two bodies, both of integers or both of floats, do differently."""
+    if a.is_integer != b.is_integer:
+        return []
+    steps = zip(str(a).splitlines(), str(b).splitlines(), strict=False)
+    first = next(((x, y) for x, y in steps if x != y), None)
+    return [f"in the body: {first[1].strip()}; in A: {first[0].strip()}"] if first else ["bodies of different length"]
 
 
 def _order(a: Node, b: Node, stands_for: Mapping[Node, Node]) -> list[str]:

@@ -159,6 +159,8 @@ def diff_files(
     a: str, b: str, inputs: Path | None, bisect: Path | None, engine: str, samples: int, seed: int
 ) -> tuple[Difference, dict[str, Any], Callable[[], None]]:
     """Compare for the command line: gives what was found, as a document, and as what people read."""
+    if bisect is not None:
+        _check_script(bisect)
     x = None
     if inputs is not None:
         from .samples import read_samples
@@ -183,8 +185,7 @@ def write_reproducer(found: Difference, path: Path) -> list[Path]:
         raise OptionError("nothing differs, so there is nothing to reproduce")
     if first.sides is None:
         raise OptionError(f"{first.name} differs only in the artefact", hint="gatewright simulate runs it again")
-    if path.suffix != ".py":
-        raise OptionError(f"--bisect {path}", hint="name a .py file")
+    _check_script(path)
     data = path.with_suffix(".npz")
     script, arrays = reproducer(first, data.name)
     try:
@@ -193,6 +194,14 @@ def write_reproducer(found: Difference, path: Path) -> list[Path]:
     except OSError as error:
         raise FileError(f"cannot write: {error.strerror}", where=str(error.filename or path)) from None
     return [path, data]
+
+
+def _check_script(path: Path) -> None:
+    """Raise where a script could not be written: before any work is done."""
+    if path.suffix != ".py":
+        raise OptionError(f"--bisect {path}", hint="name a .py file")
+    if not path.parent.is_dir():
+        raise FileError(f"there is no directory {path.parent}", where=str(path), hint="--bisect takes a .py file's name")
 
 
 __all__ = ["Difference", "GatewrightError", "diff", "subject", "write_reproducer"]

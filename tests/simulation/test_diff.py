@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ import gatewright as gw
 from gatewright.comparison import diff, fed_inputs, write_reproducer
 from gatewright.graph import Graph, Node
 from gatewright.graph.evaluate import give
-from gatewright.graph.ops import Add, Concat, Input, Output
+from gatewright.graph.ops import Add, Concat, Constant, Input, Output, Scan
 from gatewright.simulation.diff import Difference, compare
 
 from ..drawn import Drawer, network
-from .planted import FAULTS, Planted, affine_network, plant, scaled, swapped
+from ..recurrent import lstm_and_dense
+from .planted import FAULTS, Planted, affine_network, changed, plant, put, scaled, swapped
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -165,6 +167,47 @@ def test_random_inputs_suit_both() -> None:
     np.testing.assert_allclose(give(shown, fed_inputs(integer, graph, None, 3, 0)), x[:3], atol=2)
 
 
+def executed(script: Path) -> subprocess.CompletedProcess[str]:
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); sys.argv = [{str(script)!r}]; import runpy; "
+    code += f"runpy.run_path({str(script)!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def in_a_body(graph: Graph, layer: str) -> Graph:
+    """A graph with weights that are 1.5 times as large in the body of one scan."""
+
+    def larger(node: Node) -> Node:
+        if not isinstance(node.op, Scan) or node.where != layer:
+            return node
+        body = node.op.body
+        weights = next(n for n in body.nodes if isinstance(n.op, Constant) and len(n.shape) == 2)
+        other, _ = put(body, weights, lambda inputs: changed(weights, lambda w: 1.5 * w))
+        return replace(node, op=replace(node.op, body=other))
+
+    return graph.map(larger)
+
+
+@pytest.mark.parametrize("precision", ["fixed<16,6>", "fixed<12,4>"])
+@pytest.mark.parametrize("seed", range(2))
+def test_recurrent_layers(seed: int, precision: str, tmp_path: Path) -> None:
+    """Rounding at each step of a scan is no fault; a fault in its body is, and the script shows it."""
+    graph = lstm_and_dense(6, 3, 4, seed=seed)
+    x = np.round(np.random.default_rng(seed).normal(size=(32, 6, 3)), 2)
+    assert not diff(graph, lowered(graph, x, precision), x)
+    for layer in ("lstm", "lstm_1"):
+        faulty = in_a_body(graph, layer)
+        integer = lowered(faulty, x, precision)
+        for good, bad in ((graph, faulty), (graph, integer), (lowered(graph, x, precision), integer)):
+            found = diff(good, bad, x)
+            assert found.first is not None
+            assert found.first.name == layer
+            assert all(len(text) < 300 for text in found.first.why)
+        write_reproducer(found, tmp_path / "case.py")
+        assert executed(tmp_path / "case.py").stdout.startswith(f"{layer}: ")
+
+
 @pytest.mark.parametrize("pair", ["float", "integer", "both"])
 def test_the_script_shows_the_difference(pair: str, tmp_path: Path) -> None:
     graph, x = gw.load(EXAMPLES / "digits_cnn.keras"), samples("digits")
@@ -175,10 +218,7 @@ def test_the_script_shows_the_difference(pair: str, tmp_path: Path) -> None:
         found = diff(good, fault.graph, x)
         script = tmp_path / f"case{seed}.py"
         assert write_reproducer(found, script) == [script, script.with_suffix(".npz")]
-        code = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); sys.argv = [{str(script)!r}]; import runpy; "
-        code += f"runpy.run_path({str(script)!r}, run_name='__main__')"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        done = executed(script)
         lines = done.stdout.splitlines()
         first = found.first
         assert first is not None
