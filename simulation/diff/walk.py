@@ -17,7 +17,7 @@ from ...graph.arrays import as_array
 from ...graph.evaluate.kernel import Value
 from ...graph.evaluate.scan import emissions
 from ...graph.ops import Constant, FixedSoftmax, Input, Lookup, MultiplyShift, Output, Quantize, Quotient, Scan, Step
-from .align import CHAIN, FOLDED, Alignment, Rank, operands
+from .align import CHAIN, FOLDED, Alignment, Rank, is_inserted, operands
 from .expected import expected, stated, usual_rounding
 from .sides import Side, apply, in_format, within
 
@@ -223,7 +223,7 @@ class Walk:
         error = (found - reference) ** 2
         shares = _by_channel(error)
         ruled = expected(b, a, self.shown, self.rounding) + (stated(b, a) if self.exact else ())
-        if self.exact or (a.type.is_integer and b.type.is_integer and self.certain(b) and not isinstance(b.op, Input)):
+        if self.exact or (a.type.is_integer and b.type.is_integer and self.certain(b) and not _regrids(b)):
             excess = np.where(_by_channel((found != reference).astype(np.float64)) > 0, inf, 0.0)
             return Judgement(b, a, rank, reference, found, shares, excess, 0.0, ruled)
         noise = self.noise(b, made, moved) + (FLOAT * float(np.abs(reference).max(initial=0.0))) ** 2 + 1e-60
@@ -240,6 +240,11 @@ class Walk:
             units = as_array(b.type.quantized.scale).astype(np.float64)
             total = total + _by_channel(np.broadcast_to(units**2 / 12, (1, *b.shape)))
         return total
+
+
+def _regrids(node: Node) -> bool:
+    """Whether a node brings its numbers to a grid that the source does not have."""
+    return isinstance(node.op, Input) or is_inserted(node)
 
 
 def _by_channel(values: NDArray) -> NDArray:

@@ -201,7 +201,7 @@ def _check_script(path: Path) -> None:
     if path.suffix != ".py":
         raise OptionError(f"--bisect {path}", hint="name a .py file")
     if not path.parent.is_dir():
-        raise FileError(f"there is no directory {path.parent}", where=str(path), hint="--bisect takes a .py file's name")
+        raise FileError(f"there is no directory {path.parent}", where=str(path), hint="--bisect names a .py file")
 
 
 __all__ = ["Difference", "GatewrightError", "diff", "subject", "write_reproducer"]

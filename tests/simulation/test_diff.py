@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,14 @@ def test_random_inputs_suit_both() -> None:
     assert 1.5 < x.max() < 2
     shown = Graph(integer.inputs, (Node(Output("x"), (integer.inputs[0],)),))
     np.testing.assert_allclose(give(shown, fed_inputs(integer, graph, None, 3, 0)), x[:3], atol=2)
+
+
+@pytest.mark.parametrize("name", ["residual", "perceptron", "mobile"])
+def test_grids_that_lowering_adds_to_a_quantized_model_are_not_blamed(name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(ROOT / "tests/data/torch/quantized.zip") as z:
+        graph = gw.load(z.extract(f"{name}.pt2", tmp_path))
+    found = diff(graph, gw.lower(graph, board="host"), samples=16)
+    assert not found, str(found)
 
 
 def executed(script: Path) -> subprocess.CompletedProcess[str]:
