@@ -8,7 +8,7 @@ import pytest
 
 from gatewright.frontend import load
 from gatewright.graph import Fixed, Float, GatewrightError, Graph, UnsupportedError, evaluate
-from gatewright.graph.ops import Constant
+from gatewright.graph.ops import Constant, Scan
 
 with np.load(Path(__file__).parents[2] / "data" / "qkeras" / "layers.npz") as file:
     RECORDED = {key: file[key] for key in file.files}
@@ -211,6 +211,24 @@ def test_layers_that_are_refused(class_name, tmp_path):
     quantized_attributes(config)[1]["class_name"] = class_name
     with pytest.raises(UnsupportedError, match=class_name):
         imported("dense", tmp_path, config)
+
+
+def test_a_gru_whose_recurrent_kernel_qkeras_does_not_use_is_refused(tmp_path):
+    config = configuration("rnn_gru")
+    quantized_attributes(config)[0]["config"]["recurrent_quantizer"] = None
+    with pytest.raises(UnsupportedError, match="kernel of the inputs"):
+        imported("rnn_gru", tmp_path, config)
+
+
+def test_without_a_quantizer_a_mixed_state_stays_real(tmp_path):
+    """The state of rnn_gru is quantized before each step: an integer. Without, it is a sum that grows."""
+    formats = []
+    for quantizer in (quantized_attributes(configuration("rnn_gru"))[0]["config"]["state_quantizer"], None):
+        config = configuration("rnn_gru")
+        quantized_attributes(config)[0]["config"]["state_quantizer"] = quantizer
+        (scan,) = (node.op for node in imported("rnn_gru", tmp_path, config).nodes if isinstance(node.op, Scan))
+        formats.append(scan.body.inputs[1].type.format)
+    assert [type(f) for f in formats] == [Fixed, Float]
 
 
 def test_quantized_weights_are_integers(tmp_path):
