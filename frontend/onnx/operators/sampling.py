@@ -53,6 +53,11 @@ def grid_sample(call: Call) -> Node:
         raise call.misfit(f"a grid of shape {grid.shape} for samples of shape {x.shape}")
     if padding == "reflection" and corners and 1 in x.shape[1:]:
         raise call.refuse("an axis of length 1 has nothing to reflect", "use padding_mode = border")
+    if padding == "border" and mode == "cubic":  # the evaluator keeps places within the borders, others only the taps
+        raise call.refuse(
+            "cubic sampling with padding_mode = border, on which onnx's evaluator and ONNX Runtime differ",
+            "use padding_mode = reflection or zeros",
+        )
     axes = [_axis(call, grid, rank - 1 - k, n, mode, padding, corners) for k, n in enumerate(x.shape[1:])]
     flat = call.node(Reshape((x.shape[0], prod(x.shape[1:]))), x)
     strides = [prod(x.shape[2 + k :]) for k in range(rank)]

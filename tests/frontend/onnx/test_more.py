@@ -54,7 +54,12 @@ def test_grid_sample(mode: str, padding: str, corners: int, space: tuple[int, ..
         pytest.skip("the evaluator takes a minute for it")
     places = (2, 3, 2)[: len(space)]
     operands = (In((2, *space)), In((*places, len(space)), -1.6, 1.6))
-    check(Case("GridSample", operands, {"mode": mode, "padding_mode": padding, "align_corners": corners}))
+    case = Case("GridSample", operands, {"mode": mode, "padding_mode": padding, "align_corners": corners})
+    if (mode, padding) == ("cubic", "border"):  # runtimes differ
+        with pytest.raises(GatewrightError, match="padding_mode"):
+            from_object(case.model())
+        return
+    check(case)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 9])
