@@ -104,7 +104,8 @@ class Alignment:
                     found[n] = rank
 
         add(self.structure.get(node, []), Rank.STRUCTURE)
-        add(self.named.get(node, []), Rank.NAME)
+        named = self.named.get(node, [])
+        add(named, Rank.NAME if len(named) == 1 else Rank.PLACE)
         add(self.ordered.get(node, []), Rank.ORDER)
         add(self.by_place.get((node.where, node.shape), []) if node.where else [], Rank.PLACE)
         folded = [m for n in list(found) for m in self.chain(n)]

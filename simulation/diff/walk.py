@@ -192,7 +192,8 @@ class Walk:
             i = self.b.graph.inputs.index(b)
             names = [op.name for op in self.a.graph.input_ops]
             a = self.a.graph.inputs[names.index(b.op.name) if b.op.name in names else i]
-            return {a: Rank.STRUCTURE, **dict.fromkeys(self.alignment.chain(a), Rank.FOLDED)}
+            alike = [u for u in self.a.graph.users[a] if isinstance(u.op, Quantize) and u.shape == b.shape]
+            return {a: Rank.STRUCTURE, **dict.fromkeys([*self.alignment.chain(a), *alike], Rank.FOLDED)}
         return self.alignment.candidates(b)
 
     def later(self, b: Node, candidates: Sequence[Node]) -> bool:
@@ -224,7 +225,10 @@ class Walk:
         shares = _by_channel(error)
         ruled = expected(b, a, self.shown, self.rounding) + (stated(b, a) if self.exact else ())
         if self.exact or (a.type.is_integer and b.type.is_integer and self.certain(b) and not _regrids(b)):
-            excess = np.where(_by_channel((found != reference).astype(np.float64)) > 0, inf, 0.0)
+            apart = found != reference
+            if a.type.format != b.type.format:  # the same numbers in other units: float64 rounds the products
+                apart &= ~np.isclose(found, reference, rtol=1e-12, atol=0.0)
+            excess = np.where(_by_channel(apart.astype(np.float64)) > 0, inf, 0.0)
             return Judgement(b, a, rank, reference, found, shares, excess, 0.0, ruled)
         noise = self.noise(b, made, moved) + (FLOAT * float(np.abs(reference).max(initial=0.0))) ** 2 + 1e-60
         excess = np.sqrt(shares / (0.5 * noise + 0.5 * noise.mean()))
