@@ -62,7 +62,8 @@ class Alignment:
         for node in mine:
             self.by_place[node.where, node.shape].append(node)
         self.structure = _paired(self._hashes(a), self._hashes(b))
-        self.named = _paired(*({n: (n.where, type(n.op), n.shape) for n in nodes} for nodes in (mine, theirs)))
+        places = ({n: (n.where, type(n.op), n.shape) for n in nodes} for nodes in (mine, theirs))
+        self.named = _paired(*places, one_by_one=True)
         self.ordered = {} if self._names_agree(mine, theirs) else _by_order(mine, theirs)
         self.read = self._by_reader()
 
@@ -104,8 +105,7 @@ class Alignment:
                     found[n] = rank
 
         add(self.structure.get(node, []), Rank.STRUCTURE)
-        named = self.named.get(node, [])
-        add(named, Rank.NAME if len(named) == 1 else Rank.PLACE)
+        add(self.named.get(node, []), Rank.NAME)
         add(self.ordered.get(node, []), Rank.ORDER)
         add(self.by_place.get((node.where, node.shape), []) if node.where else [], Rank.PLACE)
         folded = [m for n in list(found) for m in self.chain(n)]
@@ -140,8 +140,10 @@ class Alignment:
         return {n: made[n] for n in self._computing(graph)}
 
 
-def _paired(a: Mapping[Node, Hashable], b: Mapping[Node, Hashable]) -> dict[Node, list[Node]]:
-    """Pair nodes of equal keys: one by one where there are as many on both sides, else each with all."""
+def _paired(
+    a: Mapping[Node, Hashable], b: Mapping[Node, Hashable], *, one_by_one: bool = False
+) -> dict[Node, list[Node]]:
+    """Pair nodes of equal keys: one by one where there are as many on both sides, else each with all (or none)."""
     mine: dict[Hashable, list[Node]] = defaultdict(list)
     theirs: dict[Hashable, list[Node]] = defaultdict(list)
     for table, groups in ((a, mine), (b, theirs)):
@@ -151,7 +153,10 @@ def _paired(a: Mapping[Node, Hashable], b: Mapping[Node, Hashable]) -> dict[Node
     for key, nodes in theirs.items():
         others = mine.get(key, [])
         for i, node in enumerate(nodes):
-            found[node] = [others[i]] if len(others) == len(nodes) else list(others)
+            if len(others) == len(nodes):
+                found[node] = [others[i]]
+            elif not one_by_one:
+                found[node] = list(others)
     return found
 
 

@@ -176,6 +176,18 @@ def test_grids_that_lowering_adds_to_a_quantized_model_are_not_blamed(name: str,
     assert not found, str(found)
 
 
+@pytest.mark.parametrize(
+    ("archive", "member"), [("hgq/hgq2/attention", "attention_0.keras"), ("qonnx/binary", "qonnx.onnx")]
+)
+def test_what_lowering_moves_in_quantized_models_is_not_blamed(archive: str, member: str, tmp_path: Path) -> None:
+    """An input that takes over the quantizer of all its readers; the same numbers in other units."""
+    with zipfile.ZipFile(ROOT / f"tests/data/{archive}.zip") as z:
+        graph = gw.load(z.extract(member, tmp_path))
+    for seed in range(2):
+        found = diff(graph, gw.lower(graph, board="host"), samples=8, seed=seed)
+        assert not found, str(found)
+
+
 def executed(script: Path) -> subprocess.CompletedProcess[str]:
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); sys.argv = [{str(script)!r}]; import runpy; "
     code += f"runpy.run_path({str(script)!r}, run_name='__main__')"
