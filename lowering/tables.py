@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ..graph import Array, Fixed, Grid, NDArray, Node, Overflow, Rounding, UnsupportedError
+from ..graph.formats import narrowest
 from ..graph.numerics import quantize
 from ..graph.ops import FUNCTIONS, Activation, Add, Constant, Function, Lookup, Minimum, Quantize
-from ..graph.ops.interface import flat_index
 from ..graph.tensor import grids
 from .config import Config
 
@@ -44,11 +44,19 @@ def table_rule(node: Node, config: Config) -> Node:
         return Node(node.op, (table_rule(Node(wide, (activation,), node.where), config),), node.where)
     bits = config.table_bits_of(where)
     low, high = ends(x)
-    if flat_index(x.type.quantized) and high - low < 2**bits:
-        return lookup(x, function, node.op, where)
+    if high - low < 2**bits:
+        return lookup(_in_one_format(x, where), function, node.op, where)
     if op.function in STEEP and low >= 0 and isinstance(x.type.format, Fixed):
         return Node(node.op, (octaves(x, function, node.op, bits, where),), where)
     return lookup(narrow_index(x, FUNCTIONS[op.function], bits, where), function, node.op, where)
+
+
+def _in_one_format(x: Node, where: str) -> Node:
+    """Give a tensor whose format differs by channel in one that holds it exactly: a table reads stored integers."""
+    if not grids(x.type.format):
+        return x
+    format = narrowest(x.type.quantized.scale, *ends(x))
+    return Node(Quantize(format, Rounding.TRN, Overflow.SAT, INDEX), (x,), where)
 
 
 def _wide(x: Node, function: Real) -> Fixed:

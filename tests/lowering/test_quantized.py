@@ -67,3 +67,16 @@ def test_functions_between_scales_per_channel() -> None:
     assert graph.is_integer
     data = np.random.default_rng(1).normal(size=(60, 3, 8)).astype(np.float32) * 2
     assert np.abs(outputs(graph, data)[0] - reference(model, data)[0]).max() <= 0.021
+
+
+@pytest.mark.parametrize("function", ["Sigmoid", "Exp", "Floor"])
+@pytest.mark.parametrize("precision", ["fixed<18,8>", "fixed<24,12>"])
+def test_functions_of_powers_of_two_per_channel_read_one_format(function: str, precision: str) -> None:
+    """A table is indexed by stored integers, which mean something else in each channel."""
+    b = Builder(20)
+    x = b.qdq(b.input((4, 8)), [0.25, 0.5, 0.125, 1.0], [0, 0, 0, 0], "int8", axis=1)
+    model = b.model(b.op(function, x))
+    data = np.random.default_rng(1).uniform(-4, 4, (60, 4, 8)).astype(np.float32)
+    graph = lower(from_object(model), precision=precision, samples=data)
+    assert graph.is_integer
+    assert np.abs(outputs(graph, data)[0] - reference(model, data)[0]).max() <= 0.01
