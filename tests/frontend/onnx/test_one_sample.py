@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from gatewright.frontend.onnx import from_object
 from gatewright.graph import Graph, NDArray, ShapeError, UnsupportedError, evaluate
 from gatewright.graph.ops import Dense
+from gatewright.lowering import lower
 
 from .cases import close, floats, ints, model, reference
 
@@ -76,8 +77,11 @@ def test_attention_over_windows() -> None:
         "bias": floats(1, 2, 4, 4), "mask": np.where(floats(1, 4, 1, 4, 4) > 0, 0, -100).astype(np.float32),
         "wo": floats(6, 6, seed=2), "bo": floats(6),
     }  # fmt: skip
-    graph = same(network(windows(), {"x": [1, 4, 4, 6]}, **stored))
+    graph, x = same(network(windows(), {"x": [1, 4, 4, 6]}, **stored)), floats(5, 4, 4, 6)
     assert sum(isinstance(n.op, Dense) for n in graph.nodes) == 2  # what boards have layers for
+    integers = lower(graph, precision="fixed<24,10>")
+    assert integers.is_integer
+    np.testing.assert_allclose(np.asarray(evaluate(integers, x)), np.asarray(evaluate(graph, x)), rtol=0, atol=0.05)
     with pytest.raises(ShapeError, match="batch"):
         from_object(network(windows(), {"x": ["N", 4, 4, 6]}, **stored))
 
