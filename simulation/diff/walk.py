@@ -16,7 +16,19 @@ from ...graph import Graph, NDArray, Node, Tensor, bodies, values_of
 from ...graph.arrays import as_array
 from ...graph.evaluate.kernel import Value
 from ...graph.evaluate.scan import emissions
-from ...graph.ops import Constant, FixedSoftmax, Input, Lookup, MultiplyShift, Output, Quantize, Quotient, Scan, Step
+from ...graph.ops import (
+    Add,
+    Constant,
+    FixedSoftmax,
+    Input,
+    Lookup,
+    MultiplyShift,
+    Output,
+    Quantize,
+    Quotient,
+    Scan,
+    Step,
+)  # fmt: skip
 from .align import CHAIN, FOLDED, Alignment, Rank, is_inserted, operands
 from .expected import expected, stated, usual_rounding
 from .sides import Side, apply, in_format, within
@@ -194,7 +206,14 @@ class Walk:
             a = self.a.graph.inputs[names.index(b.op.name) if b.op.name in names else i]
             alike = [u for u in self.a.graph.users[a] if isinstance(u.op, Quantize) and u.shape == b.shape]
             return {a: Rank.STRUCTURE, **dict.fromkeys([*self.alignment.chain(a), *alike], Rank.FOLDED)}
-        return self.alignment.candidates(b)
+        return {} if self.is_piece(b) else self.alignment.candidates(b)
+
+    def is_piece(self, b: Node) -> bool:
+        """Whether a tensor is a piece of a function in several tables, each 0 where another holds: a part of a sum."""
+        readers = self.b.graph.users[b]
+        if not isinstance(b.op, (Lookup, Add)) or len(readers) != 1 or not isinstance(readers[0].op, Add):
+            return False
+        return all(isinstance(i.op, (Lookup, Add)) and i.where == b.where != "" for i in readers[0].inputs)
 
     def later(self, b: Node, candidates: Sequence[Node]) -> bool:
         """Whether a pointwise operation that alone reads this tensor makes of it what A has: then it is a step.

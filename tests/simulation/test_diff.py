@@ -177,10 +177,16 @@ def test_grids_that_lowering_adds_to_a_quantized_model_are_not_blamed(name: str,
 
 
 @pytest.mark.parametrize(
-    ("archive", "member"), [("hgq/hgq2/attention", "attention_0.keras"), ("qonnx/binary", "qonnx.onnx")]
+    ("archive", "member"),
+    [
+        ("hgq/hgq2/attention", "attention_0.keras"), ("qonnx/binary", "qonnx.onnx"), ("keras/keras3", "dot_8.h5"),
+        ("torch/operators", "layer_norm.pt2"), ("tflite/operators", "chain-36.tflite"),
+    ],
 )
-def test_what_lowering_moves_in_quantized_models_is_not_blamed(archive: str, member: str, tmp_path: Path) -> None:
-    """An input that takes over the quantizer of all its readers; the same numbers in other units."""
+def test_what_lowering_moves_is_not_blamed(archive: str, member: str, tmp_path: Path) -> None:
+    """An input that takes over the quantizer of all its readers; the same numbers in other units; a function in several
+    tables.
+    """
     with zipfile.ZipFile(ROOT / f"tests/data/{archive}.zip") as z:
         graph = gw.load(z.extract(member, tmp_path))
     for seed in range(2):
