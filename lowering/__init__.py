@@ -18,6 +18,7 @@ from .passes.merge_quantizers import merge_quantizers
 from .passes.place_quantizers import place_quantizers
 from .passes.refuse_dynamic import refuse_dynamic
 from .passes.simplify import simplify
+from .passes.soften_masks import soften_masks
 from .passes.split_scales import split_scales
 from .ranges import Seen, observe
 
@@ -29,6 +30,7 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("fold_constants", lambda g, c, x: everywhere(fold_constants, g)),
     ("decompose", lambda g, c, x: everywhere(decompose, g)),
     ("simplify", lambda g, c, x: everywhere(simplify, g)),
+    ("soften_masks", soften_masks),
     ("fold_scale", lambda g, c, x: everywhere(fold_scale, g)),
     ("split_scales", lambda g, c, x: everywhere(split_scales, g)),
     ("place_quantizers", place_quantizers),
