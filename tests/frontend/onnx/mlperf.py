@@ -1,4 +1,4 @@
-"""ResNet-8 of MLPerf Tiny as an ONNX model from its Keras file, and ONNX Runtime's static quantization of it."""
+"""Networks of MLPerf Tiny as ONNX models from their Keras files, and ONNX Runtime's static quantization of them."""
 
 import json
 from pathlib import Path
@@ -12,11 +12,15 @@ from gatewright.graph import NDArray
 from .quantized import Builder
 
 
-def images(count: int, seed: int = 0) -> NDArray:
-    """Smooth pictures [count, 3, 32, 32] of 0 to 255, as the network was trained on."""
+def samples(name: str, count: int, seed: int = 0) -> NDArray:
+    """What a network was trained on, or near it: smooth pictures, or frames of spectra in decibels."""
     rng = np.random.default_rng(seed)
-    small = rng.uniform(0, 255, (count, 3, 8, 8)).repeat(4, axis=2).repeat(4, axis=3)
-    return np.clip(np.rint(small + rng.normal(size=small.shape) * 12), 0, 255).astype(np.float32)
+    if name == "ad01":
+        return (rng.normal(size=(count, 640)).cumsum(axis=1) / 8 - 20).astype(np.float32)
+    size = 96 if name == "vww_96" else 32
+    small = rng.uniform(0, 255, (count, 3, 8, 8)).repeat(size // 8, axis=2).repeat(size // 8, axis=3)
+    pictures = np.clip(np.rint(small + rng.normal(size=small.shape) * 12), 0, 255).astype(np.float32)
+    return pictures / np.float32(255) if name == "vww_96" else pictures
 
 
 def from_keras(path: Path) -> onnx.ModelProto:
@@ -38,10 +42,13 @@ def from_keras(path: Path) -> onnx.ModelProto:
 def _layer(b: Builder, kind: str, config: dict[str, Any], reads: list[str], w: dict[str, NDArray]) -> str:
     match kind:
         case "InputLayer":
-            return b.input((3, 32, 32))
+            *space, channels = config["batch_input_shape"][1:]
+            return b.input((channels, *space))
         case "Conv2D":
-            kernel = b.const(w["kernel"].transpose(3, 2, 0, 1))
-            return b.op("Conv", *reads, kernel, b.const(w["bias"]), auto_pad="SAME_UPPER", strides=config["strides"])
+            return _conv(b, reads, w["kernel"].transpose(3, 2, 0, 1), w, config)
+        case "DepthwiseConv2D":
+            kernel = w["depthwise_kernel"].transpose(2, 3, 0, 1)
+            return _conv(b, reads, kernel, w, config, group=len(kernel))
         case "BatchNormalization":
             parts = [b.const(w[k]) for k in ("gamma", "beta", "moving_mean", "moving_variance")]
             return b.op("BatchNormalization", *reads, *parts, epsilon=config["epsilon"])
@@ -54,8 +61,19 @@ def _layer(b: Builder, kind: str, config: dict[str, Any], reads: list[str], w: d
         case "Flatten":
             return b.op("Flatten", *reads)
         case "Dense":
-            return b.op("Softmax", b.op("Gemm", *reads, b.const(w["kernel"]), b.const(w["bias"])))
+            y = b.op("Gemm", *reads, b.const(w["kernel"]), b.const(w["bias"]))
+            return b.op("Softmax", y) if config["activation"] == "softmax" else y
     raise AssertionError(kind)
+
+
+def _conv(
+    b: Builder, reads: list[str], kernel: NDArray, w: dict[str, NDArray], config: dict[str, Any], **more: int
+) -> str:
+    assert config["padding"] in ("same", "valid")
+    assert config["activation"] in ("linear", None)
+    pad = "SAME_UPPER" if config["padding"] == "same" else "VALID"
+    bias = [b.const(w["bias"])] if config["use_bias"] else []
+    return b.op("Conv", *reads, b.const(kernel), *bias, auto_pad=pad, strides=config["strides"], **more)
 
 
 def quantized(model: onnx.ModelProto, samples: NDArray, folder: Path, **options: Any) -> onnx.ModelProto:
