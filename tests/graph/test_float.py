@@ -220,6 +220,8 @@ X = np.linspace(-6, 6, 241)
 SMALL, LARGE, ABOVE = np.linspace(-0.99, 0.99, 67), np.linspace(1.01, 9, 67), np.linspace(0.01, 9, 67)
 SIGMOID = 1 / (1 + np.exp(-X))
 ERF = np.array([erf(v) for v in X / np.sqrt(2)])
+HALF = np.concatenate([X, X / 3e5, X * 6e3, np.arange(2048, 2080)]).astype(np.float32).astype(np.float64)
+"""Numbers that float16 holds, with its subnormal ones, and ties between them."""
 FORMULAS: dict[str, tuple[tuple[float, ...], np.ndarray, np.ndarray]] = {
     "sigmoid": ((), X, SIGMOID), "tanh": ((), X, 2 / (1 + np.exp(-2 * X)) - 1), "exp": ((), X, np.e**X),
     "log": ((), ABOVE, np.log(ABOVE)), "sqrt": ((), ABOVE, ABOVE**0.5), "rsqrt": ((), ABOVE, ABOVE**-0.5),
@@ -232,6 +234,7 @@ FORMULAS: dict[str, tuple[tuple[float, ...], np.ndarray, np.ndarray]] = {
     "acosh": ((), LARGE, np.log(LARGE + np.sqrt(LARGE**2 - 1))),
     "atanh": ((), SMALL, 0.5 * np.log((1 + SMALL) / (1 - SMALL))), "abs": ((), X, np.maximum(X, -X)),
     "sign": ((), X, (X > 0) * 1.0 - (X < 0)), "floor": ((), X, X // 1), "ceil": ((), X, -(-X // 1)),
+    "round_float": ((10.0, -14.0, 65504.0, 1.0), HALF, HALF.astype(np.float16).astype(np.float64)),
     "round": ((), np.array([-1.5, -0.5, 0.5, 1.5, 2.5, 2.4]), np.array([-2, 0, 0, 2, 2, 2.0])),
     "softplus": ((), X, np.log(1 + np.exp(X))),
     "softsign": ((), X, X / (1 + np.abs(X))), "silu": ((), X, X * SIGMOID), "gelu": ((), X, X * (1 + ERF) / 2),
@@ -259,7 +262,7 @@ FORMULAS: dict[str, tuple[tuple[float, ...], np.ndarray, np.ndarray]] = {
 def test_functions(name: str) -> None:
     parameters, x, y = FORMULAS[name]
     x32 = x.astype(np.float32)
-    steep = np.abs(np.gradient(y, x)).max() if name not in ("round", "floor", "ceil", "sign") else 0
+    steep = np.abs(np.gradient(y, x)).max() if name not in ("round", "round_float", "floor", "ceil", "sign") else 0
     got = apply(Activation(name, parameters), x32[:, None])[:, 0]
     keep = ~np.isin(name, ["floor", "ceil", "sign"]) | (np.abs(x - np.rint(x)) > 1e-6)
     np.testing.assert_allclose(got[keep], y[keep], rtol=3e-6, atol=1e-6 * (1 + steep))

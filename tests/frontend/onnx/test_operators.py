@@ -19,13 +19,18 @@ from .whole_numbers import MORE
 CASES = REAL | WHOLE
 RECURRENT = {"RNN", "GRU", "LSTM", "If", "Loop", "Scan"}
 """test_recurrent.py, test_control.py"""
+SEQUENCES = {
+    "SplitToSequence", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert",
+    "SequenceLength", "ConcatFromSequence",
+}  # fmt: skip
+"""test_sequences.py"""
 
 NOT_COMPUTED = ("Constant", "Shape", "Size")
 """They give constants; tested in test_shapes.py."""
 
 
 def test_every_operator_has_a_case() -> None:
-    assert set(CASES) | QUANTIZED | RECURRENT == set(OPERATORS)
+    assert set(CASES) | QUANTIZED | RECURRENT | SEQUENCES == set(OPERATORS)
 
 
 @pytest.mark.parametrize("op", sorted(set(CASES) - set(NOT_COMPUTED) - {"Upsample", "Scatter", "GlobalLpPool"}))
@@ -194,7 +199,7 @@ def test_refused_by_name(op: str) -> None:
     assert op in str(caught.value)
 
 
-@pytest.mark.parametrize(("domain", "hint"), [("qonnx.custom_op.general", "QONNX"), ("com.acme", "operators of ONNX")])
+@pytest.mark.parametrize(("domain", "hint"), [("qonnx.custom_op.general", "QONNX"), ("com.acme", "docs/models.md")])
 def test_other_domains(domain: str, hint: str) -> None:
     case = Case("Quux", (VECTOR,), domain=domain)
     proto = case.model()
