@@ -316,7 +316,8 @@ def _plain_scale(node: Node) -> bool:
 
 def integer_bits(low: float, high: float, precision: Precision) -> int:
     """Fewest integer bits (sign included) of a signed format of ``precision.width`` bits that hold low to high."""
-    largest = max(-low, high, 2.0**-30)
+    largest = max(-low, high)
+    largest = max(largest, 2.0**-400) if largest > 0 else 2.0**-30  # the format of nothing but zeros is free
     bits = int(np.floor(np.log2(largest))) + 2
     unit = 2.0 ** (bits - precision.width)
     return bits + (high > 2.0 ** (bits - 1) - unit)

@@ -207,3 +207,12 @@ def test_piecewise_linear_functions_are_exact_at_their_edges(function: str, para
     edges = np.array([0.5, 0.7, -0.5, -0.7, 0.0])
     points = (np.rint(edges[:, None] * 4096 + np.arange(-3, 4)) / 4096).reshape(-1, 1).astype(np.float32)
     np.testing.assert_array_equal(evaluate(low, points), evaluate(model, points))
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-12, 1e-30])
+def test_tiny_values_are_not_lost(size: float) -> None:
+    x = Node(Input("x", (4,)))
+    graph = Graph((x,), (Node(Output("y"), (Node(Relu(), (x,)),)),))
+    samples = (RNG.uniform(-1, 1, (50, 4)) * size).astype(np.float32)
+    got = evaluate(lower(graph, samples=samples), samples)
+    assert np.abs(got - evaluate(graph, samples)).max() < size * 2.0**-14
