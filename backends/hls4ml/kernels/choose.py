@@ -4,12 +4,22 @@ from fractions import Fraction
 
 import numpy as np
 
-from ....graph import Node, Tensor
+from ....graph import Node
 from ....graph.arrays import Ints
-from ....graph.formats import bits_for
 from ....graph.ops import ArgMax, Select, Take
 from ..kernel import Kernel, is_constant, kernel_rule, numbers, refuse
-from .common import Config, Constants, affine_or_refuse, channels, factors_of, integers, operands, places, zero_of
+from .common import (
+    Config,
+    Constants,
+    affine_or_refuse,
+    aligned,
+    channels,
+    integers,
+    one_factor,
+    operands,
+    places,
+    zero_of,
+)
 from .linear import centred
 
 HEADER = "gw_choose.h"
@@ -23,28 +33,16 @@ def select(node: Node) -> Kernel:
         raise refuse(node, "a choice by a constant condition", "fold constants before")
     config: Config = {"c_out": channels(node.shape), "c_zero": zero_of(node, condition.type)}
     config |= affine_or_refuse(node, np.broadcast_to(places(condition.shape), node.shape)).config("c")
+    scale = node.type.quantized.scale
+    config |= aligned(node, (choices[0], choices[1]), scale)
     constants: Constants = {}
-    factors = [_one_factor(node, choice.type) for choice in choices]
-    ends = [int(v) for bound in node.type.interval for v in (bound.min(), bound.max())]
-    for name, choice, factor in zip("xy", choices, factors, strict=True):
+    for name, choice in zip("xy", choices, strict=True):
         config |= affine_or_refuse(node, np.broadcast_to(places(choice.shape), node.shape)).config(name)
         if is_constant(choice):
-            constants[name] = integers(node, (centred(choice.type) * factor).ravel())
-            config |= {f"{name}_zero": 0, f"{name}_factor": 1}
-        else:
-            config |= {f"{name}_zero": zero_of(node, choice.type), f"{name}_factor": factor}
-        ends += [int(v) * factor for bound in choice.type.interval for v in (bound.min(), bound.max())]
-    config["work_width"] = bits_for(min(*ends, -1), max(ends))
-    config["factor_width"] = max(bits_for(-1, factor) for factor in factors)
+            table = centred(choice.type) * one_factor(node, choice.type, scale)
+            constants[name] = integers(node, table.ravel())
     suffix = f"_{''.join(constants)}" if constants else ""
     return Kernel(f"select{suffix}", HEADER, operands(node), node, config, constants)
-
-
-def _one_factor(node: Node, x: Tensor) -> int:
-    factor = factors_of(node, x, node.type.quantized.scale)
-    if factor.ndim:
-        raise refuse(node, "choices between scales that differ by channel", "quantize to one scale before it")
-    return int(factor)
 
 
 @kernel_rule(ArgMax)

@@ -49,6 +49,29 @@ def factors_of(node: Node, x: Tensor, scale: Ratio) -> Ints:
         raise refuse(node, f"an alignment of scales: {error.what}", error.hint) from None
 
 
+def aligned(node: Node, pair: tuple[Node, Node], scale: Ratio) -> Config:
+    """Give zero points and factors of two operands, and how many bits hold them, scaled, and the result."""
+    factors = [one_factor(node, i.type, scale) for i in pair]
+    ends = [int(v) for bound in node.type.interval for v in (bound.min(), bound.max())]
+    for operand, factor in zip(pair, factors, strict=True):
+        ends += [int(v) * factor for bound in operand.type.interval for v in (bound.min(), bound.max())]
+    config: Config = {
+        "work_width": bits_for(min(*ends, -1), max(ends)) + 1, "factor_width": max(bits_for(-1, f) for f in factors)
+    }  # fmt: skip
+    for name, operand, factor in zip("xy", pair, factors, strict=True):
+        zero, factor = (0, 1) if is_constant(operand) else (zero_of(node, operand.type), factor)  # tables are scaled
+        config |= {f"{name}_zero": zero, f"{name}_factor": factor}
+    return config
+
+
+def one_factor(node: Node, x: Tensor, scale: Ratio) -> int:
+    """As ``factors_of``, where the template has room for one factor. Raises UnsupportedError for several."""
+    factor = factors_of(node, x, scale)
+    if factor.ndim:
+        raise refuse(node, "scales that differ by channel here", "quantize to one scale before it")
+    return int(factor)
+
+
 def integers(node: Node, values: NDArray) -> Numbers:
     """Give integers in the narrowest format that holds them. Raises UnsupportedError beyond what a double holds."""
     data = np.asarray(values)

@@ -5,13 +5,23 @@ from math import prod
 
 import numpy as np
 
-from ....graph import Node, Rounding, Tensor
-from ....graph.formats import bits_for
+from ....graph import Node, Rounding
 from ....graph.numerics import common_scale
 from ....graph.ops import GatherND, Quotient, Reduction, Remainder, ScatterND, TakeAlong, TopK
 from ..kernel import Kernel, is_constant, kernel_rule, numbers, refuse
 from .choose import stride_of
-from .common import Config, Constants, affine_or_refuse, channels, factors_of, integers, operands, places, zero_of
+from .common import (
+    Config,
+    Constants,
+    affine_or_refuse,
+    aligned,
+    channels,
+    integers,
+    one_factor,
+    operands,
+    places,
+    zero_of,
+)
 from .linear import centred
 
 HEADER = "gw_places.h"
@@ -89,28 +99,6 @@ def scatter_nd(node: Node) -> Kernel:
     return Kernel("scatter_nd", HEADER, (x, indices, updates), node, config, tables, is_loop=True)
 
 
-def aligned(node: Node, pair: tuple[Node, Node], scale: "Fraction | object") -> Config:
-    """Give zero points and factors of two operands, and how many bits hold them, scaled, and the result."""
-    factors = [_one_factor(node, i.type, scale) for i in pair]
-    ends = [int(v) for bound in node.type.interval for v in (bound.min(), bound.max())]
-    for operand, factor in zip(pair, factors, strict=True):
-        ends += [int(v) * factor for bound in operand.type.interval for v in (bound.min(), bound.max())]
-    config: Config = {
-        "work_width": bits_for(min(*ends, -1), max(ends)) + 1, "factor_width": max(bits_for(-1, f) for f in factors)
-    }  # fmt: skip
-    for name, operand, factor in zip("xy", pair, factors, strict=True):
-        zero, factor = (0, 1) if is_constant(operand) else (zero_of(node, operand.type), factor)  # tables are scaled
-        config |= {f"{name}_zero": zero, f"{name}_factor": factor}
-    return config
-
-
-def _one_factor(node: Node, x: Tensor, scale: object) -> int:
-    factor = factors_of(node, x, scale)  # type: ignore[arg-type]
-    if factor.ndim:
-        raise refuse(node, "scales that differ by channel here", "quantize to one scale before it")
-    return int(factor)
-
-
 @kernel_rule(TopK)
 def top_k(node: Node) -> Kernel:
     """Rank by comparing everything with everything."""
@@ -144,7 +132,7 @@ def division(node: Node) -> Kernel:
     for name, operand in zip("xy", (x, y), strict=True):
         config |= affine_or_refuse(node, np.broadcast_to(places(operand.shape), node.shape)).config(name)
         if is_constant(operand):
-            table = centred(operand.type) * _one_factor(node, operand.type, scale)
+            table = centred(operand.type) * one_factor(node, operand.type, scale)
             constants[name] = integers(node, table.ravel())
     suffix = f"_{''.join(constants)}" if constants else ""
     return Kernel(f"division{suffix}", HEADER, operands(node), node, config, constants)
