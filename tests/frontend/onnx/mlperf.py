@@ -1,4 +1,4 @@
-"""Networks of MLPerf Tiny as ONNX models from their Keras files, and ONNX Runtime's static quantization of them."""
+"""Networks of MLPerf Tiny as ONNX models from their files, and ONNX Runtime's static quantization of them."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from gatewright.frontend.tflite.model import Operator, Tensor
+from gatewright.frontend.tflite.reader import read_model
 from gatewright.graph import NDArray
 
 from .quantized import Builder
@@ -17,6 +19,8 @@ def samples(name: str, count: int, seed: int = 0) -> NDArray:
     rng = np.random.default_rng(seed)
     if name == "ad01":
         return (rng.normal(size=(count, 640)).cumsum(axis=1) / 8 - 20).astype(np.float32)
+    if name == "dscnn_kws_fp32":
+        return (rng.normal(size=(count, 1, 49, 10)) * np.linspace(30, 3, 10) + np.eye(10)[0] * 60).astype(np.float32)
     size = 96 if name == "vww_96" else 32
     small = rng.uniform(0, 255, (count, 3, 8, 8)).repeat(size // 8, axis=2).repeat(size // 8, axis=3)
     pictures = np.clip(np.rint(small + rng.normal(size=small.shape) * 12), 0, 255).astype(np.float32)
@@ -37,6 +41,52 @@ def from_keras(path: Path) -> onnx.ModelProto:
             reads = [values[i[0]] for node in layer["inbound_nodes"] for i in node]
             values[name] = _layer(b, layer["class_name"], config, reads, weights)
     return b.model(values[name])
+
+
+def from_tflite(path: Path) -> onnx.ModelProto:
+    """Write DS-CNN, which has no Keras file, channels first; weights of eight bits become what they mean."""
+    model = read_model(path)
+    b = Builder(17)
+    value = ""
+    for operator in model.operators:
+        x, *rest = (model.tensors[i] for i in operator.inputs if i is not None)
+        arrays = [_real(t) for t in rest]
+        if not value:
+            _, high, wide, channels = x.shape
+            value = b.input((channels, high, wide))
+        value = _operator(b, operator, value, arrays)
+    return b.model(value)
+
+
+def _real(t: Tensor) -> NDArray:
+    stored = t.read(t.name)
+    if not t.scales:
+        return stored
+    shape = [-1 if i == t.axis and len(t.scales) > 1 else 1 for i in range(stored.ndim)]
+    scales, zeros = (np.reshape(v, shape) for v in (t.scales, t.zero_points))
+    return ((stored.astype(np.float32) - zeros) * scales).astype(np.float32)
+
+
+def _operator(b: Builder, operator: Operator, x: str, arrays: list[NDArray]) -> str:
+    options = operator.options
+    strides = [options[f"stride_{a}"] for a in "hw"] if "stride_h" in options else []
+    match operator.name:
+        case "CONV_2D" | "DEPTHWISE_CONV_2D":
+            assert (options["padding"], options["fused_activation_function"]) == (0, 1)
+            deep = operator.name == "DEPTHWISE_CONV_2D"
+            kernel = arrays[0].transpose(3, 0, 1, 2) if deep else arrays[0].transpose(0, 3, 1, 2)
+            group = len(kernel) if deep else 1
+            conv = {"auto_pad": "SAME_UPPER", "strides": strides, "group": group}
+            return b.op("Relu", b.op("Conv", x, b.const(kernel), b.const(arrays[1]), **conv))
+        case "AVERAGE_POOL_2D":
+            window = [options["filter_height"], options["filter_width"]]
+            return b.op("AveragePool", x, kernel_shape=window, strides=strides)
+        case "RESHAPE":
+            return b.op("Flatten", x)
+        case "FULLY_CONNECTED":
+            return b.op("Gemm", x, b.const(arrays[0].T), b.const(arrays[1]))
+    assert operator.name == "SOFTMAX"
+    return b.op("Softmax", x)
 
 
 def _layer(b: Builder, kind: str, config: dict[str, Any], reads: list[str], w: dict[str, NDArray]) -> str:

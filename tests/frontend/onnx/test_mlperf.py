@@ -15,12 +15,12 @@ from gatewright import lower
 from gatewright.frontend.onnx import from_object
 from gatewright.graph import NDArray, evaluate
 
-from .mlperf import from_keras, quantized, samples
+from .mlperf import from_keras, from_tflite, quantized, samples
 from .quantized import reference
 
 MODELS = Path(__file__).resolve().parents[4] / "shared" / "models" / "mlperf_tiny"
 COUNT = 6
-NAMES = ("ad01", "resnet8", "vww_96")
+NAMES = ("ad01.h5", "dscnn_kws_fp32.tflite", "resnet8.h5", "vww_96.h5")
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
@@ -28,12 +28,13 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, onnx.ModelProto]:
     pytest.importorskip("h5py")
     ort = pytest.importorskip("onnxruntime.quantization")
-    name, path = request.param, MODELS / f"{request.param}.h5"
+    path = MODELS / request.param
+    name, read = path.stem, from_tflite if path.suffix == ".tflite" else from_keras
     if not path.exists():
         pytest.skip("the network is not there")
     kinds = {"activation_type": ort.QuantType.QInt8, "weight_type": ort.QuantType.QInt8}
     options = {"quant_format": ort.QuantFormat.QDQ, "per_channel": True, **kinds}
-    return name, quantized(from_keras(path), samples(name, 20, 1), tmp_path_factory.mktemp(name), **options)
+    return name, quantized(read(path), samples(name, 20, 1), tmp_path_factory.mktemp(name), **options)
 
 
 def with_tensors(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
@@ -61,8 +62,9 @@ def test_every_tensor(network: tuple[str, onnx.ModelProto]) -> None:
     name, model = network
     found = list(shares(model, samples(name, COUNT, 2)).values())
     pool = len(found) if name == "ad01" else len(found) - 4  # the pool, its reshape, the logits, the probabilities
-    assert max(share for share, _ in found[:pool]) <= 1e-3
-    assert max(step for _, step in found[: pool + 2]) <= 1
+    assert max(share for share, _ in found[:3]) <= 1e-4
+    assert max(share for share, _ in found[:pool]) <= 2.5e-3  # what differs is passed on, and joined by others
+    assert max(step for _, step in found[: pool + 2]) <= 2
     assert all(share <= 1 / 8 for share, _ in found[pool : pool + 2])
 
 
