@@ -79,7 +79,8 @@ def moves3d(k: Any, pick: Pick) -> Any:
 def adaptive(k: Any, pick: Pick) -> Any:
     rank, which, fmt = pick([1, 2, 3]), pick(["Max", "Average"]), pick(["channels_last", "channels_first"])
     shape = tuple(pick([3, 5, 6, 7]) for _ in range(rank + 1))
-    size = tuple(pick([1, 2, 3, 4, 5]) for _ in range(rank))
+    space = shape[:rank] if fmt == "channels_last" else shape[1:]
+    size = tuple(min(pick([1, 2, 3, 4, 5]), n) for n in space)  # with more, TensorFlow divides by zero and dies
     return one(k, shape, getattr(k.layers, f"Adaptive{which}Pooling{rank}D")(size, data_format=fmt))
 
 
