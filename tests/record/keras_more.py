@@ -80,7 +80,8 @@ def adaptive(k: Any, pick: Pick) -> Any:
     rank, which, fmt = pick([1, 2, 3]), pick(["Max", "Average"]), pick(["channels_last", "channels_first"])
     shape = tuple(pick([3, 5, 6, 7]) for _ in range(rank + 1))
     space = shape[:rank] if fmt == "channels_last" else shape[1:]
-    size = tuple(min(pick([1, 2, 3, 4, 5]), n) for n in space)  # with more, TensorFlow divides by zero and dies
+    sizes = [2, 3, 4, 5] if which == "Max" else [1, 2, 3, 4, 5]  # TensorFlow ends the process for maxima of size 1
+    size = tuple(min(pick(sizes), n) for n in space)
     return one(k, shape, getattr(k.layers, f"Adaptive{which}Pooling{rank}D")(size, data_format=fmt))
 
 
