@@ -1,12 +1,10 @@
 """Kernels that choose: select by a condition, the place of the greatest, elements at computed places."""
 
-from fractions import Fraction
-
 import numpy as np
 
 from ....graph import Node
 from ....graph.arrays import Ints
-from ....graph.ops import ArgMax, Select, Take
+from ....graph.ops import ArgMax, Select, Take, TakeAlong
 from ..kernel import Kernel, is_constant, kernel_rule, numbers, refuse
 from .common import (
     Config,
@@ -14,6 +12,7 @@ from .common import (
     affine_or_refuse,
     aligned,
     channels,
+    index_config,
     integers,
     one_factor,
     operands,
@@ -69,18 +68,28 @@ def take(node: Node) -> Kernel:
     """A memory addressed by the indices."""
     op, (x, indices) = node.op, node.inputs
     assert isinstance(op, Take)
-    scale = indices.type.quantized.scale
-    if is_constant(indices) or not isinstance(scale, Fraction):
-        raise refuse(node, "picking at places that are known, or of several formats", "make it a gather")
-    where, rank = places(x.shape), len(indices.shape)
-    first = where.take([0], axis=op.axis)
+    rank = len(indices.shape)
+    first = places(x.shape).take([0], axis=op.axis)
     shape = (*x.shape[: op.axis], *(1,) * rank, *x.shape[op.axis + 1 :])
-    starts = np.broadcast_to(first.reshape(shape), node.shape)
     at = places(indices.shape).reshape((1,) * op.axis + indices.shape + (1,) * (len(x.shape) - op.axis - 1))
+    return _taken(node, op.axis, first.reshape(shape), at)
+
+
+@kernel_rule(TakeAlong)
+def take_along(node: Node) -> Kernel:
+    """A memory addressed by the indices, each along its own row."""
+    op = node.op
+    assert isinstance(op, TakeAlong)
+    return _taken(node, op.axis, places(node.inputs[0].shape).take([0], axis=op.axis), places(node.shape))
+
+
+def _taken(node: Node, axis: int, starts: Ints, at: Ints) -> Kernel:
+    """Pick along ``axis``; ``starts``: where each element would be for index 0, ``at``: where its index is."""
+    x, indices = node.inputs
     config: Config = {
-        "c_out": channels(node.shape), "length": x.shape[op.axis], "stride": stride_of(where, op.axis),
-        "index_zero": zero_of(node, indices.type), "index_factor": int(scale),
-        **affine_or_refuse(node, starts).config("x"),
+        "c_out": channels(node.shape), "length": x.shape[axis], "stride": stride_of(places(x.shape), axis),
+        **index_config(node, indices),
+        **affine_or_refuse(node, np.broadcast_to(starts, node.shape)).config("x"),
         **affine_or_refuse(node, np.broadcast_to(at, node.shape)).config("y"),
     }  # fmt: skip
     if is_constant(x):

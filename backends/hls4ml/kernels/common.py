@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -39,6 +40,14 @@ def zero_of(node: Node, x: Tensor) -> int:
     if not (low <= zero).all() or not (zero <= high).all():
         raise refuse(node, f"arithmetic on {x.quantized}, which cannot store its zero point", "quantize before it")
     return zero
+
+
+def index_config(node: Node, indices: Node) -> Config:
+    """Give what makes a coordinate of a stored index. Raises UnsupportedError for indices that are known."""
+    scale = indices.type.quantized.scale
+    if is_constant(indices) or not isinstance(scale, Fraction):
+        raise refuse(node, "places that are known, or of several formats", "make it a gather or a slice")
+    return {"index_zero": zero_of(node, indices.type), "index_factor": int(scale)}
 
 
 def factors_of(node: Node, x: Tensor, scale: Ratio) -> Ints:

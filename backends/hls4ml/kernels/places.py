@@ -1,13 +1,12 @@
 """Kernels of computed places with coordinates, of writes at them, of sorting and of whole division."""
 
-from fractions import Fraction
 from math import prod
 
 import numpy as np
 
 from ....graph import Node, Rounding
 from ....graph.numerics import common_scale
-from ....graph.ops import GatherND, Quotient, Reduction, Remainder, ScatterND, TakeAlong, TopK
+from ....graph.ops import GatherND, Quotient, Reduction, Remainder, ScatterND, TopK
 from ..kernel import Kernel, is_constant, kernel_rule, numbers, refuse
 from .choose import stride_of
 from .common import (
@@ -16,42 +15,17 @@ from .common import (
     affine_or_refuse,
     aligned,
     channels,
+    index_config,
     integers,
     one_factor,
     operands,
     places,
-    zero_of,
 )
 from .linear import centred
 
 HEADER = "gw_places.h"
 SCATTERED = (None, Reduction.SUM, Reduction.MAX, Reduction.MIN)
 """Numbered as in the templates."""
-
-
-def index_config(node: Node, indices: Node) -> Config:
-    """Give what makes a coordinate of a stored index. Raises UnsupportedError for indices that are known."""
-    scale = indices.type.quantized.scale
-    if is_constant(indices) or not isinstance(scale, Fraction):
-        raise refuse(node, "places that are known, or of several formats", "make it a gather or a slice")
-    return {"index_zero": zero_of(node, indices.type), "index_factor": int(scale)}
-
-
-@kernel_rule(TakeAlong)
-def take_along(node: Node) -> Kernel:
-    """A memory addressed by the indices, each along its own row."""
-    op, (x, indices) = node.op, node.inputs
-    assert isinstance(op, TakeAlong)
-    where = places(x.shape)
-    config: Config = {
-        "c_out": channels(node.shape), "length": x.shape[op.axis], "stride": stride_of(where, op.axis),
-        **index_config(node, indices),
-        **affine_or_refuse(node, np.broadcast_to(where.take([0], axis=op.axis), node.shape)).config("x"),
-        **affine_or_refuse(node, places(node.shape)).config("y"),
-    }  # fmt: skip
-    if is_constant(x):
-        return Kernel("take_constant", "gw_choose.h", (indices,), node, config, {"table": numbers(x)})
-    return Kernel("take", "gw_choose.h", (x, indices), node, config)
 
 
 def _coordinates(node: Node, shape: tuple[int, ...], inner: int) -> tuple[Config, Constants]:
