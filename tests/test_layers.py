@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[1]
 ORDER = ["graph", "boards", "frontend", "lowering", "backends", "simulation", "reports", "explore"]
 NOT = {"backends": {"frontend"}, "simulation": {"frontend"}, "reports": {"frontend"}}
 """Folders to the left that are none of a folder's business all the same."""
-HEAVY = {"tensorflow", "keras", "tf_keras", "qkeras", "torch", "onnx", "h5py", "hls4ml", "jsonschema", "jinja2", "svg", "optuna", "dask", "distributed"}
+HEAVY = {
+    "tensorflow", "keras", "tf_keras", "qkeras", "torch", "onnx", "h5py", "hls4ml", "jsonschema", "jinja2", "svg",
+    "optuna", "dask", "distributed",
+}  # fmt: skip
 FRONT = ROOT / "src" / "gatewright"
 FILES = sorted(f for folder in ORDER for f in (ROOT / folder).rglob("*.py"))
 FRONT_FILES = sorted(FRONT.glob("*.py"))

@@ -59,7 +59,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Fifo:
-    """A FIFO: ``depth`` packs of ``width`` bits; ``latency`` cycles from a write to the first cycle that can read it."""
+    """A FIFO: ``depth`` packs of ``width`` bits; ``latency`` cycles from a write to the first cycle that can read."""
 
     name: str
     depth: int
