@@ -1,9 +1,28 @@
-"""Networks that the benchmarks run: shapes of known designs with drawn weights."""
+"""Networks that the benchmarks run: shapes of known designs with drawn weights.
+
+    python -m benchmarks.networks unet build/unet.gw        writes one as a file that gatewright compile takes
+"""
+
+import sys
 
 import numpy as np
 
 from gatewright.graph import Array, Fixed, Graph, Node, Overflow, Rounding
-from gatewright.graph.ops import Add, AvgPool, Constant, Conv, Dense, Input, Output, Quantize, Relu, Reshape
+from gatewright.graph.ops import (
+    Add,
+    AvgPool,
+    Concat,
+    Constant,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Input,
+    MaxPool,
+    Output,
+    Quantize,
+    Relu,
+    Reshape,
+)
 
 WEIGHTS = Fixed(8, 1)
 BIAS = Fixed(16, 3)
@@ -95,3 +114,50 @@ def mobilenet(seed: int = 2) -> Graph:
     flat = Node(Reshape((256,)), (pooled,), "flatten")
     dense = Node(Dense(), (flat, make.constant((256, 2), 60, WEIGHTS), make.constant((2,), 300, BIAS)), "dense")
     return Graph((x,), (Node(Output("scores"), (dense,)),), "mobilenet")
+
+
+def unet(seed: int = 3, *, size: int = 64, levels: int = 3, base: int = 4, convs: int = 2) -> Graph:
+    """A U-Net for images of ``size`` squared: each level halves the sides and doubles the channels, and its result
+    skips to the level of the same size on the way up.
+    """
+    make = Builder(seed)
+    format = Fixed(8, 3, False)
+
+    def block(h: Node, filters: int) -> Node:
+        for _ in range(convs):
+            h = make.quantize(Node(Relu(), (make.conv(h, filters, 3),)), format)
+        return h
+
+    x = h = Node(Input("image", (size, size, 3), Fixed(8, 0, False)), (), "image")
+    skips = []
+    for level in range(levels):
+        h = block(h, base << level)
+        skips.append(h)
+        h = Node(MaxPool((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)), (h,), f"pool{level + 1}")
+    h = block(h, base << levels)
+    for level in reversed(range(levels)):
+        filters = base << level
+        w, b = make.constant((2, 2, filters, h.shape[-1]), 60, WEIGHTS), make.constant((filters,), 300, BIAS)
+        up = Node(ConvTranspose((2, 2), ((0, 0), (0, 0)), (0, 0), (1, 1)), (h, w, b), f"up{level + 1}")
+        joined = Node(Concat(2), (skips[level], make.quantize(up, format)), f"join{level + 1}")
+        h = block(joined, filters)
+    return Graph((x,), (Node(Output("mask"), (make.conv(h, 1, 1),)),), "unet")
+
+
+def unet256(seed: int = 4) -> Graph:
+    """A U-Net of some hundred layers on 256x256."""
+    return unet(seed, size=256, levels=4, base=4, convs=4)
+
+
+NETWORKS = {f.__name__: f for f in (resnet8, jet_tagger, mobilenet, unet, unet256)}
+
+
+def main() -> None:
+    """Write a network to a file."""
+    name, path = sys.argv[1:]
+    NETWORKS[name]().save(path)
+    print(f"{name} written to {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 
 ``emit`` gives the project, ``Simulation`` runs its C simulation, ``verify`` proves it equal to the graph, ``missing``
 lists what
-cannot be emitted, ``make_options`` checks what a user asks.
+cannot be emitted, ``make_options`` checks what a user asks, ``read_options`` reads it from a manifest.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from . import plan as _plan
 from .compiler import CompileError
 from .csim import Simulation, SimulationError
 from .emit import emit
-from .options import Options, make_options
+from .options import Options, make_options, read_options
 from .verify import Mismatch, Verification, verify
 
 
@@ -24,5 +24,5 @@ def missing(graph: Graph, board: Board | None, options: Options) -> Iterator[Gat
 
 __all__ = [
     "CompileError", "Mismatch", "Options", "Simulation", "SimulationError", "Verification", "emit", "make_options",
-    "missing", "verify",
+    "missing", "read_options", "verify",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ import numpy as np
 from ...boards import Board
 from ...graph import Graph, NDArray, ShapeError, evaluate
 from ..project import Project
-from . import convert
+from . import convert, fifo
 from .bridge import bench_source
 from .description import FILE, Description, describe
 from .guide import readme, script
@@ -39,6 +39,9 @@ def emit(graph: Graph, board: Board | None, options: Options, vectors: Sequence[
     name = project_name(graph)
     files = convert.write(plan, options, name)
     files = {**_normalised(files, plan, options, name), **_headers(plan)}
+    if options.fifo_depths:
+        top = f"firmware/{name}.cpp"
+        files[top] = fifo.with_depths(files[top].decode(), plan, dict(options.fifo_depths)).encode()
     if options.verifiable:
         description = describe(graph, plan, files, name, options)
         files = {**files, FILE: description.text, **_bench(graph, description, vectors)}

@@ -63,6 +63,7 @@ class Options:
     ``strategy`` None chooses by size: ``latency`` where a layer's multiplications can all be unrolled, else
     ``resource``.
     ``reuse_factor`` None chooses the least that does. ``namespace`` puts the generated code into a C++ namespace.
+    ``fifo_depths``: other depths than hls4ml's for streams, by tensor.
     Raises OptionError for what does not exist or cannot be.
     """
 
@@ -75,6 +76,7 @@ class Options:
     types: str = "lean"
     overrides: tuple[Override, ...] = ()
     namespace: str = ""
+    fifo_depths: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         for kind, value, known in (("HLS tool", self.tool, TOOLS), ("io", self.io, IOS), ("types", self.types, TYPES)):
@@ -121,7 +123,24 @@ class Options:
         return {
             "hls": self.tool, "part": self.part, "clock_ns": self.clock_ns, "io": self.io,
             "strategy": self.strategy, "reuse_factor": self.reuse_factor, "types": self.types,
+            **({"fifo_depths": dict(self.fifo_depths)} if self.fifo_depths else {}),
         }  # fmt: skip
+
+
+def read_options(values: Mapping[str, Any]) -> Options:
+    """Give the options that a manifest tells: what ``as_dict`` gave, and the configuration's rules by layer.
+
+    Raises OptionError for what cannot be.
+    """
+    if "part" not in values:
+        raise OptionError("the directory holds no HLS project", hint="compile for a board with an FPGA")
+    rules = [{k: v for k, v in rule.items() if k in ("strategy", "reuse_factor")} for rule in values.get("layer", ())]
+    overrides = tuple(
+        Override(table["name"], **rule) for table, rule in zip(values.get("layer", ()), rules, strict=True) if rule
+    )
+    kept = {k: values[k] for k in ("clock_ns", "io", "strategy", "reuse_factor", "types") if k in values}
+    depths = tuple(sorted(values.get("fifo_depths", {}).items()))
+    return Options(values["part"], tool=values.get("hls", "vitis"), overrides=overrides, fifo_depths=depths, **kept)
 
 
 def make_options(

@@ -33,7 +33,7 @@ def of_plan(plan: Plan, options: Options, *, version: str = "") -> Design:
         else:
             layers += _padded(spec) if options.stream and spec.op == "conv2d" else [spec]
     layers = _connected(layers) if options.stream else layers
-    depths = _depths(layers, plan) if options.stream else {}
+    depths = _depths(layers, plan) | dict(options.fifo_depths) if options.stream else {}
     return Design(
         "stream" if options.stream else "parallel", tuple(layers), options.tool, version, options.part,
         family_of(options.part), float(options.clock_ns), None, plan.dataflow,

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from . import wording
 from .boards import Board
 from .boards import load as load_board
 from .frontend import load
 from .graph import GatewrightError, Graph, ManyErrors
 from .lowering import Config, lower, make_config
 from .options import Choices
-from .project import find_board
+from .project import estimate, find_board
 from .rules import unmatched, without_effect
 from .samples import read_samples
 
@@ -49,9 +50,10 @@ def obstacles(
     samples: str | Path | None = None,
     output: str = "model",
     choices: Choices | None = None,
+    strict: bool = False,
 ) -> Findings:
     """List what stands between a model and a board: of board, options, configuration, model, samples; and the notes of
-    the stages that it passed. Nothing is emitted.
+    the stages that it passed. Nothing is emitted. ``strict``: what may not fit the board's device is a problem.
     """
     found = Findings()
     asked = choices or Choices()
@@ -70,11 +72,13 @@ def obstacles(
     integer = found.attempt(lambda: lower(graph, board=target, config=settings, samples=given, output=output))
     if integer is not None:
         found.note((*integer.notes, *without_effect(settings or make_config(), graph, integer)))
-        _emittable(found, integer, target, settings or make_config(), asked)
+        _emittable(found, integer, target, settings or make_config(), asked, strict)
     return found
 
 
-def _emittable(found: Findings, graph: Graph, board: Board, settings: Config, choices: Choices) -> None:
+def _emittable(
+    found: Findings, graph: Graph, board: Board, settings: Config, choices: Choices, strict: bool
+) -> None:
     """Ask the back end of a board for what it cannot emit."""
     if board.fpga is None:
         found.note(choices.without_effect(board))
@@ -82,5 +86,11 @@ def _emittable(found: Findings, graph: Graph, board: Board, settings: Config, ch
     from .backends.hls4ml import missing
 
     options = found.attempt(lambda: choices.options(board, settings))
-    if options is not None:
-        found.problems += missing(graph, board, options)
+    if options is None:
+        return
+    problems = list(missing(graph, board, options))
+    found.problems += problems
+    if problems or found.problems:
+        return
+    cost = found.attempt(lambda: estimate(graph, options, board, strict=strict))
+    found.note(wording.warnings(cost or {}))

@@ -88,6 +88,9 @@ Hls = Annotated[
     str | None, typer.Option("--hls", help="vitis, vivado, oneapi, quartus, catapult, libero; else the board's own.")
 ]
 Types = Annotated[str, typer.Option(help="Fixed-point headers of the C simulation: lean (fast) or vendor.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse a design whose high estimate of a resource is over the device.")
+]
 
 
 @app.command(epilog="Example: gatewright check examples/digits_cnn.keras --board pynq-z2")
@@ -105,6 +108,7 @@ def check(
     output: OutputKind = "model",
     hls: Hls = None,
     types: Types = "lean",
+    strict: Strict = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -116,7 +120,7 @@ def check(
         choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
         found = obstacles(
             model, board=board, weights=weights, precision=precision, config=config, samples=samples, output=output,
-            choices=choices,
+            choices=choices, strict=strict,
         )  # fmt: skip
         count = len(found.problems)
         document = {
@@ -155,6 +159,7 @@ def compile_(
     force: Annotated[
         bool, typer.Option("--force", help="Replace an output directory that was changed since it was compiled.")
     ] = False,
+    strict: Strict = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -167,7 +172,7 @@ def compile_(
         project = compile_model(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
-            vectors=vectors, verify=verify, progress=progress,
+            vectors=vectors, verify=verify, strict=strict, progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))
@@ -189,11 +194,26 @@ def simulate(
         bool, typer.Option("--integers", help="Samples and outputs are stored integers (int8 of an int8 model).")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Run it although files were changed by hand.")] = False,
+    timing: Annotated[
+        bool, typer.Option("--timing", help="Run the schedule cycle by cycle instead: what waits for what.")
+    ] = False,
+    trace: Annotated[
+        Path | None, typer.Option(help="With --timing: write a trace for Perfetto or chrome://tracing (.json).")
+    ] = None,
+    frames: Annotated[int, typer.Option(help="With --timing: inferences back to back.")] = 3,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Run the integer graph of an output directory, or its compiled artefact, on samples."""
+    """Run an output directory: its integer graph or its compiled artefact on samples, or (--timing) its schedule."""
     with _errors(as_json, debug), _progress() as progress:
+        if timing or trace is not None:
+            from .timing import simulate_timing
+
+            document, people = simulate_timing(directory, frames, trace, progress)
+            _print(document, as_json, people)
+            if document["status"] == "deadlock":
+                raise typer.Exit(1)
+            return
         from .project import simulate_directory
 
         document = simulate_directory(
@@ -242,6 +262,62 @@ def diff(
         _print(document, as_json, people)
         if found:
             raise typer.Exit(1)
+
+
+@app.command(epilog="Example: gatewright profile examples/digits_cnn.keras --board pynq-z2 --board alveo-u250")
+def profile(
+    model: Model,
+    weights: Weights = None,
+    board: Annotated[
+        list[str] | None, typer.Option("--board", "-b", help="A board; given again, boards side by side.")
+    ] = None,
+    precision: Precision = None,
+    io: Io = "parallel",
+    strategy: Strategy = None,
+    reuse_factor: Reuse = None,
+    clock_ns: Clock = None,
+    config: ConfigFile = None,
+    samples: Samples = None,
+    output: OutputKind = "model",
+    hls: Hls = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Tell what a model costs on a board: latency, interval, clock, FIFOs, resources with bands, layer by layer."""
+    with _errors(as_json, debug), _progress() as progress:
+        from .options import Choices
+        from .profile import profile as profiled
+
+        document = profiled(
+            model, board or [], weights=weights, precision=precision, config=config, samples=samples, output=output,
+            choices=Choices(hls, io, strategy, reuse_factor, clock_ns), progress=progress,
+        )  # fmt: skip
+
+        def people() -> None:
+            from .report import NARROW, show, width
+            from .reports.profile import render
+
+            show(render(document, narrow=width() < NARROW))
+
+        _print(document, as_json, people)
+
+
+@app.command(epilog="Example: gatewright fifo build/digits --apply")
+def fifo(
+    directory: Annotated[Path, typer.Argument(help="An output directory, compiled with --io stream.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Write the depths into the project.")] = False,
+    depths: Annotated[
+        str, typer.Option(help="Which to write: stall-free, or deadlock-free (smaller, slower).")
+    ] = "stall-free",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Find the smallest depths of the FIFOs without a stall, and without a deadlock."""
+    with _errors(as_json, debug), _progress() as progress:
+        from .timing import fifo_depths
+
+        document, people = fifo_depths(directory, depths if apply else None, progress)
+        _print(document, as_json, people)
 
 
 @app.command(epilog="Example: gatewright boards pynq-z2")

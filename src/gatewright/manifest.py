@@ -45,6 +45,7 @@ def build_manifest(
     seen: Mapping[Node, Seen],
     verification: Mapping[str, Any],
     notes: Sequence[str],
+    cost: Mapping[str, Any],
     hashes: Mapping[str, str],
 ) -> dict[str, Any]:
     """Put the manifest together; every figure in it comes from the arguments. ``hashes``: relative path -> SHA-256."""
@@ -63,7 +64,7 @@ def build_manifest(
         "layers": layers(graph, seen),
         "notes": list(notes),
         "verification": dict(verification),
-        "cost": {},
+        "cost": dict(cost),
         "files": [{"path": path, "sha256": hashes[path]} for path in sorted(hashes)],
     }
 

@@ -13,7 +13,18 @@ from .boards import Board
 from .boards import load as load_board
 from .frontend import load
 from .frontend.attributes import raise_all
-from .graph import FileError, Graph, Inputs, NDArray, Node, OptionError, Outputs, evaluate, unknown
+from .graph import (
+    FileError,
+    Graph,
+    Inputs,
+    NDArray,
+    Node,
+    OptionError,
+    Outputs,
+    UnsupportedError,
+    evaluate,
+    unknown,
+)
 from .graph.evaluate import feed, give
 from .graph.file import load as load_graph
 from .graph.file import to_bytes
@@ -54,6 +65,7 @@ class Project:
     verification: Mapping[str, Any] = field(default_factory=lambda: SKIPPED)
     notes: Sequence[str] = ()
     vectors: Sequence[NDArray] = ()
+    cost: Mapping[str, Any] = field(default_factory=dict)
 
     def predict(self, x: Inputs, *, integers: bool = False) -> Outputs:
         """Run the compiled artefact (its C simulation) on samples, batch first, in the layout of the source model; a
@@ -98,6 +110,7 @@ class Project:
             seen=self.seen,
             verification=self.verification,
             notes=list(dict.fromkeys((*self.graph.notes, *self.notes))),
+            cost=self.cost,
             hashes={name: sha256(data) for name, data in self._content.items()},
         )
 
@@ -166,6 +179,7 @@ def compile_model(
     types: str = "lean",
     vectors: int = 512,
     verify: bool = True,
+    strict: bool = False,
     progress: Progress = lambda text: None,
 ) -> Project:
     """Compile a model for a board.
@@ -175,8 +189,8 @@ def compile_model(
     ``hls``: the HLS tool (vitis, vivado, oneapi, quartus, catapult, libero; the board's where None); ``io``: parallel
     or stream; ``strategy``: latency, resource or distributed_arithmetic; ``reuse_factor``: uses of a multiplier per
     inference; ``clock_ns``: the period in nanoseconds, else the board's; ``types``: the fixed-point headers of the C
-    simulation (lean or vendor); ``vectors``: how many to verify on; ``verify``: whether to; ``progress`` is told what
-    is going on.
+    simulation (lean or vendor); ``vectors``: how many to verify on; ``verify``: whether to; ``strict``: refuse a design
+    whose high estimate of a resource is over what the device has; ``progress`` is told what is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
@@ -201,7 +215,24 @@ def compile_model(
     if options is None:
         return replace(project, notes=(*project.notes, *choices.without_effect(target)))
     asked = {**project.options, **choices.as_dict(), **options.as_dict(), "vectors": vectors}
-    return _with_hls(replace(project, options=asked), options, verify=verify, progress=progress)
+    progress("estimating time and resources")
+    cost = estimate(graph, options, target, strict=strict)
+    return _with_hls(replace(project, options=asked, cost=cost), options, verify=verify, progress=progress)
+
+
+def estimate(graph: Graph, options: "Options", board: Board, *, strict: bool = False) -> dict[str, Any]:
+    """Give the manifest's ``cost``, {} for tools whose designs cannot be estimated.
+
+    Raises UnsupportedError for what cannot be emitted; with ``strict`` for what may not fit the board's device.
+    """
+    if not options.verifiable:
+        return {}
+    from .simulation.cost import cost_of, too_large
+
+    cost = cost_of(graph, options, board)
+    if strict:
+        raise_all([UnsupportedError(f.what, where=board.name, hint=f.hint) for f in too_large(cost)])
+    return cost.as_dict()
 
 
 def find_board(board: object) -> Board:

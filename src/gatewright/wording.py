@@ -25,9 +25,31 @@ def summary(manifest: Mapping[str, Any], out: Path) -> list[str]:
         f"{manifest['macs']:,} MACs, {manifest['parameters']:,} parameters",
         f"quantizers: {own} of the model's own, {inserted} inserted",
         *(f"note: {note}" for note in manifest["notes"]),
+        *(f"warning: {text}" for text in warnings(manifest["cost"])),
+        *cost_lines(manifest["cost"]),
         proof,
         f"written to {out} (gatewright report {out})",
     ]
+
+
+def warnings(cost: Mapping[str, Any]) -> list[str]:
+    """Give what a cost estimate warns of: what may not fit, limits of the tools."""
+    found = [f for f in cost.get("findings", ()) if f["kind"] != "domain"]
+    return [f"{f['where']}: {f['what']}".removeprefix(": ") + (f" (try {f['hint']})" if f["hint"] else "") for f in found]
+
+
+def cost_lines(cost: Mapping[str, Any]) -> list[str]:
+    """Sum a cost estimate up: cycles, time, what it takes of the device."""
+    if not cost:
+        return []
+    cycles, interval = cost["latency_cycles"], cost["interval_cycles"]
+    line = f"about {cycles['value']:,} cycles ({cost['latency_s']['value'] * 1e6:.3g} us), interval {interval['value']:,}"
+    shares = [
+        f"{name.upper()} {100 * cost['resources'][name]['value'] / there:.1f} %"
+        for name, there in cost["available"].items()
+        if there and name in cost["resources"] and cost["resources"][name]["high"] > 0
+    ]
+    return [", ".join([line, *shares])]
 
 
 def run(document: Mapping[str, Any]) -> list[str]:

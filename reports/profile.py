@@ -1,0 +1,200 @@
+"""The cost of a design for a terminal: what is asked first on top, then the layers; several boards side by side."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+Entry = Mapping[str, Any]
+RESOURCES = ("lut", "ff", "dsp", "bram", "uram")
+NAMES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM18", "uram": "URAM"}
+LEVELS = {"hls": "HLS report", "synthesis": "after synthesis", "implementation": "after place and route"}
+NEARLY = 0.8
+LEGEND = (
+    "Bands (in parentheses) covered 90 % of designs of repositories that were left out of the fit. exact: follows from "
+    "the template; simulated: a cycle-level run; estimated: a fit. gatewright report DIR --json gives each figure's "
+    "source."
+)
+
+
+def render(document: Entry, *, narrow: bool = False) -> RenderableType:
+    """Lay out what ``profile`` found: one design in full, several side by side."""
+    designs = document["designs"]
+    parts: list[RenderableType] = [Text(str(document["model"]), style="bold"), ""]
+    if len(designs) == 1:
+        return Group(*parts, *one(designs[0], narrow), "", Text(LEGEND, style="dim"))
+    return Group(*parts, *_side_by_side(designs), "", Text(LEGEND, style="dim"))
+
+
+def one(design: Entry, narrow: bool) -> list[RenderableType]:
+    """Lay out one design: speed, resources by level, FIFOs, layers, findings."""
+    cost = design["cost"]
+    options = design["options"]
+    head = f"{design['board']} ({design['target']}), io {options['io']}, {options['clock_ns']:g} ns clock"
+    parts: list[RenderableType] = [Text(head), "", _speed(cost), "", _resources(cost)]
+    if "stream" in cost:
+        parts += ["", _fifos(cost["stream"])]
+    parts += ["", layer_table(cost, narrow=narrow)]
+    return [*parts, *findings(cost)]
+
+
+def findings(cost: Entry) -> list[RenderableType]:
+    """Give what a user should know before a synthesis, a line each."""
+    lines: list[RenderableType] = []
+    for each in cost.get("findings", ()):
+        where = f"{each['where']}: " if each["where"] else ""
+        hint = f"; try: {each['hint']}" if each["hint"] else ""
+        lines.append(Text(f"{where}{each['what']}{hint}", style="" if each["kind"] == "domain" else "yellow"))
+    return ["", *lines] if lines else []
+
+
+def _speed(cost: Entry) -> Table:
+    table = Table.grid(padding=(0, 2))
+    rows = {
+        "latency": [figure(cost.get("latency_cycles"), "cycles"), figure(cost.get("latency_s"), "s"), "latency_cycles"],
+        "interval": [figure(cost.get("interval_cycles"), "cycles"), _rate(cost.get("interval_s")), "interval_cycles"],
+        "clock": [figure(cost.get("clock_ns"), "ns"), "achievable period", "clock_ns"],
+    }
+    for name, (value, more, key) in rows.items():
+        if value:
+            table.add_row(Text(name, style="bold"), value, more, Text(_kind(cost[key]), style="dim"))
+    hls = cost.get("hls", {})
+    if hls.get("latency_cycles"):
+        said = f"latency {figure(hls['latency_cycles'], '')}, interval {figure(hls.get('interval_cycles'), '')}"
+        table.add_row(Text("HLS report", style="bold"), said, "as the tool will print it", Text("estimated", "dim"))
+    return table
+
+
+def _kind(entry: Entry) -> str:
+    return str(entry["kind"])
+
+
+def _rate(entry: Entry | None) -> str:
+    return f"{si(1 / entry['value'])} inferences/s" if entry and entry["value"] > 0 else ""
+
+
+def _resources(cost: Entry) -> Table:
+    table = Table(title="Resources", title_justify="left", title_style="bold", box=None, padding=(0, 1))
+    table.add_column("")
+    used = [r for r in RESOURCES if any(_matters(level.get(r)) for level in cost["levels"].values())]
+    for name in used:
+        table.add_column(NAMES[name], justify="right", no_wrap=True)
+    for level, title in LEVELS.items():
+        if counts := cost["levels"].get(level):
+            table.add_row(title, *(figure(counts.get(name), "") for name in used))
+    there = cost.get("available", {})
+    if there:
+        table.add_row("on the board", *(f"{there.get(name, 0):,}" for name in used), style="dim")
+        shares = [_share(cost["resources"].get(name), there.get(name, 0)) for name in used]
+        table.add_row("share after synthesis", *shares)
+    return table
+
+
+def _matters(entry: Entry | None) -> bool:
+    return entry is not None and entry["high"] > 0
+
+
+def _share(entry: Entry | None, limit: int) -> Text:
+    if entry is None or not limit:
+        return Text("")
+    style = "bold red" if entry["high"] > limit else "yellow" if entry["high"] > NEARLY * limit else "green"
+    low, high = (100 * entry[end] / limit for end in ("low", "high"))
+    text = f"{100 * entry['value'] / limit:.1f} %" + (f" ({low:.1f} to {high:.1f})" if high - low >= 0.1 else "")
+    return Text(text, style=style)
+
+
+def _fifos(stream: Entry) -> Text:
+    fifos = stream["fifos"]
+    bits = {key: sum(f[key] * f["width"] for f in fifos) for key in ("depth", "stall_free", "deadlock_free")}
+    text = (
+        f"{len(fifos)} FIFOs of {si(bits['depth'])}bit in all; {si(bits['stall_free'])}bit are enough without a stall, "
+        f"{si(bits['deadlock_free'])}bit without a deadlock (gatewright fifo)"
+    )
+    return Text(text)
+
+
+def layer_table(cost: Entry, *, narrow: bool = False) -> Table:
+    """One line a layer: cycles and counts of the HLS report."""
+    table = Table(title="Layers (HLS level)", title_justify="left", title_style="bold", box=None, padding=(0, 1))
+    table.add_column("layer", overflow="fold")
+    shown = ("op",) if narrow else ("op", "strategy", "reuse")
+    for name in shown:
+        table.add_column(name)
+    for name in ("latency", "interval", *(NAMES[r] for r in RESOURCES[:4])):
+        table.add_column(name, justify="right", no_wrap=True)
+    for layer in cost["layers"]:
+        counts = layer["levels"].get("hls", {})
+        more = [layer["strategy"], str(layer["reuse_factor"])] if layer["op"] in STRATEGIC else ["", ""]
+        table.add_row(
+            layer["name"],
+            layer["function"] or layer["op"],
+            *(() if narrow else more),
+            middle(layer.get("latency_cycles")),
+            middle(layer.get("interval_cycles")),
+            *(middle(counts.get(name)) for name in RESOURCES[:4]),
+        )
+    return table
+
+
+STRATEGIC = ("dense", "conv1d", "conv2d", "depthwise1d", "depthwise2d")
+
+
+def _side_by_side(designs: Sequence[Entry]) -> list[RenderableType]:
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("board")
+    for name in ("latency", "interval", "clock ns", *(NAMES[r] for r in RESOURCES)):
+        table.add_column(name, justify="right", no_wrap=True)
+    rest: list[RenderableType] = []
+    for design in designs:
+        if "problems" in design:
+            first = design["problems"][0]
+            rest.append(Text(f"{design['board']}: {first['where']} {first['what']}".strip(), style="red"))
+            continue
+        cost, there = design["cost"], design["cost"].get("available", {})
+        cells = [middle(cost.get(name)) for name in ("latency_cycles", "interval_cycles", "clock_ns")]
+        shares = [_cell(cost["resources"].get(name), there.get(name, 0)) for name in RESOURCES]
+        table.add_row(design["board"], *cells, *shares)
+        rest += [Text(f"{design['board']}: {f['what']}", style="yellow") for f in cost["findings"] if f["kind"] != "domain"]
+    return [table, *(["", *rest] if rest else [])]
+
+
+def _cell(entry: Entry | None, limit: int) -> Text:
+    if entry is None:
+        return Text("")
+    text = _share(entry, limit)
+    return Text(f"{si(entry['value'])} ").append(f"{100 * entry['value'] / limit:.0f} %", text.style) if limit else Text(
+        si(entry["value"])
+    )
+
+
+def figure(entry: Entry | None, unit: str) -> str:
+    """Spell a figure with its band: ``1,234 (1,100 to 1,400) cycles``; "" for none."""
+    if entry is None:
+        return ""
+    spell = (lambda v: f"{si(v)}{unit}") if unit == "s" else _number
+    band = "" if entry["low"] == entry["high"] else f" ({spell(entry['low'])} to {spell(entry['high'])})"
+    return f"{spell(entry['value'])}{band}" + (f" {unit}" if unit not in ("", "s") else "")
+
+
+def middle(entry: Entry | None) -> str:
+    """Spell a figure's value alone."""
+    return "" if entry is None else _number(entry["value"])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:.3g}"
+
+
+def si(value: float) -> str:
+    """Spell a number with three digits and a prefix: 12.3 k, 4.56 µ."""
+    for scale, prefix in PREFIXES:
+        if abs(value) >= scale:
+            return f"{value / scale:.3g} {prefix}".rstrip() + ("" if prefix else " ")
+    return f"{value:.3g} "
+
+
+PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+
+__all__ = ["figure", "findings", "layer_table", "middle", "one", "render", "si"]

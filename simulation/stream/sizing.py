@@ -1,0 +1,146 @@
+"""The depths of FIFOs: the smallest without a stall, the smallest without a deadlock, each with its certificate.
+
+*Without a stall*: with these depths nothing in one frame happens later than with FIFOs that are never full. In that
+schedule the k-th write of a FIFO of depth d does not wait if the (k - d)-th read was before it, so the smallest depth is
+a count, FIFO by FIFO, and one less makes a write wait. Several frames back to back end as often as with the depths
+that the design had; where a depth for one frame holds them up (``interval``), it is raised to what all of them need.
+
+*Without a deadlock*: whether a design deadlocks does not depend on times, and a deeper FIFO never makes one. From a
+depth of 1 everywhere, the narrowest full FIFO of each circle of waits is opened until the design runs; then each opened
+FIFO is closed as far as it goes, the most expensive first. The result is minimal: no single depth can be less. (Finding
+the cheapest of all minimal vectors is NP-hard in general: Geilen, Basten, Stuijk, *Minimising buffer requirements of
+synchronous dataflow graphs with model checking*, DAC 2005.)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .deadlock import Deadlock
+from .model import Network
+from .run import Run, simulate
+from .solve import walked
+from .tables import Tables
+
+FRAMES = 4
+"""Frames back to back that tell the interval."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What happens to one FIFO with one less than its depth: a write of process ``writer`` waits, the first in global
+    cycle ``cycle``; or the design deadlocks. ``at_floor``: the depth is 1 and there is no less.
+    """
+
+    fifo: str
+    writer: str = ""
+    cycle: int = -1
+    deadlock: Deadlock | None = None
+    at_floor: bool = False
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """``depths`` by FIFO, with what a run with them reaches: cycles of the first frame and between frames, and those
+    of the same design with FIFOs that are never full. ``losses``: the certificate, by FIFO.
+    """
+
+    depths: dict[str, int]
+    latency: int
+    interval: int
+    free_latency: int
+    free_interval: int
+    losses: dict[str, Loss]
+
+
+def stall_free(network: Network, *, certify: bool = True) -> Sizing:
+    """Give the smallest depths without a stall. ``certify``: run the design once more for each FIFO, with one less.
+
+    Raises DeadlockError nowhere: FIFOs that are never full cannot deadlock a design without feedback.
+    """
+    free = unlimited(network, 1)
+    one = simulate(free)
+    assert one.deadlock is None, str(one.deadlock)
+    depths = {f.name: one.needed(f.name) for f in network.fifos}
+    several = simulate(unlimited(network, FRAMES), FRAMES)
+    reached = simulate(network.with_depths(depths), FRAMES)
+    if reached.interval > several.interval:
+        depths = {name: max(depth, several.needed(name)) for name, depth in depths.items()}
+        reached = simulate(network.with_depths(depths), FRAMES)
+    losses = {name: _stall(network, depths, name) for name in depths} if certify else {}
+    return Sizing(depths, reached.latency, reached.interval, one.latency, several.interval, losses)
+
+
+def unlimited(network: Network, frames: int) -> Network:
+    """Give the network with FIFOs that hold everything that passes in so many frames."""
+    return network.with_depths({f.name: p.writes[f.name].size * frames for f, p in _writers(network)})
+
+
+def _writers(network: Network):  # type: ignore[no-untyped-def]
+    writers = network.writers
+    return [(f, writers[f.name]) for f in network.fifos]
+
+
+def _stall(network: Network, depths: Mapping[str, int], name: str) -> Loss:
+    """Run with one less: the first write of this FIFO that waits."""
+    if depths[name] == 1:
+        return Loss(name, at_floor=True)
+    run = simulate(network.with_depths({**depths, name: depths[name] - 1}))
+    if run.deadlock is not None:
+        return Loss(name, deadlock=run.deadlock)
+    writer = network.writers[name]
+    stall, cause = run.stalls(writer)
+    waiting = np.flatnonzero((stall > 0) & (cause == run.tables.number[name]))
+    cycle = int(run.events[writer.name][waiting[0]]) if waiting.size else -1
+    return Loss(name, writer.name, cycle)
+
+
+def deadlock_free(network: Network, *, certify: bool = True) -> Sizing:
+    """Give minimal depths with which the design does not deadlock."""
+    widths = {f.name: f.width for f in network.fifos}
+    packs = {f.name: p.writes[f.name].size for f, p in _writers(network)}
+    depths = dict.fromkeys(packs, 1)
+    opened: list[str] = []
+    while (stuck := _deadlock(network, depths)) is not None:
+        full = [name for name in stuck.full if depths[name] < packs[name]]
+        assert full, str(stuck)
+        chosen = min(full, key=lambda name: (widths[name], packs[name], name))
+        depths[chosen] = packs[chosen]
+        opened.append(chosen)
+    for name in sorted(opened, key=lambda name: (-widths[name] * packs[name], name)):
+        depths[name] = _least(network, depths, name)
+    losses = {name: _lost(network, depths, name) for name in depths} if certify else {}
+    free = simulate(unlimited(network, FRAMES), FRAMES)
+    reached = simulate(network.with_depths(depths), FRAMES)
+    return Sizing(depths, reached.latency, reached.interval, free.latency, free.interval, losses)
+
+
+def _least(network: Network, depths: Mapping[str, int], name: str) -> int:
+    low, high = 0, depths[name]  # low deadlocks, high does not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _deadlock(network, {**depths, name: middle}) is None:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _lost(network: Network, depths: Mapping[str, int], name: str) -> Loss:
+    if depths[name] == 1:
+        return Loss(name, at_floor=True)
+    stuck = _deadlock(network, {**depths, name: depths[name] - 1})
+    assert stuck is not None, f"{name} could be smaller"
+    return Loss(name, deadlock=stuck)
+
+
+def _deadlock(network: Network, depths: Mapping[str, int]) -> Deadlock | None:
+    from .deadlock import find_deadlock
+
+    tables = Tables(network.with_depths(depths))
+    times = walked(tables, 2)
+    return None if times.complete else find_deadlock(tables, times, 2)
+
+
+__all__ = ["FRAMES", "Loss", "Run", "Sizing", "deadlock_free", "stall_free", "unlimited"]

@@ -1,0 +1,267 @@
+"""The earliest times of all accesses: the least solution of the equations of ``model``, exactly.
+
+Two ways that give the same numbers:
+
+``swept``: all events of a process at once. Given the times of its FIFOs, the times of a process are a running maximum:
+``T(s) - s = max over r <= s of (bound(r) - r)``. Beginning with FIFOs that are never full, the processes are computed in
+the order of the flow, then against it, and so on, until nothing changes. Every cycle of dependences carries at least one
+slot of a FIFO or the design deadlocks, so the equations have at most one solution, and a sweep that changes nothing has
+found it. With FIFOs that seldom fill a few sweeps are enough; short FIFOs on loops of dependences need as many as there
+are packs.
+
+``walked``: event by event, each process as far as its FIFOs let it, in compiled code where there is a compiler
+(``kernel.cpp``), else in Python. It ends for every design; who is left in the middle of its program is in a deadlock.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .model import Cycles
+from .tables import Tables
+
+MOST_SWEEPS = 12
+"""After so many sweeps the events are walked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Times:
+    """Global cycles: of each FIFO's writes and reads, of each process's events; shorter where the design deadlocked."""
+
+    written: tuple[Cycles, ...]
+    read: tuple[Cycles, ...]
+    events: tuple[Cycles, ...]
+    complete: bool = True
+
+
+def solve(tables: Tables, frames: int) -> Times:
+    """Give the earliest times of ``frames`` frames back to back."""
+    found = swept(tables, frames)
+    return found if found is not None else walked(tables, frames)
+
+
+def swept(tables: Tables, frames: int, most: int = MOST_SWEEPS) -> Times | None:
+    """Solve by sweeps; None where ``most`` are not enough."""
+    state = _Sweeps(tables, frames)
+    for count in range(most):
+        order = tables.order if count % 2 == 0 else tables.order[::-1]
+        if not state.sweep(order):
+            return Times(tuple(state.written), tuple(state.read), tuple(state.events))
+    return None
+
+
+class _Sweeps:
+    """Times so far: lower bounds of the true ones."""
+
+    def __init__(self, tables: Tables, frames: int) -> None:
+        self.tables = tables
+        self.frames = frames
+        sizes = tables.packs * frames
+        self.written = [np.zeros(n, np.int64) for n in sizes]
+        self.read = [np.full(n, -1, np.int64) for n in sizes]
+        processes = tables.network.processes
+        self.local = [e.local(p.length, frames) for e, p in zip(tables.events, processes, strict=True)]
+        self.places = [self._places(p) for p in range(len(processes))]
+        self.events: list[Cycles] = [np.full(n.size, -1, np.int64) for n in self.local]
+
+    def _places(self, p: int) -> tuple[list[tuple[int, "slice | Cycles"]], ...]:
+        found = self.tables.events[p]
+        return tuple(
+            [(fifo, self._all(places, found.cycles.size)) for fifo, places in used.items()]
+            for used in (found.reads, found.writes)
+        )
+
+    def _all(self, places: Cycles, events: int) -> "slice | Cycles":
+        """The places of a frame, repeated for all frames; a slice where every event is one."""
+        if places.size == events:
+            return slice(None)
+        return (np.arange(self.frames, dtype=np.int64)[:, None] * events + places).reshape(-1)
+
+    def sweep(self, order: Sequence[int]) -> bool:
+        """Compute every process once; say whether anything changed."""
+        changed = False
+        for p in order:
+            changed |= self._process(p)
+        return changed
+
+    def _process(self, p: int) -> bool:
+        local = self.local[p]
+        if not local.size:
+            return False
+        bound = local + self.tables.network.processes[p].start
+        reads, writes = self.places[p]
+        for fifo, places in reads:
+            bound[places] = np.maximum(bound[places], self.written[fifo] + self.tables.latency[fifo])
+        for fifo, places in writes:
+            self._room(bound, fifo, places)
+        np.subtract(bound, local, out=bound)
+        np.maximum.accumulate(bound, out=bound)
+        bound += local
+        if np.array_equal(bound, self.events[p]):
+            return False
+        self.events[p] = bound
+        for fifo, places in reads:
+            self.read[fifo] = bound[places]
+        for fifo, places in writes:
+            self.written[fifo] = bound[places]
+        return True
+
+    def _room(self, bound: Cycles, fifo: int, places: "slice | Cycles") -> None:
+        depth = int(self.tables.depth[fifo])
+        free = self.read[fifo][: max(self.read[fifo].size - depth, 0)] + 1
+        if isinstance(places, slice):
+            np.maximum(bound[depth:], free, out=bound[depth:])
+        else:
+            later = places[depth:]
+            bound[later] = np.maximum(bound[later], free)
+
+
+def walked(tables: Tables, frames: int) -> Times:
+    """Solve event by event."""
+    state = _Walk(tables, frames)
+    library = _library()
+    if library is None:
+        _walk(state)
+    else:
+        library.run(*state.arguments())
+    return state.times()
+
+
+class _Walk:
+    """The arrays that the walk fills; what they hold is said in ``kernel.cpp``."""
+
+    def __init__(self, tables: Tables, frames: int) -> None:
+        self.tables, self.frames = tables, frames
+        processes = tables.network.processes
+        self.length = np.array([p.length for p in processes], np.int64)
+        self.start = np.array([p.start for p in processes], np.int64)
+        counts = [e.cycles.size for e in tables.events]
+        self.first_event = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.cycle = np.concatenate([e.cycles for e in tables.events]).astype(np.int64)
+        self._accesses()
+        sizes = tables.packs * frames
+        self.written = [np.zeros(n, np.int64) for n in sizes]
+        self.read = [np.zeros(n, np.int64) for n in sizes]
+        self.events = [np.zeros(n * frames, np.int64) for n in counts]
+        self.done_events = np.zeros(len(processes), np.int64)
+        self.done_writes = np.zeros(len(sizes), np.int64)
+        self.done_reads = np.zeros(len(sizes), np.int64)
+
+    def _accesses(self) -> None:
+        """All accesses, by event: reads before writes, FIFOs by number."""
+        event, fifo, writes = [], [], []
+        for first, e in zip(self.first_event, self.tables.events, strict=False):
+            for is_write, used in ((False, e.reads), (True, e.writes)):
+                for number, places in used.items():
+                    event.append(places + first)
+                    fifo.append(np.full(places.size, number, np.int64))
+                    writes.append(np.full(places.size, is_write, np.uint8))
+        order = np.argsort(np.concatenate(event), kind="stable")
+        self.fifo, self.is_write = np.concatenate(fifo)[order], np.concatenate(writes)[order]
+        counts = np.bincount(np.concatenate(event), minlength=int(self.first_event[-1]))
+        self.first_access = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+    def arguments(self) -> list[object]:
+        """The arguments of the compiled walk."""
+        plain = (
+            self.length, self.start, self.first_event, self.cycle, self.first_access, self.fifo, self.is_write,
+            self.tables.depth, self.tables.latency,
+        )  # fmt: skip
+        lists = (self.written, self.read, self.events)
+        self._pointers = [(ctypes.c_void_p * len(arrays))(*(_address(a) for a in arrays)) for arrays in lists]
+        done = (self.done_events, self.done_writes, self.done_reads)
+        numbers = (len(self.events), len(self.written), self.frames)
+        return [
+            *map(ctypes.c_int64, numbers), *(ctypes.c_void_p(_address(a)) for a in plain), *self._pointers,
+            *(ctypes.c_void_p(_address(a)) for a in done),
+        ]  # fmt: skip
+
+    def times(self) -> Times:
+        """What was reached."""
+        complete = all(int(n) == a.size for n, a in zip(self.done_events, self.events, strict=True))
+        return Times(
+            tuple(a[: int(n)] for a, n in zip(self.written, self.done_writes, strict=True)),
+            tuple(a[: int(n)] for a, n in zip(self.read, self.done_reads, strict=True)),
+            tuple(a[: int(n)] for a, n in zip(self.events, self.done_events, strict=True)),
+            complete,
+        )
+
+
+def _address(array: NDArray[np.generic]) -> int:
+    return int(array.ctypes.data)
+
+
+@cache
+def _library() -> "ctypes.CDLL | None":
+    """The compiled walk, from the cache where it was compiled before; None without a compiler."""
+    from ...backends.hls4ml.compiler import CompileError, compile_library
+    from ...graph import GatewrightError
+
+    source = files(__package__).joinpath("kernel.cpp").read_bytes()
+    try:
+        library = ctypes.CDLL(str(compile_library({"kernel.cpp": source}, "kernel.cpp", ()) / "library.so"))
+    except (GatewrightError, CompileError, OSError):
+        return None
+    library.run.restype = ctypes.c_int64
+    return library
+
+
+def _walk(state: _Walk) -> None:
+    """The same walk in Python."""
+    tables = state.tables
+    events = [tables.events[p].cycles.size for p in range(len(state.events))]
+    users: list[set[int]] = [set() for _ in state.written]
+    for p, e in enumerate(tables.events):
+        for fifo in (*e.reads, *e.writes):
+            users[fifo].add(p)
+    waiting, queued = list(range(len(events))), set(range(len(events)))
+    while waiting:
+        p = waiting.pop()
+        queued.discard(p)
+        while state.done_events[p] < events[p] * state.frames and _step(state, p, events[p]):
+            here = state.first_event[p] + (state.done_events[p] - 1) % events[p]
+            for a in range(state.first_access[here], state.first_access[here + 1]):
+                for other in users[state.fifo[a]] - {p} - queued:
+                    waiting.append(other)
+                    queued.add(other)
+
+
+def _step(state: _Walk, p: int, events: int) -> bool:
+    """Do the next event of a process, if its FIFOs let it."""
+    done = int(state.done_events[p])
+    here = int(state.first_event[p]) + done % events
+    cycle = int(state.cycle[here])
+    if done == 0:
+        now = int(state.start[p]) + cycle
+    else:
+        wrapped = int(state.length[p]) if done % events == 0 else 0
+        previous = int(state.cycle[state.first_event[p] + (done - 1) % events])
+        now = int(state.events[p][done - 1]) + cycle + wrapped - previous
+    accesses = range(int(state.first_access[here]), int(state.first_access[here + 1]))
+    for a in accesses:
+        f = int(state.fifo[a])
+        if state.is_write[a]:
+            slot = int(state.done_writes[f] - state.tables.depth[f])
+            if slot >= state.done_reads[f]:
+                return False
+            now = max(now, int(state.read[f][slot]) + 1) if slot >= 0 else now
+        else:
+            if state.done_reads[f] >= state.done_writes[f]:
+                return False
+            now = max(now, int(state.written[f][state.done_reads[f]] + state.tables.latency[f]))
+    state.events[p][done] = now
+    for a in accesses:
+        f = int(state.fifo[a])
+        times, count = (state.written, state.done_writes) if state.is_write[a] else (state.read, state.done_reads)
+        times[f][count[f]] = now
+        count[f] += 1
+    state.done_events[p] += 1
+    return True
+
+
+__all__ = ["MOST_SWEEPS", "Times", "solve", "swept", "walked"]

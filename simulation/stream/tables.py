@@ -1,0 +1,97 @@
+"""A network as flat arrays: for each process the local cycles in which it uses FIFOs, and which it uses then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .model import Cycles, Network, no_cycles
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """The events of a process: its local cycles with an access, ascending; ``reads`` and ``writes``: by FIFO (its
+    number) the places of its accesses among the events.
+    """
+
+    cycles: Cycles
+    reads: dict[int, Cycles]
+    writes: dict[int, Cycles]
+
+    def local(self, length: int, frames: int) -> Cycles:
+        """Local cycles counted over all frames, [frames * events]."""
+        return (np.arange(frames, dtype=np.int64)[:, None] * length + self.cycles).reshape(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """A network with its FIFOs and processes by number."""
+
+    network: Network
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """The number of each FIFO."""
+        return {fifo.name: i for i, fifo in enumerate(self.network.fifos)}
+
+    @cached_property
+    def depth(self) -> Cycles:
+        """Depths by FIFO."""
+        return np.array([f.depth for f in self.network.fifos], np.int64)
+
+    @cached_property
+    def latency(self) -> Cycles:
+        """Cycles from a write to the first cycle that can read it, by FIFO."""
+        return np.array([f.latency for f in self.network.fifos], np.int64)
+
+    @cached_property
+    def packs(self) -> Cycles:
+        """Packs a frame, by FIFO."""
+        readers = self.network.readers
+        return np.array([readers[f.name].reads[f.name].size for f in self.network.fifos], np.int64)
+
+    @cached_property
+    def events(self) -> tuple[Events, ...]:
+        """The events of each process."""
+        return tuple(self._events(p.reads, p.writes) for p in self.network.processes)
+
+    def _events(self, reads: Mapping[str, Cycles], writes: Mapping[str, Cycles]) -> Events:
+        every = [*reads.values(), *writes.values()]
+        if len(every) == 1:
+            cycles = every[0].astype(np.int64)
+        else:
+            cycles = np.unique(np.concatenate(every)) if every else no_cycles()
+
+        def places(used: Mapping[str, Cycles]) -> dict[int, Cycles]:
+            return {self.number[name]: np.searchsorted(cycles, c) for name, c in used.items()}
+
+        return Events(cycles, places(reads), places(writes))
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """The processes, each behind those that it reads from as far as there is no cycle."""
+        writers = {name: p.name for name, p in self.network.writers.items()}
+        places = {p.name: i for i, p in enumerate(self.network.processes)}
+        state: dict[str, int] = {}
+        found: list[int] = []
+        for root in self.network.processes:
+            stack = [(root, iter(root.reads))]
+            if root.name in state:
+                continue
+            state[root.name] = 1
+            while stack:
+                process, rest = stack[-1]
+                for name in rest:
+                    source = self.network.processes[places[writers[name]]]
+                    if source.name not in state:
+                        state[source.name] = 1
+                        stack.append((source, iter(source.reads)))
+                        break
+                else:
+                    stack.pop()
+                    found.append(places[process.name])
+        return tuple(found)
+
+
+__all__ = ["Events", "Tables"]

@@ -1,0 +1,88 @@
+"""Profile: what a model costs on a board, of an output directory or before anything is compiled, boards side by side."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .boards import Board
+from .frontend import load
+from .frontend.attributes import raise_all
+from .graph import GatewrightError, Graph, ManyErrors, OptionError
+from .lowering import Config, lower, make_config
+from .options import Choices
+from .output import MANIFEST, read_manifest
+from .project import Progress, described, find_board
+from .rules import unmatched
+from .samples import read_samples
+
+
+def profile(
+    model: str,
+    boards: Sequence[str],
+    *,
+    weights: str | None = None,
+    precision: str | None = None,
+    samples: Path | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    output: str = "model",
+    choices: Choices | None = None,
+    progress: Progress = lambda text: None,
+) -> dict[str, Any]:
+    """Give ``{"model", "designs": [{"board", "target", "options", "macs", "parameters", "cost"} or {"board",
+    "problems"}]}``.
+
+    An output directory is told as it was compiled; with ``boards`` its graph is profiled for these too. A board that
+    cannot take the model is told with the reason, unless none can: then its errors are raised.
+    """
+    directory = Path(model)
+    if (directory / MANIFEST).is_file() and not boards:
+        return {"model": model, "designs": [_compiled(directory)]}
+    if not boards:
+        raise OptionError("a model is profiled for a board", where=model, hint="--board NAME, once or several times")
+    settings = make_config(precision, config)
+    targets = [find_board(name) for name in dict.fromkeys(boards)]
+    progress("reading the model")
+    source = load(model, weights=weights)
+    raise_all(unmatched(settings, source))
+    given = read_samples(samples, source) if samples is not None else None
+    designs: list[dict[str, Any]] = []
+    failures: list[GatewrightError] = []
+    for board in targets:
+        progress(f"estimating {board.name}")
+        try:
+            graph = lower(source, board=board, config=settings, samples=given, output=output)
+            designs.append(_estimated(graph, board, settings, choices or Choices()))
+        except GatewrightError as error:
+            found = error.errors if isinstance(error, ManyErrors) else (error,)
+            failures += found
+            designs.append({"board": board.name, "problems": [_problem(e) for e in found]})
+    if all("problems" in d for d in designs):
+        raise_all(failures)
+    return {"model": model, "designs": designs}
+
+
+def _compiled(directory: Path) -> dict[str, Any]:
+    manifest = read_manifest(directory)
+    if not manifest["cost"]:
+        hint = "profile the model with --board NAME, or compile it for a board with an FPGA"
+        raise OptionError("nothing is known of its cost", where=str(directory), hint=hint)
+    kept = ("board", "target", "options", "macs", "parameters", "cost")
+    return {name: manifest[name] for name in kept} | {"verification": manifest["verification"]["status"]}
+
+
+def _estimated(graph: Graph, board: Board, settings: Config, choices: Choices) -> dict[str, Any]:
+    from .simulation.cost import cost_of
+
+    options = choices.options(board, settings)
+    return {
+        "board": board.name,
+        "target": f"hls4ml-{options.tool}",
+        "options": {**described(settings), **options.as_dict()},
+        "macs": graph.macs,
+        "parameters": graph.parameters,
+        "cost": cost_of(graph, options, board).as_dict(),
+    }
+
+
+def _problem(error: GatewrightError) -> dict[str, str]:
+    return {"kind": type(error).__name__, "what": error.what, "where": error.where, "hint": error.hint}
