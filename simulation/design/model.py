@@ -46,7 +46,8 @@ class WeightStats:
     ``csd_hist``: how many weights have 0, 1, 2, 3, ... non-zero digits in canonical signed-digit form (the last entry
     counts that many and more); so ``csd_hist[0]`` are zeros, ``csd_hist[1]`` wires. ``csd_digits``: all non-zero
     digits. ``odd_per_input``: different odd parts > 1 of the magnitudes, summed over the rows: what remains when equal
-    products of one input are made once. None where it is not known.
+    products of one input are made once; ``hard_per_input``: those of them with three digits and more. None where it is
+    not known.
     """
 
     count: int
@@ -56,6 +57,7 @@ class WeightStats:
     csd_digits: int | None = None
     distinct: int | None = None
     odd_per_input: int | None = None
+    hard_per_input: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class LayerSpec:
     table_size, ...); of a kernel: ``products`` (multiplications by which one pack of the result is made), ``in_packs``,
     ``out_packs``, and the whole numbers of its configuration.
     ``inputs``, ``outputs``: names of the arrays or streams. ``types``: input, output, weight, bias, accum, table, ...
-    ``tables``: bits of the constant tables of a kernel, by name.
+    ``tables``: bits of the constant tables of a kernel, by name. ``kept``: which packs of its operand a kernel passes on.
     """
 
     name: str
@@ -86,6 +88,7 @@ class LayerSpec:
     reuse_factor: int = 1
     weights: Mapping[str, WeightStats] = field(default_factory=dict[str, WeightStats])
     tables: Mapping[str, int] = field(default_factory=dict[str, int])
+    kept: tuple[int, ...] = ()
 
     def size(self, name: str, default: int = 0) -> int:
         """Give a size, or what it is where the layer does not say."""

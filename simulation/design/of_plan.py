@@ -10,6 +10,7 @@ import numpy as np
 from ...backends.hls4ml.layers import HlsType, Layer, Wire
 from ...backends.hls4ml.options import Options
 from ...backends.hls4ml.plan import Plan
+from ...graph.ops import Scan
 from .model import Design, LayerSpec, Type, family_of
 from .weights import statistics
 
@@ -108,7 +109,24 @@ def _of_kernel(spec: LayerSpec, layer: Layer) -> LayerSpec:
         assert isinstance(width, int)
         tables[name] = numbers.values.data.size * width
         weights[name] = statistics(np.asarray(numbers.values.data, np.int64), Type(width, width))
-    return replace(spec, sizes=sizes, tables=tables, weights=weights)
+    kept = np.flatnonzero(kernel.constants["keep"].values.data) if kernel.function == "keep_packs" else ()
+    return replace(
+        spec, sizes=sizes | _recurrence(layer), tables=tables, weights=weights, kept=tuple(int(i) for i in kept)
+    )
+
+
+def _recurrence(layer: Layer) -> dict[str, int]:
+    """How a scan reads and writes: steps; which operands (a bit each) come whole before the first step; whether the
+    emissions leave after the last step, or only the last one does.
+    """
+    node = layer.outputs[0].node
+    if node is None or not isinstance(node.op, Scan):
+        return {}
+    op, ports = node.op, [i for i, x in enumerate(node.inputs) if x.type.value is None]
+    entries = op.body.inputs
+    early = [k for k, i in enumerate(ports) if i >= op.sequences or op.reverse or not entries[i].shape]
+    late = (op.reverse or not node.shape[1:]) and not op.last
+    return {"steps": op.steps, "early": sum(1 << k for k in early), "late": int(late), "last": int(op.last)}
 
 
 def _packs(wire: Wire) -> int:

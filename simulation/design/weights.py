@@ -9,6 +9,10 @@ MOST_DIGITS = 8
 """Entries of the histogram of digits; the last holds all that have more."""
 
 
+HARD = 3
+"""Digits from which on a product is a multiplier for HLS tools, not a sum of two shifted operands."""
+
+
 def csd_digits(values: Ints) -> Ints:
     """Count the non-zero digits of the canonical signed-digit form of each number: the bits in which v and 3 v differ.
 
@@ -35,15 +39,15 @@ def statistics(integers: Ints, type: Type | None = None) -> WeightStats:
     """Take the statistics of whole numbers [..., n_in, n_out] (or any shape without sharing: a vector of biases)."""
     digits = csd_digits(integers)
     histogram = np.bincount(np.minimum(digits, MOST_DIGITS).reshape(-1), minlength=MOST_DIGITS + 1)
-    shared = None
+    shared = hard = None
     if integers.ndim >= 2:
         rows = np.sort(odd_part(integers).reshape(-1, integers.shape[-1]), axis=1)
-        first = np.ones(rows.shape, bool)
-        first[:, 1:] = rows[:, 1:] != rows[:, :-1]
-        shared = int((first & (rows > 1)).sum())
+        first = rows > 1
+        first[:, 1:] &= rows[:, 1:] != rows[:, :-1]
+        shared, hard = int(first.sum()), int((csd_digits(rows[first]) >= HARD).sum())
     return WeightStats(
         int(integers.size), int((integers == 0).sum()), type, tuple(map(int, histogram)), int(digits.sum()),
-        len(np.unique(integers)), shared,
+        len(np.unique(integers)), shared, hard,
     )  # fmt: skip
 
 

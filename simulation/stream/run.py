@@ -7,8 +7,8 @@ import numpy as np
 
 from .deadlock import Deadlock, find_deadlock
 from .model import Cycles, Network, Process
-from .solve import Times, solve
-from .tables import Tables
+from .solve import solve
+from .tables import Events, Tables
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Run:
     def _local(self, process: Process) -> Cycles:
         return self._events(process).local(process.length, self.frames)
 
-    def _events(self, process: Process):  # type: ignore[no-untyped-def]
+    def _events(self, process: Process) -> Events:
         return self.tables.events[self.network.processes.index(process)]
 
     def stalls(self, process: Process) -> tuple[Cycles, Cycles]:
@@ -159,10 +159,13 @@ class Run:
         return bound
 
 
-def simulate(network: Network, frames: int = 1) -> Run:
-    """Run a design for ``frames`` frames back to back. A deadlock is a result, not an error: see ``Run.deadlock``."""
+def simulate(network: Network, frames: int = 1, *, tables: Tables | None = None) -> Run:
+    """Run a design for ``frames`` frames back to back. A deadlock is a result, not an error: see ``Run.deadlock``.
+
+    ``tables``: those of the same network with any depths, which need not be made again.
+    """
     assert frames >= 1
-    tables = Tables(network)
+    tables = Tables(network) if tables is None else tables.with_depths({f.name: f.depth for f in network.fifos})
     times = solve(tables, frames)
     names = [f.name for f in network.fifos]
     deadlock = None if times.complete else find_deadlock(tables, times, frames)
@@ -172,4 +175,4 @@ def simulate(network: Network, frames: int = 1) -> Run:
     )  # fmt: skip
 
 
-__all__ = ["Activity", "Run", "Times", "simulate"]
+__all__ = ["Activity", "Run", "simulate"]

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .deadlock import Deadlock
-from .model import Network
-from .run import Run, simulate
+from .deadlock import Deadlock, find_deadlock
+from .model import Fifo, Network, Process
+from .run import simulate
 from .solve import walked
 from .tables import Tables
 
@@ -56,18 +56,17 @@ class Sizing:
 
 def stall_free(network: Network, *, certify: bool = True) -> Sizing:
     """Give the smallest depths without a stall. ``certify``: run the design once more for each FIFO, with one less.
-
-    Raises DeadlockError nowhere: FIFOs that are never full cannot deadlock a design without feedback.
+    Only designs with feedback can deadlock with FIFOs that are never full; they have no such depths.
     """
-    free = unlimited(network, 1)
-    one = simulate(free)
+    tables = Tables(network)
+    one = simulate(unlimited(network, 1), tables=tables)
     assert one.deadlock is None, str(one.deadlock)
     depths = {f.name: one.needed(f.name) for f in network.fifos}
-    several = simulate(unlimited(network, FRAMES), FRAMES)
-    reached = simulate(network.with_depths(depths), FRAMES)
+    several = simulate(unlimited(network, FRAMES), FRAMES, tables=tables)
+    reached = simulate(network.with_depths(depths), FRAMES, tables=tables)
     if reached.interval > several.interval:
         depths = {name: max(depth, several.needed(name)) for name, depth in depths.items()}
-        reached = simulate(network.with_depths(depths), FRAMES)
+        reached = simulate(network.with_depths(depths), FRAMES, tables=tables)
     losses = {name: _stall(network, depths, name) for name in depths} if certify else {}
     return Sizing(depths, reached.latency, reached.interval, one.latency, several.interval, losses)
 
@@ -77,7 +76,7 @@ def unlimited(network: Network, frames: int) -> Network:
     return network.with_depths({f.name: p.writes[f.name].size * frames for f, p in _writers(network)})
 
 
-def _writers(network: Network):  # type: ignore[no-untyped-def]
+def _writers(network: Network) -> list[tuple[Fifo, Process]]:
     writers = network.writers
     return [(f, writers[f.name]) for f in network.fifos]
 
@@ -102,45 +101,45 @@ def deadlock_free(network: Network, *, certify: bool = True) -> Sizing:
     packs = {f.name: p.writes[f.name].size for f, p in _writers(network)}
     depths = dict.fromkeys(packs, 1)
     opened: list[str] = []
-    while (stuck := _deadlock(network, depths)) is not None:
+    tables = Tables(network)
+    while (stuck := _deadlock(tables, depths)) is not None:
         full = [name for name in stuck.full if depths[name] < packs[name]]
         assert full, str(stuck)
         chosen = min(full, key=lambda name: (widths[name], packs[name], name))
         depths[chosen] = packs[chosen]
         opened.append(chosen)
     for name in sorted(opened, key=lambda name: (-widths[name] * packs[name], name)):
-        depths[name] = _least(network, depths, name)
-    losses = {name: _lost(network, depths, name) for name in depths} if certify else {}
-    free = simulate(unlimited(network, FRAMES), FRAMES)
-    reached = simulate(network.with_depths(depths), FRAMES)
+        depths[name] = _least(tables, depths, name)
+    losses = {name: _lost(tables, depths, name) for name in depths} if certify else {}
+    free = simulate(unlimited(network, FRAMES), FRAMES, tables=tables)
+    reached = simulate(network.with_depths(depths), FRAMES, tables=tables)
     return Sizing(depths, reached.latency, reached.interval, free.latency, free.interval, losses)
 
 
-def _least(network: Network, depths: Mapping[str, int], name: str) -> int:
+def _least(tables: Tables, depths: Mapping[str, int], name: str) -> int:
     low, high = 0, depths[name]  # low deadlocks, high does not
     while high - low > 1:
         middle = (low + high) // 2
-        if _deadlock(network, {**depths, name: middle}) is None:
+        if _deadlock(tables, {**depths, name: middle}) is None:
             high = middle
         else:
             low = middle
     return high
 
 
-def _lost(network: Network, depths: Mapping[str, int], name: str) -> Loss:
+def _lost(tables: Tables, depths: Mapping[str, int], name: str) -> Loss:
     if depths[name] == 1:
         return Loss(name, at_floor=True)
-    stuck = _deadlock(network, {**depths, name: depths[name] - 1})
+    stuck = _deadlock(tables, {**depths, name: depths[name] - 1})
     assert stuck is not None, f"{name} could be smaller"
     return Loss(name, deadlock=stuck)
 
 
-def _deadlock(network: Network, depths: Mapping[str, int]) -> Deadlock | None:
-    from .deadlock import find_deadlock
+def _deadlock(tables: Tables, depths: Mapping[str, int]) -> Deadlock | None:
+    """One frame tells: when it is over everything is as at the beginning, and who waits does not depend on times."""
+    resized = tables.with_depths(depths)
+    times = walked(resized, 1)
+    return None if times.complete else find_deadlock(resized, times, 1)
 
-    tables = Tables(network.with_depths(depths))
-    times = walked(tables, 2)
-    return None if times.complete else find_deadlock(tables, times, 2)
 
-
-__all__ = ["FRAMES", "Loss", "Run", "Sizing", "deadlock_free", "stall_free", "unlimited"]
+__all__ = ["FRAMES", "Loss", "Sizing", "deadlock_free", "stall_free", "unlimited"]

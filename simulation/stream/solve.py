@@ -68,6 +68,15 @@ class _Sweeps:
         self.local = [e.local(p.length, frames) for e, p in zip(tables.events, processes, strict=True)]
         self.places = [self._places(p) for p in range(len(processes))]
         self.events: list[Cycles] = [np.full(n.size, -1, np.int64) for n in self.local]
+        self.stale = set(range(len(processes)))
+        self._users(tables, sizes)
+
+    def _users(self, tables: Tables, sizes: Cycles) -> None:
+        """By FIFO the process that its writes concern, and the one that its reads do: none where it is never full."""
+        self.reader = {fifo: p for p, e in enumerate(tables.events) for fifo in e.reads}
+        self.writer = {
+            fifo: p for p, e in enumerate(tables.events) for fifo in e.writes if tables.depth[fifo] < sizes[fifo]
+        }
 
     def _places(self, p: int) -> tuple[list[tuple[int, "slice | Cycles"]], ...]:
         found = self.tables.events[p]
@@ -86,7 +95,9 @@ class _Sweeps:
         """Compute every process once; say whether anything changed."""
         changed = False
         for p in order:
-            changed |= self._process(p)
+            if p in self.stale:
+                self.stale.discard(p)
+                changed |= self._process(p)
         return changed
 
     def _process(self, p: int) -> bool:
@@ -107,8 +118,10 @@ class _Sweeps:
         self.events[p] = bound
         for fifo, places in reads:
             self.read[fifo] = bound[places]
+            self.stale.update({self.writer[fifo]} if fifo in self.writer else ())
         for fifo, places in writes:
             self.written[fifo] = bound[places]
+            self.stale.add(self.reader[fifo])
         return True
 
     def _room(self, bound: Cycles, fifo: int, places: "slice | Cycles") -> None:
@@ -140,10 +153,10 @@ class _Walk:
         processes = tables.network.processes
         self.length = np.array([p.length for p in processes], np.int64)
         self.start = np.array([p.start for p in processes], np.int64)
+        flat = tables.accesses
+        self.first_event, self.cycle, self.first_access = flat.first_event, flat.cycle, flat.first_access
+        self.fifo, self.is_write = flat.fifo, flat.is_write
         counts = [e.cycles.size for e in tables.events]
-        self.first_event = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        self.cycle = np.concatenate([e.cycles for e in tables.events]).astype(np.int64)
-        self._accesses()
         sizes = tables.packs * frames
         self.written = [np.zeros(n, np.int64) for n in sizes]
         self.read = [np.zeros(n, np.int64) for n in sizes]
@@ -151,20 +164,6 @@ class _Walk:
         self.done_events = np.zeros(len(processes), np.int64)
         self.done_writes = np.zeros(len(sizes), np.int64)
         self.done_reads = np.zeros(len(sizes), np.int64)
-
-    def _accesses(self) -> None:
-        """All accesses, by event: reads before writes, FIFOs by number."""
-        event, fifo, writes = [], [], []
-        for first, e in zip(self.first_event, self.tables.events, strict=False):
-            for is_write, used in ((False, e.reads), (True, e.writes)):
-                for number, places in used.items():
-                    event.append(places + first)
-                    fifo.append(np.full(places.size, number, np.int64))
-                    writes.append(np.full(places.size, is_write, np.uint8))
-        order = np.argsort(np.concatenate(event), kind="stable")
-        self.fifo, self.is_write = np.concatenate(fifo)[order], np.concatenate(writes)[order]
-        counts = np.bincount(np.concatenate(event), minlength=int(self.first_event[-1]))
-        self.first_access = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     def arguments(self) -> list[object]:
         """The arguments of the compiled walk."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .model import Cycles, Network, no_cycles
 
@@ -25,10 +26,30 @@ class Events:
 
 
 @dataclass(frozen=True, eq=False)
+class Accesses:
+    """``first_event``: where the events of each process begin; ``cycle``: their local cycles; ``first_access``: where the
+    accesses of each event begin, reads before writes; ``fifo`` and ``is_write`` of each access.
+    """
+
+    first_event: Cycles
+    cycle: Cycles
+    first_access: Cycles
+    fifo: Cycles
+    is_write: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
 class Tables:
     """A network with its FIFOs and processes by number."""
 
     network: Network
+
+    def with_depths(self, depths: Mapping[str, int]) -> "Tables":
+        """Give the tables of the network with other depths; what does not depend on them is shared."""
+        resized = Tables(self.network.with_depths(depths))
+        for name in ("number", "latency", "packs", "events", "order", "accesses"):
+            resized.__dict__[name] = getattr(self, name)
+        return resized
 
     @cached_property
     def number(self) -> dict[str, int]:
@@ -69,6 +90,26 @@ class Tables:
         return Events(cycles, places(reads), places(writes))
 
     @cached_property
+    def accesses(self) -> "Accesses":
+        """All accesses in one list, by process and event."""
+        counts = [e.cycles.size for e in self.events]
+        first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        event, fifo, writes = [no_cycles()], [no_cycles()], [np.zeros(0, np.uint8)]
+        for start, e in zip(first, self.events, strict=False):
+            for is_write, used in ((False, e.reads), (True, e.writes)):
+                for number, places in used.items():
+                    event.append(places + start)
+                    fifo.append(np.full(places.size, number, np.int64))
+                    writes.append(np.full(places.size, is_write, np.uint8))
+        places = np.concatenate(event)
+        order = np.argsort(places, kind="stable")
+        ends = np.cumsum(np.bincount(places, minlength=int(first[-1])))
+        return Accesses(
+            first, np.concatenate([no_cycles(), *(e.cycles for e in self.events)]),
+            np.concatenate([[0], ends]).astype(np.int64), np.concatenate(fifo)[order], np.concatenate(writes)[order],
+        )  # fmt: skip
+
+    @cached_property
     def order(self) -> tuple[int, ...]:
         """The processes, each behind those that it reads from as far as there is no cycle."""
         writers = {name: p.name for name, p in self.network.writers.items()}
@@ -94,4 +135,4 @@ class Tables:
         return tuple(found)
 
 
-__all__ = ["Events", "Tables"]
+__all__ = ["Accesses", "Events", "Tables"]

@@ -1,0 +1,97 @@
+"""The whole design: layers' cycles put together, by the kind of its top level."""
+
+from collections.abc import Mapping
+from math import ceil, floor
+
+from ..design import Design
+from ..figures import Figure, exact
+from ..stream import Run, simulate
+from .arrays import cycles
+from .cores import is_resource
+from .model import LayerTiming, Timing
+from .network import network
+from .programs import program
+
+FRAMES = 4
+"""Frames back to back, of which the last two tell the interval."""
+
+BOUNDARY = {"vivado": 0.7, "vitis": 0.8}
+"""Cycles between two layers of one pipeline that are not chained, by tool. Fitted: see docs/schedule-model.md."""
+
+SOURCE = "schedule of the templates"
+
+
+def timing(design: Design, run: Run | None = None) -> Timing:
+    """Give the cycles of a design. ``run``: a simulation of its network that was made already.
+
+    Raises UnsupportedError for a streaming layer of which no program is known.
+    """
+    if design.stream:
+        return _stream(design, run or simulate(network(design), FRAMES))
+    layers = {spec.name: _array_layer(*cycles(spec, design), is_loop=is_resource(spec)) for spec in design.layers}
+    return _dataflow(design, layers) if design.dataflow else _pipeline(design, layers)
+
+
+def _array_layer(latency: int, interval: int, note: str, *, is_loop: bool) -> LayerTiming:
+    slack = 1 if is_loop else max(1, round(0.25 * latency))
+    return LayerTiming(
+        Figure(latency, max(0, latency - slack), latency + slack, "cycles", "estimated", SOURCE),
+        exact(interval, "cycles", SOURCE, "estimated"), note,
+    )  # fmt: skip
+
+
+def _pipeline(design: Design, layers: Mapping[str, LayerTiming]) -> Timing:
+    """One pipeline: the layers' cycles and the registers between them; its interval is the longest."""
+    computing = [t for t in layers.values() if t.note != "wires"]
+    total = sum(t.latency.value for t in computing)
+    boundary = BOUNDARY["vivado" if design.tool == "vivado" else "vitis"] * max(0, len(computing) - 1)
+    latency = _band(round(total + boundary), "one pipeline: sum of the layers and their boundaries")
+    intervals = [t.interval for t in layers.values()]
+    interval = max(intervals, key=lambda f: f.value, default=exact(1, "cycles", SOURCE))
+    return Timing("pipeline", latency, interval, latency, interval, layers)
+
+
+def _dataflow(design: Design, layers: Mapping[str, LayerTiming]) -> Timing:
+    """Processes that hand arrays over: the longest path of layers; the slowest one sets the interval."""
+    ends: dict[str, float] = {}
+    for spec in design.layers:
+        begin = max((ends.get(name, 0.0) for name in spec.inputs), default=0.0)
+        for name in spec.outputs:
+            ends[name] = begin + layers[spec.name].latency.value + 1
+    latency = _band(round(max(ends.values(), default=0)), "dataflow of arrays: the longest path, a cycle each to start")
+    slowest = max((max(t.interval.value, t.latency.value) for t in layers.values()), default=0)
+    interval = _band(slowest + 1, "dataflow of arrays: the slowest layer")
+    return Timing("dataflow", latency, interval, latency, interval, layers)
+
+
+def _band(value: float, source: str) -> Figure:
+    low, high = PIPELINE_BAND
+    return Figure(value, max(0, floor(value * low - 1)), ceil(value * high + 2), "cycles", "estimated", source)
+
+
+PIPELINE_BAND = (0.75, 1.35)
+"""Ratios that held 90 % of the designs of repositories that were left out."""
+
+
+def _stream(design: Design, run: Run) -> Timing:
+    programs = {spec.name: program(spec, design) for spec in design.layers}
+    layers = {}
+    for name, found in programs.items():
+        middle = min(max(found.length, found.least), found.most)
+        latency = Figure(middle, found.least, found.most, "cycles", "estimated", SOURCE)
+        layers[name] = LayerTiming(latency, latency, found.note)
+    least = max((p.least for p in programs.values()), default=0)
+    most = max((p.most for p in programs.values()), default=0)
+    printed = Figure(most, least, most, "cycles", "estimated", "longest process, as HLS reports it")
+    low, high = STREAM_BAND
+    source = f"cycle-level run of {FRAMES} frames"
+    latency, interval = (
+        Figure(v, floor(v * low), ceil(v * high), "cycles", "simulated", source) for v in (run.latency, run.interval)
+    )
+    return Timing("stream", latency, interval, printed, printed, layers)
+
+
+STREAM_BAND = (0.85, 1.2)
+"""What the layers' own cycles leave open: see docs/schedule-model.md."""
+
+__all__ = ["FRAMES", "timing"]
