@@ -1,0 +1,303 @@
+"""What layers are made of, by operation: hls4ml 1.3.0's templates and the kernels of ours."""
+
+from collections.abc import Callable
+from math import ceil, log2
+
+from ..design import Design, LayerSpec
+from ..schedule.cores import TABLES, hard_products, is_resource, matrix, multipliers
+from ..schedule.delays import budget_ns, level_ns
+from .amounts import Amounts
+from .storage import line_luts, ram_blocks, table_blocks, table_luts, weight_blocks
+
+Rule = Callable[[LayerSpec, Design], Amounts]
+RULES: dict[str, Rule] = {}
+DSP_WIDTH = 18
+"""Operands of together so many bits make a multiplier a DSP block; below it is logic."""
+
+
+def rule(*ops: str) -> Callable[[Rule], Rule]:
+    """Register the rule of these operations."""
+
+    def register(found: Rule) -> Rule:
+        RULES.update(dict.fromkeys(ops, found))
+        return found
+
+    return register
+
+
+def amounts(spec: LayerSpec, design: Design) -> Amounts:
+    """Give what a layer is made of; for operations without a rule, what an element-wise layer of its size would be."""
+    if spec.op == "kernel":
+        from .kernels import kernel_amounts
+
+        return kernel_amounts(spec, design)
+    found = RULES.get(spec.op)
+    if found is None:
+        made = elements(spec, design)
+        made.unknown = spec.function or spec.op
+        return made
+    return found(spec, design)
+
+
+def bits(spec: LayerSpec, name: str, default: int = 16) -> int:
+    """Width of one of a layer's types."""
+    kind = spec.types.get(name)
+    return kind.width if kind else default
+
+
+def dsp_blocks(a: int, b: int) -> int:
+    """DSP blocks of a multiplier of ``a`` by ``b`` bits that is not made of logic (27x18 or 25x18 in a block)."""
+    wide, narrow = max(a, b), min(a, b)
+    if narrow <= 18 and wide <= 27:
+        return 1
+    return 2 if narrow <= 18 or wide <= 27 else 4
+
+
+def is_dsp(a: int, b: int) -> bool:
+    """Whether the tools take a DSP block for a product of ``a`` by ``b`` bits."""
+    return a + b >= DSP_WIDTH and min(a, b) > 4
+
+
+def stages(design: Design, terms: float) -> float:
+    """Registers of an adder tree that is cut into cycles, in operands: each cycle keeps what its levels left."""
+    per_cycle = max(0.25, budget_ns(design) / level_ns(design))
+    levels = log2(terms) if terms > 1 else 0.0
+    cut, kept = per_cycle, 0.0
+    while cut < levels + 0.5:
+        kept += 2.0 ** -(cut - 0.5)
+        cut += max(1.0, per_cycle)
+    return kept
+
+
+@rule("dense", "conv1d", "conv2d", "depthwise1d", "depthwise2d")
+def product(spec: LayerSpec, design: Design) -> Amounts:
+    """A product with a constant matrix, and around it the line buffer of a streaming convolution."""
+    made = resource(spec, design) if is_resource(spec) and spec.reuse_factor > 1 else unrolled(spec, design)
+    if spec.op != "dense":
+        made.add(window(spec, design))
+    if design.stream:
+        made.lut["process"] += 1
+        made.ff["process"] += 1
+    return made
+
+
+def unrolled(spec: LayerSpec, design: Design) -> Amounts:
+    """Strategy latency: adders by the weights that are not zero, multipliers for those of many digits."""
+    made = Amounts()
+    n_in, n_out = matrix(spec)
+    channels = spec.size("n_chan", 1) if spec.op.startswith("depthwise") else 1
+    copies = parallel_copies(spec, design) * channels
+    stats = spec.weights.get("weight")
+    terms = float((stats.count - stats.zeros) / channels if stats else n_in * n_out)
+    if stats is None and spec.types.get("weight") is not None:
+        terms *= 1 - 2.0 ** -bits(spec, "weight")
+    wide, weight, given = accumulator_bits(spec, n_in), bits(spec, "weight"), bits(spec, "input")
+    hard, limit = hard_products(spec) / channels, multipliers(spec)[1]
+    built = min(hard, limit) if spec.reuse_factor > 1 else hard
+    made.lut["adder_bit"] += copies * (terms + n_out) * wide
+    soft = copies * max(0.0, (stats.csd_digits or 0) / channels - terms) if stats and stats.csd_digits is not None else 0
+    made.lut["digit_bit"] += max(0.0, soft - 2 * copies * hard) * min(wide, weight + given)
+    made.ff["tree_bit"] += copies * terms * wide * stages(design, max(1.0, terms / max(n_out, 1)))
+    made.ff["shared_bit"] += copies * (min(spec.reuse_factor, 1 + hard / max(built, 1)) - 1 > 0) * terms * wide
+    if is_dsp(given, weight):
+        made.fixed["dsp"] += round(copies * built) * dsp_blocks(given, weight)
+        made.lut["dsp"] += copies * built
+    else:
+        made.lut["multiplier_bit2"] += copies * built * given * weight
+    made.inexact.add("dsp")
+    return made
+
+
+def accumulator_bits(spec: LayerSpec, n_in: int) -> int:
+    """Bits that an accumulator needs: its type's, and no more than the sum of so many products can have."""
+    grown = bits(spec, "input") + bits(spec, "weight") + ceil(log2(max(n_in, 2)))
+    return min(bits(spec, "accum"), grown)
+
+
+def parallel_copies(spec: LayerSpec, design: Design) -> int:
+    """How many places a convolution of arrays does at once: with one pipeline as top level, all."""
+    if design.stream or spec.op == "dense" or design.dataflow:
+        return 1
+    return max(1, spec.size("out_height", 1)) * max(1, spec.size("out_width", 1))
+
+
+def resource(spec: LayerSpec, design: Design) -> Amounts:
+    """Strategy resource: one multiplier for each weight of a word, a multiplexer of operands, one of accumulators."""
+    made = Amounts()
+    n_in, n_out = matrix(spec)
+    reuse, width = spec.reuse_factor, bits(spec, "weight")
+    given, wide = bits(spec, "input"), bits(spec, "accum")
+    blocks = ceil(n_in * n_out / reuse)
+    made.lut["select_bit"] += n_in * given
+    made.lut["sum_bit"] += n_out * wide
+    shared = reuse / n_in
+    if shared > 2:
+        made.lut["choose_bit"] += blocks * 2 ** ceil(log2(max(n_out, 2))) * wide
+    elif shared > 1:
+        made.lut["pair_bit"] += blocks * wide
+    else:
+        made.lut["word_bit"] += blocks * wide
+    for name, amount in (
+        ("select_bit", n_in * given), ("sum_bit", n_out * wide), ("block", blocks), ("word", blocks * width),
+        ("counter", log2(reuse)),
+    ):  # fmt: skip
+        made.ff[name] += amount
+    if width <= 4:
+        made.lut["small_bit2"] += blocks * given * width
+    elif is_dsp(given, width):
+        spared = 1 if width <= 6 else 0
+        made.fixed["dsp"] += max(0, blocks - spared) * dsp_blocks(given, width)
+    else:
+        made.lut["multiplier_bit2"] += blocks * given * width
+    made.fixed["bram"] += weight_blocks(n_in, n_out, reuse, width)
+    return made
+
+
+def window(spec: LayerSpec, design: Design) -> Amounts:
+    """The line buffer and the window of a streaming convolution or pooling; nothing where arrays are read in place."""
+    made = Amounts()
+    if not design.stream:
+        return made
+    kind = "pool" if spec.op.startswith("pool") else "filt"
+    high, wide = spec.size(f"{kind}_height", 1), spec.size(f"{kind}_width", 1)
+    pack = (spec.size("n_chan") or spec.size("n_filt", 1)) * bits(spec, "input")
+    made.lut["line"] += line_luts(high - 1, spec.size("in_width", 1), pack)
+    made.lut["window_bit"] += high * wide * pack
+    made.ff["window_bit"] += high * wide * pack
+    return made
+
+
+@rule("pool1d", "pool2d", "global_pool")
+def pooling(spec: LayerSpec, design: Design) -> Amounts:
+    """Comparisons or sums over a window, in each channel."""
+    made = window(spec, design) if spec.op != "global_pool" else Amounts()
+    taps = max(2, spec.size("pool_height", 1) * spec.size("pool_width", 1))
+    lanes = max(1, spec.size("n_filt", 1))
+    if not design.stream:
+        lanes *= max(1, spec.size("out_height", 1)) * max(1, spec.size("out_width", 1) or spec.size("n_out", 1))
+    made.lut["compare_bit"] += (taps - 1) * lanes * bits(spec, "input")
+    made.lut["process"] += design.stream
+    made.ff["process"] += design.stream
+    return made
+
+
+@rule("activation")
+def activation(spec: LayerSpec, design: Design) -> Amounts:
+    """A choice an element, with rounding; or a table."""
+    made = Amounts()
+    lanes = element_lanes(spec, design)
+    if spec.function in TABLES:
+        size, width = spec.size("table_size", 1024), bits(spec, "table", 18)
+        made.fixed["bram"] += table_blocks(lanes, size, width)
+        made.lut["rom"] += table_luts(lanes, size, width)
+        made.lut["index_bit"] += lanes * bits(spec, "input")
+        made.inexact.add("bram")
+    elif spec.function not in ("linear",) or bits(spec, "input") != bits(spec, "output"):
+        made.lut["relu_bit"] += lanes * (bits(spec, "input") + bits(spec, "output"))
+        made.ff["relu_bit"] += lanes * bits(spec, "output") * (level_ns(design) / budget_ns(design) > 1.1)
+    if spec.function in ("prelu", "leaky_relu"):
+        made.fixed["dsp"] += lanes * is_dsp(bits(spec, "input"), bits(spec, "output"))
+        made.inexact.add("dsp")
+    made.lut["process"] += design.stream
+    made.ff["process"] += design.stream
+    return made
+
+
+def element_lanes(spec: LayerSpec, design: Design) -> int:
+    """Elements that are done at once: those of a pack of a stream, all of an array."""
+    count = spec.size("n_in", 1)
+    if not design.stream:
+        return count
+    if spec.out_shapes:
+        return spec.out_shapes[0][-1] if spec.out_shapes[0] else 1
+    return min(count, spec.size("n_filt") if spec.size("n_filt", 0) > 0 else spec.size("n_chan", 0) or min(count, 64))
+
+
+@rule("normalize", "merge")
+def elements(spec: LayerSpec, design: Design) -> Amounts:
+    """A product or a sum an element."""
+    made = Amounts()
+    lanes, given = element_lanes(spec, design), bits(spec, "input")
+    if spec.op == "normalize" or spec.function == "multiply":
+        other = bits(spec, "scale", bits(spec, "weight", given))
+        made.fixed["dsp"] += lanes * is_dsp(given, other) * dsp_blocks(given, other)
+        made.inexact.add("dsp")
+    made.lut["adder_bit"] += lanes * bits(spec, "output")
+    made.lut["process"] += design.stream
+    made.ff["process"] += design.stream
+    made.ff["relu_bit"] += lanes * bits(spec, "output") * design.stream
+    return made
+
+
+@rule("softmax")
+def softmax(spec: LayerSpec, design: Design) -> Amounts:
+    """Differences to the greatest, exponentials from a table, their sum, its inverse from a table, products."""
+    made = Amounts()
+    count, given = max(2, spec.size("n_in", 4)), bits(spec, "input")
+    lanes = ceil(count / max(1, spec.reuse_factor)) if design.stream else count
+    size = spec.size("table_size", 1024)
+    made.lut["softmax_bit"] += lanes * given * (log2(count) + 2)
+    made.ff["softmax_bit"] += lanes * given
+    made.fixed["bram"] += table_blocks(lanes, size, bits(spec, "exp_table", 18)) + 1
+    made.fixed["dsp"] += lanes if bits(spec, "exp_table", 18) + bits(spec, "inv_table", 18) >= 22 else 0
+    made.inexact |= {"bram", "dsp"}
+    made.lut["process"] += design.stream
+    made.ff["process"] += design.stream
+    return made
+
+
+@rule("layernorm")
+def layernorm(spec: LayerSpec, design: Design) -> Amounts:
+    """Rows of sums, squares, an inverse root from a table, products."""
+    made = Amounts()
+    rows = max(1, spec.size("seq_len", 1))
+    dim, given = max(1, spec.size("n_in", 1) // rows), bits(spec, "input")
+    made.fixed["dsp"] += rows * (3 * dim + 2) * is_dsp(given, given)
+    made.fixed["bram"] += rows * 2 * max(1, ceil(spec.size("table_size", 1024) * bits(spec, "table", 18) / 18432) // 2 or 1)
+    made.lut["adder_bit"] += rows * dim * 3 * given
+    made.ff["softmax_bit"] += rows * dim * given
+    made.inexact |= {"bram", "dsp"}
+    return made
+
+
+@rule("gru", "lstm")
+def recurrent(spec: LayerSpec, design: Design) -> Amounts:
+    """Two products a step and the gates (``nnet_recurrent.h``): g = 3 (GRU) or 4 (LSTM) of them."""
+    made = Amounts()
+    gates = 3 if spec.op == "gru" else 4
+    state = max(1, spec.size("n_state", 0) or spec.size("n_out", 1))
+    given, width, reuse = bits(spec, "input"), bits(spec, "weight"), max(1, spec.reuse_factor)
+    products = ceil(spec.size("n_in", 1) * gates * state / reuse) + ceil(state * gates * state / reuse)
+    known = spec.weights.get("weight")
+    dense = 1 - known.zeros / known.count if known and known.count and reuse == 1 else 1.0
+    unit = dsp_blocks(given, width) * is_dsp(given, width)
+    made.fixed["dsp"] += round(products * dense * (0.85 if reuse == 1 else 1)) * unit + gates * state * unit
+    made.fixed["bram"] += table_blocks(2 * state, 1024, 18) + table_blocks(state, 1024, 18)
+    if reuse > 1:
+        made.fixed["bram"] += ceil(products * width / 36)
+    made.lut["adder_bit"] += products * bits(spec, "accum")
+    made.lut["choose_bit"] += products * (16 if reuse > 1 else 0) * bits(spec, "accum")
+    made.lut["index_bit"] += 3 * state * given
+    made.ff["tree_bit"] += products * bits(spec, "accum") * 0.5
+    made.inexact |= {"bram", "dsp"}
+    return made
+
+
+@rule("zeropad1d", "zeropad2d", "clone", "repack", "concat", "resize", "transpose", "reshape")
+def moving(spec: LayerSpec, design: Design) -> Amounts:
+    """Control of a stream; nothing for arrays."""
+    made = Amounts()
+    made.lut["process"] += design.stream
+    made.ff["process"] += design.stream
+    return made
+
+
+def frame_blocks(shape: tuple[int, ...], width: int) -> int:
+    """18-kbit blocks of a ping-pong buffer that holds a whole array."""
+    count = 1
+    for n in shape:
+        count *= n
+    return 2 * ram_blocks(width, count) if count * width > 18432 else 0
+
+
+__all__ = ["DSP_WIDTH", "RULES", "amounts", "bits", "dsp_blocks", "element_lanes", "is_dsp", "stages"]
