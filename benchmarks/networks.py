@@ -1,6 +1,6 @@
 """Networks that the benchmarks run: shapes of known designs with drawn weights.
 
-    python -m benchmarks.networks unet build/unet.gw        writes one as a file that gatewright compile takes
+python -m benchmarks.networks unet build/unet.gw        writes one as a file that gatewright compile takes
 """
 
 import sys

@@ -107,10 +107,10 @@ def _share(entry: Entry | None, limit: int) -> Text:
 
 def _fifos(stream: Entry) -> Text:
     fifos = stream["fifos"]
-    bits = {key: sum(f[key] * f["width"] for f in fifos) for key in ("depth", "stall_free", "deadlock_free")}
+    bits = {key: sum(f[key] * f["width"] for f in fifos) for key in ("depth", "stall_free")}
     text = (
-        f"{len(fifos)} FIFOs of {si(bits['depth'])}bit in all; {si(bits['stall_free'])}bit are enough without a stall, "
-        f"{si(bits['deadlock_free'])}bit without a deadlock (gatewright fifo)"
+        f"{len(fifos)} FIFOs of {si(bits['depth'])}bit in all; {si(bits['stall_free'])}bit are enough without a stall "
+        "(gatewright fifo)"
     )
     return Text(text)
 
@@ -156,7 +156,9 @@ def _side_by_side(designs: Sequence[Entry]) -> list[RenderableType]:
         cells = [middle(cost.get(name)) for name in ("latency_cycles", "interval_cycles", "clock_ns")]
         shares = [_cell(cost["resources"].get(name), there.get(name, 0)) for name in RESOURCES]
         table.add_row(design["board"], *cells, *shares)
-        rest += [Text(f"{design['board']}: {f['what']}", style="yellow") for f in cost["findings"] if f["kind"] != "domain"]
+        rest += [
+            Text(f"{design['board']}: {f['what']}", style="yellow") for f in cost["findings"] if f["kind"] != "domain"
+        ]
     return [table, *(["", *rest] if rest else [])]
 
 
@@ -164,8 +166,10 @@ def _cell(entry: Entry | None, limit: int) -> Text:
     if entry is None:
         return Text("")
     text = _share(entry, limit)
-    return Text(f"{si(entry['value'])} ").append(f"{100 * entry['value'] / limit:.0f} %", text.style) if limit else Text(
-        si(entry["value"])
+    return (
+        Text(f"{si(entry['value'])} ").append(f"{100 * entry['value'] / limit:.0f} %", text.style)
+        if limit
+        else Text(si(entry["value"]))
     )
 
 

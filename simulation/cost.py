@@ -12,8 +12,8 @@ from ..boards import Board
 from ..boards.model import Resources as Device
 from ..graph import Graph
 from .design import LEVELS, RESOURCES, Design, LayerSpec, Level, Resource, of_plan
-from .figures import Figure
 from .fifos import StreamCost, stream_cost
+from .figures import Figure
 from .resources import Counts, Finding, Resources, resources
 from .schedule import LayerTiming, Timing, timing
 
@@ -50,14 +50,17 @@ class Cost:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What a user should know before a synthesis."""
-        return (*fit(self.fitted, self.available), *self.resources.findings)
+        stuck = self.stream.deadlock if self.stream else None
+        deadlock = [Finding("limit", str(stuck), "", "deeper FIFOs: gatewright fifo")] if stuck else []
+        return (*deadlock, *fit(self.fitted, self.available), *self.resources.findings)
 
     def as_dict(self) -> dict[str, Any]:
         """Give ``cost`` of the manifest."""
         period = self.design.clock_ns * 1e-9
         found = {
             "latency_cycles": self.timing.latency, "interval_cycles": self.timing.interval,
-            "latency_s": self.timing.latency.scaled(period, "s"), "interval_s": self.timing.interval.scaled(period, "s"),
+            "latency_s": self.timing.latency.scaled(period, "s"), "interval_s": self.timing.interval.scaled(period,
+            "s"),
         }  # fmt: skip
         if self.clock_ns is not None:
             found["clock_ns"] = self.clock_ns
@@ -98,7 +101,7 @@ def cost_of(graph: Graph, options: Options, board: Board | None) -> Cost:
 def cost_of_design(design: Design, board: Board | None) -> Cost:
     """As ``cost_of``, for a design that is described already."""
     stream = stream_cost(design) if design.stream else None
-    return Cost(design, timing(design), resources(design), available(board), stream)
+    return Cost(design, timing(design, stream.run if stream else None), resources(design), available(board), stream)
 
 
 def available(board: Board | None) -> dict[Resource, int]:

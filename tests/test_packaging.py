@@ -8,7 +8,7 @@ import pytest
 
 build = pytest.importorskip("hatchling.build", reason="the extra `test` has hatchling")
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("graph", "boards", "frontend", "lowering", "backends", "simulation")
+FOLDERS = ("graph", "boards", "frontend", "lowering", "backends", "simulation", "reports", "explore")
 FRONT = ROOT / "src" / "gatewright"
 NOT_SHIPPED = {".pyc", ".md"}
 

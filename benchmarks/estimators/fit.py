@@ -1,20 +1,21 @@
 """Fit the constants of the resource estimates on a directory of reports.
 
-    python -m benchmarks.estimators.fit --data DIR        writes simulation/resources/fits/hls4ml.json
+python -m benchmarks.estimators.fit --data DIR        writes simulation/resources/fits/hls4ml.json
 """
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import least_squares as least
 
 from gatewright.simulation.design import LEVELS, RESOURCES
 from gatewright.simulation.resources.amounts import Amounts
-from gatewright.simulation.resources.estimate import Fits, class_of, generation, hls_counts, whole
+from gatewright.simulation.resources.estimate import SLACK, Fits, class_of, generation, hls_counts, whole
 from gatewright.simulation.resources.rules import amounts
 
 from .records import Record, read
@@ -26,6 +27,7 @@ LOOPS = {
 }
 """Primitives of strategy resource, which the sweep of dense layers determines."""
 COVERED = 0.9
+CLASSES = ("latency", "resource", "stream", "other")
 
 Row = tuple[Mapping[str, float], float, str]
 
@@ -66,55 +68,79 @@ def made_of(record: Record) -> Amounts:
     return amounts(record.design.layers[0], record.design) if record.kind == "module" else whole(record.design)
 
 
+def _is_layer(record: Record, *ops: str) -> bool:
+    return record.kind == "module" and record.design.layers[0].op in ops
+
+
+STEPS: tuple[Callable[[Record], bool], ...] = (
+    lambda r: (
+        (_is_layer(r, "dense") or (r.kind == "sweep" and r.design.layers[0].reuse_factor == 1))
+        and class_of(r.design) == "latency"
+    ),
+    lambda r: _is_layer(r, "activation", "softmax", "normalize") and not r.design.stream,
+    lambda r: class_of(r.design) == "latency" and r.kind != "sweep",
+    lambda r: r.kind != "sweep",
+)
+"""Which records determine the primitives that no step before has: single layers first, where they are told apart."""
+
+
 def fit_costs(records: Sequence[Record], made: Mapping[str, Amounts]) -> dict[str, dict[str, float]]:
     """Fit what one of each primitive costs: first those of the loops on the sweep, then the others."""
     costs: dict[str, dict[str, float]] = {}
     sweeps = [r for r in records if r.kind == "sweep" and class_of(r.design) == "resource"]
-    others = [r for r in records if r.kind != "sweep" or class_of(r.design) != "resource"]
+    others = [r for r in records if (r.kind != "sweep" or class_of(r.design) != "resource") and not made[r.id].unknown]
     for resource in ("lut", "ff"):
         loops = LOOPS[resource]
         rows = [(getattr(made[r.id], resource), r.counts["hls"].get(resource, 0.0), r.repo) for r in sweeps]
-        found = least_squares(rows, loops, signed=True) if rows else {}
-        rest = [(getattr(made[r.id], resource), r.counts["hls"].get(resource, 0.0), r.repo) for r in others]
-        costs[resource] = {**found, **relative_nnls(rest, found)}
+        found = least_squares(rows, loops) if rows else {}
+        for accepts in STEPS:
+            rest = [
+                (getattr(made[r.id], resource), r.counts["hls"].get(resource, 0.0), r.repo)
+                for r in others
+                if accepts(r)
+            ]
+            found = {**found, **positive_costs(rest, found)} if rest else found
+        costs[resource] = found
     return costs
 
 
-def least_squares(rows: Sequence[Row], names: Sequence[str], *, signed: bool) -> dict[str, float]:
+def least_squares(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:
     """Least squares of relative errors; costs may be negative: shared logic."""
     matrix = np.array([[row.get(n, 0.0) / max(y, 1.0) for n in names] for row, y, _ in rows])
     wanted = np.array([1.0 if y else 0.0 for _, y, _ in rows])
-    if signed:
-        found = np.linalg.lstsq(matrix, wanted, rcond=None)[0]
-        for _ in range(8):  # towards least absolute errors
-            weight = 1 / np.sqrt(np.maximum(np.abs(matrix @ found - wanted), 1e-3))
-            found = np.linalg.lstsq(matrix * weight[:, None], wanted * weight, rcond=None)[0]
-    else:
-        found = nnls(matrix, wanted)[0]
+    found = np.linalg.lstsq(matrix, wanted, rcond=None)[0]
+    for _ in range(8):  # towards least absolute errors
+        weight = 1 / np.sqrt(np.maximum(np.abs(matrix @ found - wanted), 1e-3))
+        found = np.linalg.lstsq(matrix * weight[:, None], wanted * weight, rcond=None)[0]
     return {n: float(c) for n, c in zip(names, found, strict=True)}
 
 
-def relative_nnls(rows: Sequence[Row], known: Mapping[str, float]) -> dict[str, float]:
-    """Costs that are not negative, of relative errors, repositories weighing the same, large errors less."""
+def positive_costs(rows: Sequence[Row], known: Mapping[str, float]) -> dict[str, float]:
+    """Positive costs by least absolute errors of logarithms; many reports of one repository weigh less each."""
     names = sorted({n for row, _, _ in rows for n, v in row.items() if v} - known.keys())
-    scale = np.array([max(y, FLOOR) for _, y, _ in rows])
-    matrix = np.array([[row.get(n, 0.0) for n in names] for row, _, _ in rows]) / scale[:, None]
+    if not names:
+        return {}
+    amounts_ = np.array([[row.get(n, 0.0) for n in names] for row, _, _ in rows])
     base = np.array([sum(known[n] * row.get(n, 0.0) for n in known) for row, _, _ in rows])
-    wanted = (np.array([y for _, y, _ in rows]) - base) / scale
-    counts: dict[str, int] = {}
-    for _, _, repo in rows:
-        counts[repo] = counts.get(repo, 0) + 1
+    reported = np.array([y for _, y, _ in rows])
+    counts = Counter(repo for _, _, repo in rows)
     share = np.array([counts[repo] ** -0.5 for _, _, repo in rows])
-    weight, found = np.sqrt(share), np.zeros(len(names))
-    for _ in range(12):
-        found = nnls(matrix * weight[:, None], wanted * weight)[0]
-        error = np.abs(matrix @ found - wanted)
-        weight = np.sqrt(share / np.maximum(error, 0.05))
-    return {n: float(c) for n, c in zip(names, found, strict=True)}
+
+    def errors(logs: "np.ndarray[Any, Any]") -> Any:
+        guess = np.maximum(base + amounts_ @ np.exp(logs), 0.0)
+        return np.append(np.sqrt(share) * np.log((guess + FLOOR) / (reported + FLOOR)), PRIOR * (logs - start))
+
+    start = np.log(np.full(len(names), START))
+    found = least(errors, start, loss="soft_l1", f_scale=0.1, bounds=(np.log(1e-4), np.log(1e5)), max_nfev=60).x
+    return {n: float(c) if c > 1e-3 else 0.0 for n, c in zip(names, np.exp(found), strict=True)}
 
 
-FLOOR = 100.0
-"""Counts below this weigh as if they were this."""
+PRIOR = 0.25
+"""How firmly a cost is held to where it began: what few reports tell stays sensible."""
+START = 1.0
+"""Costs from which the fit begins: a look-up table or register for each bit."""
+FLOOR = 50.0
+"""Added to both counts: small ones weigh less."""
 
 
 def bare(costs: Mapping[str, Mapping[str, float]]) -> Fits:
@@ -129,7 +155,8 @@ def by_repository(records: Sequence[Record]) -> Iterable[tuple[str, list[Record]
 
 
 def held_out(records: Sequence[Record], made: Mapping[str, Amounts]) -> dict[str, dict[str, float]]:
-    """Estimate each record by costs that were fitted without its repository; the sweep, which is one repository, without
+    """Estimate each record by costs that were fitted without its repository; the sweep, which is one repository,
+    without
     the shapes that have its number of inputs.
     """
     found: dict[str, dict[str, float]] = {}
@@ -163,13 +190,32 @@ def band(ratios: Sequence[float], repos: Sequence[str]) -> dict[str, float]:
 def fit_bands(records: Sequence[Record], estimates: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     """Bands of whole designs by class and resource, of estimates without the design's repository."""
     found: dict[str, Any] = {}
-    for kind in ("latency", "resource", "stream"):
+    for kind in CLASSES:
         rows = [r for r in records if r.kind != "module" and class_of(r.design) == kind]
         found[kind] = {}
         for name in RESOURCES[:4]:
+            slack = SLACK[name]
             pairs = [(r.counts["hls"].get(name, 0.0), estimates[r.id][name], r.repo) for r in rows]
-            kept = [(y / e, repo) for y, e, repo in pairs if e > 0 and y > 0]
+            kept = [((y + slack) / (e + slack), repo) for y, e, repo in pairs if y or e]
             found[kind][name] = band([k[0] for k in kept], [k[1] for k in kept])
+    return found
+
+
+def band_table(
+    records: Sequence[Record], estimates: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, list[bool]]]:
+    """Say for each design whether its report lies in the band that the other repositories' designs gave."""
+    found: dict[str, dict[str, list[bool]]] = {kind: {n: [] for n in RESOURCES[:4]} for kind in CLASSES}
+    for _, others, own in by_repository([r for r in records if r.kind != "module"]):
+        table = fit_bands(others, estimates)
+        for record in own:
+            kind = class_of(record.design)
+            for name in RESOURCES[:4]:
+                reported, guess = record.counts["hls"].get(name), estimates[record.id][name]
+                if reported is not None and (reported or guess):
+                    edges, slack = table[kind][name], SLACK[name]
+                    held = edges["low"] <= (reported + slack) / (guess + slack) <= edges["high"]
+                    found[kind][name].append(bool(held))
     return found
 
 
@@ -215,7 +261,8 @@ def fit_clock(records: Sequence[Record]) -> dict[str, Any]:
     for level in LEVELS:
         pairs = [
             (r.clock_ns[level] / r.design.clock_ns, r.repo) for r in records
-            if level in r.clock_ns and r.kind in ("design", "bare", "jedi") and 0.2 < r.clock_ns[level] / r.design.clock_ns < 4
+            if level in r.clock_ns and r.kind in ("design", "bare", "jedi") and 0.2 < r.clock_ns[level] /
+            r.design.clock_ns < 4
         ]  # fmt: skip
         if len(pairs) >= 5:
             values = [v for v, _ in pairs]
@@ -241,7 +288,8 @@ def fit(every: Sequence[Record]) -> Fits:
         {
             "families": sorted({r.design.family for r in designs} - {""}),
             "clock_ns": [min(r.design.clock_ns for r in designs), max(r.design.clock_ns for r in designs)],
-            "width": max(t.width for r in designs for s in r.design.layers for k, t in s.types.items() if k in ("input", "weight")),
+            "width": max(t.width for r in designs for s in r.design.layers for k, t in s.types.items() if k in
+            ("input", "weight")),
         },
         {
             "name": f"fit on {len(designs)} designs of {len({r.repo for r in designs})} repositories",

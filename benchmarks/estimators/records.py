@@ -8,7 +8,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ OPS = (
     (r"zeropad(1|2)d.*", "zeropad"), (r"softmax.*", "softmax"), (r"normalize.*", "normalize"),
     (r"clone_stream.*", "clone"), (r"repack_stream.*", "repack"), (r"transpose.*", "transpose"),
     (r"resize.*", "resize"), (r"concatenate.*", "concat"), (r"layernorm.*", "layernorm"), (r"gru.*", "gru"),
-    (r"lstm.*", "lstm"), (r"embedding.*", "embedding"), (r"add|subtract|multiply|average|maximum|minimum|dot1d", "merge"),
+    (r"lstm.*", "lstm"), (r"embedding.*", "embedding"), (r"add|subtract|multiply|average|maximum|minimum|dot1d",
+    "merge"),
     (r"multiheadattention|transformer", "attention"), (r"flatten|reshape", "reshape"),
     (r"(leaky_|thresholded_|hard_)?(relu|prelu|elu|selu|linear|sigmoid|tanh|softplus|softsign)\w*", "activation"),
     (r"\w*quantize(r)?", "reshape"),
@@ -30,7 +31,8 @@ OPS = (
 SIZES = (
     "n_in", "n_out", "in_height", "in_width", "out_height", "out_width", "n_chan", "n_filt", "filt_height",
     "filt_width", "stride_height", "stride_width", "pad_top", "pad_bottom", "pad_left", "pad_right", "pool_height",
-    "pool_width", "n_partitions", "table_size", "n_zeros", "n_sequence", "n_state", "seq_len", "num_heads", "head_dim_key",
+    "pool_width", "n_partitions", "table_size", "n_zeros", "n_sequence", "n_state", "seq_len", "num_heads",
+    "head_dim_key",
 )  # fmt: skip
 
 COUNTS = {"LUT": "lut", "FF": "ff", "DSP": "dsp", "BRAM_18K": "bram", "URAM": "uram"}
@@ -192,7 +194,8 @@ def _weights(tables: Mapping[str, Any]) -> dict[str, WeightStats]:
             continue
         histogram = table.get("csd_hist")
         found[kind] = WeightStats(
-            int(table.get("n", 0)), int(table.get("zeros_q", table.get("zeros", 0))), Type.parse(str(table.get("type"))),
+            int(table.get("n", 0)), int(table.get("zeros_q", table.get("zeros", 0))),
+            Type.parse(str(table.get("type"))),
             tuple(histogram) if histogram else None, table.get("csd_digits"), table.get("distinct_q"),
             table.get("uniq_odd_per_input"), table.get("uniq_odd_csd_ge3"),
         )  # fmt: skip
@@ -200,14 +203,19 @@ def _weights(tables: Mapping[str, Any]) -> dict[str, WeightStats]:
 
 
 def _chained(layers: Iterator[LayerSpec]) -> Iterator[LayerSpec]:
-    """Join the layers one after the other: records do not say how they are connected."""
-    from dataclasses import replace
-
-    previous = "input"
+    """Join the layers one after the other: records do not say how they are connected; and pass on the channels, which
+    element-wise layers do not state.
+    """
+    previous, channels = "input", 0
     for i, layer in enumerate(layers):
-        name = f"{layer.name}_{i}"
-        yield replace(layer, name=name, inputs=(previous,), outputs=(name,))
+        name, sizes = f"{layer.name}_{i}", dict(layer.sizes)
+        if layer.op in ("activation", "normalize", "merge", "clone") and channels:
+            sizes.setdefault("n_chan", channels)
+            if sizes.get("n_filt", 0) <= 0:
+                sizes["n_filt"] = channels
+        yield replace(layer, name=name, inputs=(previous,), outputs=(name,), sizes=sizes)
         previous = name
+        channels = max(sizes.get("n_filt", 0), 0) or sizes.get("n_out", 0) or sizes.get("n_chan", 0) or channels
 
 
 def _rows(folder: Path, pattern: str) -> Iterator[dict[str, str]]:
@@ -248,7 +256,9 @@ def modules(folder: Path) -> Iterator[Record]:
             row.get("part", ""), family_of(row.get("part", "")), clock, uncertainty / clock if uncertainty else None,
         )  # fmt: skip
         counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
-        cycles = {n: float(row[n]) for n in ("lat_min", "lat_max", "ii_min", "ii_max") if _number(row.get(n)) is not None}
+        cycles = {
+            n: float(row[n]) for n in ("lat_min", "lat_max", "ii_min", "ii_max") if _number(row.get(n)) is not None
+        }
         yield Record(
             f"{row['design']}#{row['module']}", row["repo"], design, {"hls": counts}, cycles, {},
             row.get("generator", "hls4ml"), "module",
@@ -274,7 +284,9 @@ def sweep(folder: Path) -> Iterator[Record]:
         clock = _number(row.get("clk_ns")) or 5.0
         design = Design(io, (layer,), tool, version, part, family_of(part), clock, None, resource)  # type: ignore[arg-type]
         counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
-        cycles = {n: float(row[n]) for n in ("lat_min", "lat_max", "ii_min", "ii_max") if _number(row.get(n)) is not None}
+        cycles = {
+            n: float(row[n]) for n in ("lat_min", "lat_max", "ii_min", "ii_max") if _number(row.get(n)) is not None
+        }
         name = f"{row['model']}:{row['strategy']}:{row['rf_csv']}"
         yield Record(
             name, row.get("source", "sweep").split("@")[0], design, {"hls": counts} if counts else {}, cycles,
@@ -318,22 +330,33 @@ def _picture_layers(row: Mapping[str, str]) -> Iterator[LayerSpec]:
         if conv["padding"] == "same":
             total = max((-(-high // stride) - 1) * stride + k - high, 0)
             grown = (high + total, wide + total)
-            sizes = {"in_height": high, "in_width": wide, "n_chan": channels, "out_height": grown[0], "out_width": grown[1]}
+            sizes = {
+                "in_height": high,
+                "in_width": wide,
+                "n_chan": channels,
+                "out_height": grown[0],
+                "out_width": grown[1],
+            }
             yield LayerSpec(f"pad{i}", "zeropad2d", sizes=sizes, types=types)
             high, wide = grown
         out = ((high - k) // stride + 1, (wide - k) // stride + 1)
         n_in = k * k * channels
         sizes = {
-            "in_height": high, "in_width": wide, "n_chan": channels, "n_filt": filters, "filt_height": k, "filt_width": k,
-            "stride_height": stride, "stride_width": stride, "out_height": out[0], "out_width": out[1], "mult_n_in": n_in,
+            "in_height": high, "in_width": wide, "n_chan": channels, "n_filt": filters, "filt_height": k,
+            "filt_width": k,
+            "stride_height": stride, "stride_width": stride, "out_height": out[0], "out_width": out[1], "mult_n_in":
+            n_in,
             "mult_n_out": filters,
         }  # fmt: skip
         reuse = nearest(n_in, filters, target)
+        grown = types["input"].width + weight.width + max(1, (n_in - 1).bit_length())
+        types = {**types, "accum": Type(grown, grown // 2), "output": Type(grown, grown // 2)}
         yield LayerSpec(f"conv{i}", "conv2d", sizes=sizes, types=types, strategy=strategy, reuse_factor=reuse)
         high, wide, channels = *out, filters
-        types = {**types, "input": value}
+        types = {**types, "input": types["output"], "output": Type(6, 0, False)}
         flat = {"n_in": high * wide * channels, "n_chan": channels}
         yield LayerSpec(f"act{i}", "activation", "relu", sizes=flat, types=types, reuse_factor=target)
+        types = {**types, "input": types["output"]}
     n_in = high * wide * channels
     for i, n_out in enumerate(json.loads(row["fc_layers"])):
         sizes = {"n_in": n_in, "n_out": n_out}
@@ -349,11 +372,21 @@ def jets(folder: Path) -> Iterator[Record]:
         names = ("EBOPs", "da4ml_cost", "n_particles", "n_features", "latency_cycles", "clk_target_ns")
         facts = {n: float(row[n]) for n in names if _number(row.get(n)) is not None}
         part = row.get("part", "")
-        design = Design("parallel", (), "vitis", "", part, family_of(part), facts.get("clk_target_ns", 2.0), None, False)
+        design = Design(
+            "parallel", (), "vitis", "", part, family_of(part), facts.get("clk_target_ns", 2.0), None, False
+        )
         counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
         clock = {"implementation": float(row["clk_achieved_ns"])} if _number(row.get("clk_achieved_ns")) else {}
         yield Record(
-            row["model"], row["source"].split("@")[0], design, {"implementation": counts}, {}, clock, "da4ml", "jedi", facts
+            row["model"],
+            row["source"].split("@")[0],
+            design,
+            {"implementation": counts},
+            {},
+            clock,
+            "da4ml",
+            "jedi",
+            facts,
         )
 
 

@@ -71,7 +71,8 @@ class LayerSpec:
     table_size, ...); of a kernel: ``products`` (multiplications by which one pack of the result is made), ``in_packs``,
     ``out_packs``, and the whole numbers of its configuration.
     ``inputs``, ``outputs``: names of the arrays or streams. ``types``: input, output, weight, bias, accum, table, ...
-    ``tables``: bits of the constant tables of a kernel, by name. ``kept``: which packs of its operand a kernel passes on.
+    ``tables``: bits of the constant tables of a kernel, by name. ``kept``: which packs of its operand a kernel passes
+    on.
     """
 
     name: str

@@ -156,15 +156,15 @@ def _padded(spec: LayerSpec) -> list[LayerSpec]:
 
 
 def _connected(layers: list[LayerSpec]) -> list[LayerSpec]:
-    """Leave out layers that are another name of a stream, and let their readers read that stream."""
-    names: dict[str, str] = {}
+    """Leave out layers that are another name of a stream, and let their readers read that stream, pack by pack."""
+    names: dict[str, tuple[str, tuple[int, ...]]] = {}
     kept: list[LayerSpec] = []
     for spec in layers:
-        inputs = tuple(names.get(i, i) for i in spec.inputs)
+        sources = [names.get(name, (name, shape)) for name, shape in zip(spec.inputs, spec.shapes, strict=True)]
         if spec.op == "reshape":
-            names[spec.outputs[0]] = inputs[0]
+            names[spec.outputs[0]] = sources[0]
         else:
-            kept.append(replace(spec, inputs=inputs))
+            kept.append(replace(spec, inputs=tuple(s[0] for s in sources), shapes=tuple(s[1] for s in sources)))
     return kept
 
 

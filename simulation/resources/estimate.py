@@ -38,11 +38,20 @@ def shipped() -> Fits:
 
 
 def class_of(design: Design) -> str:
-    """Give the class by which bands and ratios are kept: stream, resource (loops over weights), latency."""
+    """Give the class by which bands and ratios are kept: stream; resource (loops over weights); other (recurrence,
+    attention, normalisation of rows, pooling alone: few reports); latency.
+    """
     if design.stream:
         return "stream"
+    ops = {s.op for s in design.layers}
+    if ops & RARE or not ops & {"dense", "conv1d", "conv2d", "kernel"}:
+        return "other"
     loops = any(s.strategy.startswith("resource") and s.reuse_factor > 1 for s in design.layers)
     return "resource" if loops else "latency"
+
+
+RARE = {"gru", "lstm", "attention", "layernorm", "other", "embedding"}
+"""Operations of which there are few reports."""
 
 
 def whole(design: Design) -> Amounts:
@@ -57,12 +66,10 @@ def whole(design: Design) -> Amounts:
 def joints(design: Design) -> Amounts:
     """Give what stands between the layers: FIFOs, ports, control."""
     made = Amounts()
-    made.lut["top"] += 1
-    made.ff["top"] += 1
+    top = "loop_top" if class_of(design) == "resource" else "top"
+    made.lut[top] += 1
+    made.ff[top] += 1
     if not design.stream:
-        if class_of(design) == "resource":
-            made.lut["loop_top"] += 1
-            made.ff["loop_top"] += 1
         return made
     for spec in design.layers[:-1]:
         width, depth = stream_width(spec), stream_depth(spec, design)
@@ -89,18 +96,18 @@ def stream_depth(spec: LayerSpec, design: Design) -> int:
 
 def hls_counts(made: Amounts, fits: Fits) -> dict[Resource, float]:
     """Price amounts at the level of the HLS report."""
-    found: dict[Resource, float] = {
-        resource: sum(fits.costs[resource].get(name, 0.0) * amount for name, amount in listed.items())
+    lut, ff = (
+        sum(fits.costs[resource].get(name, 0.0) * amount for name, amount in listed.items())
         for resource, listed in (("lut", made.lut), ("ff", made.ff))
-    }  # type: ignore[misc]
-    return {**found, "dsp": made.fixed.get("dsp", 0.0), "bram": made.fixed.get("bram", 0.0), "uram": 0.0}
+    )
+    return {"lut": lut, "ff": ff, "dsp": made.fixed.get("dsp", 0.0), "bram": made.fixed.get("bram", 0.0), "uram": 0.0}
 
 
 def resources(design: Design, fits: Fits | None = None) -> Resources:
     """Estimate what a design takes: in all and by layer, at each level, with bands."""
     fits = fits or shipped()
     kind, reasons = class_of(design), domain(design, fits)
-    wide = 1.0 + 0.5 * len(reasons)
+    wide = 1.0 + WIDENING * min(len(reasons), 2)
     layers: dict[str, dict[Level, Counts]] = {}
     total = Amounts()
     for spec in design.layers:
@@ -115,7 +122,9 @@ def resources(design: Design, fits: Fits | None = None) -> Resources:
     )  # fmt: skip
 
 
-LAYER_WIDENING = 1.5
+WIDENING = 0.2
+"""By how much of itself (in logarithms) a band is wider for each way in which a design leaves the domain."""
+LAYER_WIDENING = 1.2
 """A single layer is less sure than a sum of many."""
 
 
@@ -129,9 +138,7 @@ def _levels(
 ) -> dict[Level, Counts]:
     found: dict[Level, Counts] = {}
     for level in LEVELS:
-        found[level] = {
-            name: _figure(name, counts[name], level, made, kind, design, fits, wide) for name in RESOURCES
-        }
+        found[level] = {name: _figure(name, counts[name], level, made, kind, design, fits, wide) for name in RESOURCES}
     return found
 
 
@@ -141,20 +148,19 @@ def _figure(
     ratio = _ratio(level, name, kind, design, fits)
     middle = count * ratio["median"]
     low, high = _band(name, kind, made, fits)
-    low, high = low * ratio["low"] / ratio["median"], high * ratio["high"] / ratio["median"]
-    is_exact = low == high == 1.0
-    scale = wide if not is_exact else 1.0
-    bottom, top = middle * low**scale, middle * high**scale
-    source = f"{fits.provenance['name']}, class {kind}"
-    if name in ("dsp", "bram", "uram") and is_exact:
+    if level == "hls" and low == high:
         return Figure(round(middle), round(middle), round(middle), UNITS[name], "exact", "template")
-    extra = SLACK[name] if middle or name in made.inexact else 0
-    return Figure(round(middle), max(0, int(bottom - extra)), ceil(top + extra), UNITS[name], "estimated", source)
+    low, high = low * ratio["low"] / ratio["median"], high * ratio["high"] / ratio["median"]
+    slack = SLACK[name] if middle or name in made.inexact else 0
+    bottom, top = (middle + slack) * low**wide - slack, (middle + slack) * high**wide - slack
+    source = f"{fits.provenance['name']}, class {kind}"
+    value = round(middle)
+    return Figure(value, min(value, max(0, int(bottom))), max(value, ceil(top)), UNITS[name], "estimated", source)
 
 
 UNITS: Mapping[Resource, str] = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM18", "uram": "URAM"}
-SLACK: Mapping[Resource, int] = {"lut": 60, "ff": 60, "dsp": 2, "bram": 2, "uram": 0}
-"""What a count may be off in any case, however small it is."""
+SLACK: Mapping[Resource, int] = {"lut": 200, "ff": 200, "dsp": 5, "bram": 3, "uram": 0}
+"""Added to both counts before they are compared: what a count may be off in any case, however small it is."""
 
 
 def _band(name: Resource, kind: str, made: Amounts, fits: Fits) -> tuple[float, float]:
@@ -169,7 +175,9 @@ def _band(name: Resource, kind: str, made: Amounts, fits: Fits) -> tuple[float, 
 def _ratio(level: Level, name: Resource, kind: str, design: Design, fits: Fits) -> Mapping[str, float]:
     if level == "hls":
         return {"median": 1.0, "low": 1.0, "high": 1.0}
-    entry: Mapping[str, float] = fits.ratios[level][f"{generation(design)} {'stream' if kind == 'stream' else 'parallel'}"][name]
+    entry: Mapping[str, float] = fits.ratios[level][
+        f"{generation(design)} {'stream' if kind == 'stream' else 'parallel'}"
+    ][name]
     return entry
 
 

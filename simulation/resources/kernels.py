@@ -32,7 +32,9 @@ def kernel_amounts(spec: LayerSpec, design: Design) -> Amounts:
     elif name.startswith(("elementwise", "select", "division")):
         made.lut["adder_bit"] += lanes * max(result, spec.size("work_width", result))
     elif name in ("reduce", "reduce_all", "pool", "arg_max", "top_k"):
-        taps = spec.size("count", 0) or max(2, spec.size("kernel1", 1) * spec.size("kernel2", 1) * spec.size("kernel0", 1))
+        taps = spec.size("count", 0) or max(
+            2, spec.size("kernel1", 1) * spec.size("kernel2", 1) * spec.size("kernel0", 1)
+        )
         made.lut["adder_bit"] += lanes * taps * result
         made.ff["tree_bit"] += lanes * taps * result * stages(design, taps)
     elif name == "fixed_softmax":
@@ -108,6 +110,14 @@ def _buffers(made: Amounts, spec: LayerSpec, design: Design) -> None:
             made.fixed["bram"] += banks * ram_blocks(given, ceil(count / banks))
 
 
-BUFFERED = ("move", "reduce", "elementwise_broadcast", "elementwise_constant_broadcast", "arg_max", "top_k", "scatter_nd")
+BUFFERED = (
+    "move",
+    "reduce",
+    "elementwise_broadcast",
+    "elementwise_constant_broadcast",
+    "arg_max",
+    "top_k",
+    "scatter_nd",
+)
 
 __all__ = ["kernel_amounts"]

@@ -42,7 +42,7 @@ def _layer(spec: LayerSpec, design: Design) -> Iterator[Finding]:
     for shape, kind in zip(spec.out_shapes, ("output",) * len(spec.out_shapes), strict=True):
         width = spec.types[kind].width if kind in spec.types else 16
         if design.stream and shape and shape[-1] * width > PACK_BITS:
-            what = f"packs of {shape[-1] * width:,} bits ({shape[-1]} x {width}): over {PACK_BITS:,} they were not seen to route"
+            what = f"packs of {shape[-1]} x {width} bits: wider than {PACK_BITS:,} were not seen to route"
             yield Finding("limit", what, spec.name, "fewer channels or fewer bits")
 
 

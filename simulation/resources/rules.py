@@ -14,6 +14,9 @@ RULES: dict[str, Rule] = {}
 DSP_WIDTH = 18
 """Operands of together so many bits make a multiplier a DSP block; below it is logic."""
 
+LOOP_DSP_WIDTH = {"vivado": 21, "vitis": 12}
+"""The same where the weight is read from a memory (strategy resource), by tool."""
+
 
 def rule(*ops: str) -> Callable[[Rule], Rule]:
     """Register the rule of these operations."""
@@ -94,11 +97,13 @@ def unrolled(spec: LayerSpec, design: Design) -> Amounts:
     wide, weight, given = accumulator_bits(spec, n_in), bits(spec, "weight"), bits(spec, "input")
     hard, limit = hard_products(spec) / channels, multipliers(spec)[1]
     built = min(hard, limit) if spec.reuse_factor > 1 else hard
-    made.lut["adder_bit"] += copies * (terms + n_out) * wide
-    soft = copies * max(0.0, (stats.csd_digits or 0) / channels - terms) if stats and stats.csd_digits is not None else 0
+    made.lut["adder_bit"] += copies * terms * wide  # the first product of an output needs none, its bias does
+    soft = (
+        copies * max(0.0, (stats.csd_digits or 0) / channels - terms) if stats and stats.csd_digits is not None else 0
+    )
     made.lut["digit_bit"] += max(0.0, soft - 2 * copies * hard) * min(wide, weight + given)
     made.ff["tree_bit"] += copies * terms * wide * stages(design, max(1.0, terms / max(n_out, 1)))
-    made.ff["shared_bit"] += copies * (min(spec.reuse_factor, 1 + hard / max(built, 1)) - 1 > 0) * terms * wide
+    made.lut["share_bit"] += copies * (hard - built) * given
     if is_dsp(given, weight):
         made.fixed["dsp"] += round(copies * built) * dsp_blocks(given, weight)
         made.lut["dsp"] += copies * built
@@ -143,9 +148,9 @@ def resource(spec: LayerSpec, design: Design) -> Amounts:
     ):  # fmt: skip
         made.ff[name] += amount
     if width <= 4:
-        made.lut["small_bit2"] += blocks * given * width
-    elif is_dsp(given, width):
-        spared = 1 if width <= 6 else 0
+        pass  # in look-up tables, of which the report shows no more than of wider ones
+    elif given + width >= LOOP_DSP_WIDTH["vivado" if design.tool == "vivado" else "vitis"]:
+        spared = 1 if width <= 6 and design.tool == "vivado" else 0
         made.fixed["dsp"] += max(0, blocks - spared) * dsp_blocks(given, width)
     else:
         made.lut["multiplier_bit2"] += blocks * given * width
@@ -174,8 +179,12 @@ def pooling(spec: LayerSpec, design: Design) -> Amounts:
     taps = max(2, spec.size("pool_height", 1) * spec.size("pool_width", 1))
     lanes = max(1, spec.size("n_filt", 1))
     if not design.stream:
-        lanes *= max(1, spec.size("out_height", 1)) * max(1, spec.size("out_width", 1) or spec.size("n_out", 1))
+        lanes *= max(1, spec.size("out_height", 1)) * max(1, spec.size("out_width", 0) or spec.size("n_out", 1))
     made.lut["compare_bit"] += (taps - 1) * lanes * bits(spec, "input")
+    made.ff["compare_bit"] += (taps - 1) * lanes * bits(spec, "input")
+    if spec.function == "average" and design.tool == "vivado":
+        made.lut["divider_bit"] += lanes * bits(spec, "input")
+        made.ff["divider_bit"] += lanes * bits(spec, "input")
     made.lut["process"] += design.stream
     made.ff["process"] += design.stream
     return made
@@ -195,9 +204,6 @@ def activation(spec: LayerSpec, design: Design) -> Amounts:
     elif spec.function not in ("linear",) or bits(spec, "input") != bits(spec, "output"):
         made.lut["relu_bit"] += lanes * (bits(spec, "input") + bits(spec, "output"))
         made.ff["relu_bit"] += lanes * bits(spec, "output") * (level_ns(design) / budget_ns(design) > 1.1)
-    if spec.function in ("prelu", "leaky_relu"):
-        made.fixed["dsp"] += lanes * is_dsp(bits(spec, "input"), bits(spec, "output"))
-        made.inexact.add("dsp")
     made.lut["process"] += design.stream
     made.ff["process"] += design.stream
     return made
@@ -222,7 +228,7 @@ def elements(spec: LayerSpec, design: Design) -> Amounts:
         other = bits(spec, "scale", bits(spec, "weight", given))
         made.fixed["dsp"] += lanes * is_dsp(given, other) * dsp_blocks(given, other)
         made.inexact.add("dsp")
-    made.lut["adder_bit"] += lanes * bits(spec, "output")
+    made.lut["add_bit"] += lanes * bits(spec, "output")
     made.lut["process"] += design.stream
     made.ff["process"] += design.stream
     made.ff["relu_bit"] += lanes * bits(spec, "output") * design.stream
@@ -253,9 +259,11 @@ def layernorm(spec: LayerSpec, design: Design) -> Amounts:
     rows = max(1, spec.size("seq_len", 1))
     dim, given = max(1, spec.size("n_in", 1) // rows), bits(spec, "input")
     made.fixed["dsp"] += rows * (3 * dim + 2) * is_dsp(given, given)
-    made.fixed["bram"] += rows * 2 * max(1, ceil(spec.size("table_size", 1024) * bits(spec, "table", 18) / 18432) // 2 or 1)
-    made.lut["adder_bit"] += rows * dim * 3 * given
-    made.ff["softmax_bit"] += rows * dim * given
+    made.fixed["bram"] += (
+        rows * 2 * max(1, ceil(spec.size("table_size", 1024) * bits(spec, "table", 18) / 18432) // 2 or 1)
+    )
+    made.lut["norm_bit"] += rows * dim * given
+    made.ff["norm_bit"] += rows * dim * given
     made.inexact |= {"bram", "dsp"}
     return made
 
@@ -275,10 +283,9 @@ def recurrent(spec: LayerSpec, design: Design) -> Amounts:
     made.fixed["bram"] += table_blocks(2 * state, 1024, 18) + table_blocks(state, 1024, 18)
     if reuse > 1:
         made.fixed["bram"] += ceil(products * width / 36)
-    made.lut["adder_bit"] += products * bits(spec, "accum")
-    made.lut["choose_bit"] += products * (16 if reuse > 1 else 0) * bits(spec, "accum")
-    made.lut["index_bit"] += 3 * state * given
-    made.ff["tree_bit"] += products * bits(spec, "accum") * 0.5
+    made.lut["step_bit"] += products * bits(spec, "accum")
+    made.lut["state_bit"] += state * given * max(1, spec.size("n_sequence", 1))
+    made.ff["step_bit"] += products * bits(spec, "accum")
     made.inexact |= {"bram", "dsp"}
     return made
 

@@ -12,7 +12,8 @@ BLOCK_BITS = 18 * 1024
 def rom_blocks(width: int, depth: int) -> int:
     """18-kbit blocks of a read-only memory of ``depth`` words of ``width`` bits.
 
-    A block is 36 bits wide to 512 words, 18 to 1,024, 9 to 2,048, 4 to 4,096, 2 to 8,192; a rest of one or two bits goes
+    A block is 36 bits wide to 512 words, 18 to 1,024, 9 to 2,048, 4 to 4,096, 2 to 8,192; a rest of one or two bits
+    goes
     to look-up tables (612 reports of Vivado HLS 2020.1: 92 % exact).
     """
     if width * depth < LUTRAM_BITS or depth < 2:

@@ -24,11 +24,15 @@ def cycles(spec: LayerSpec, design: Design) -> tuple[int, int, str]:
     if spec.op == "softmax":
         return _softmax(spec, design)
     if spec.op in ("pool1d", "pool2d", "global_pool"):
-        slow = 21 if spec.function == "average" and design.tool == "vivado" else 0
-        return slow, 1, "unrolled"
+        divider = 21 if spec.function == "average" and design.tool == "vivado" else 0
+        return divider, 1, "unrolled"
     if spec.op == "layernorm":
         slow = level_ns(design) / budget_ns(design)
-        return (18, 10, "a loop over the rows") if design.tool == "vivado" or design.version < "2021" else (round(15 * slow), 1, "unrolled")
+        return (
+            (18, 10, "a loop over the rows")
+            if design.tool == "vivado" or design.version < "2021"
+            else (round(15 * slow), 1, "unrolled")
+        )
     if spec.op == "attention":
         return 115, 42, "a dataflow of its own"
     if spec.op == "kernel" and spec.function.startswith("scan"):

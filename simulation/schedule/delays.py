@@ -1,4 +1,6 @@
-"""How many cycles arithmetic takes: operators are chained until the period, less what the tool keeps back, is used up."""
+"""How many cycles arithmetic takes: operators are chained until the period, less what the tool keeps back, is used
+up.
+"""
 
 from math import ceil, log2
 

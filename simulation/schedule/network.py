@@ -30,7 +30,8 @@ def network(design: Design, *, input_interval: int = 1) -> Network:
     ]
     sent = {name: cycles.size for p in processes for name, cycles in p.writes.items()}
     sinks = [
-        Process(f"sink {name}", sent[name], {name: np.arange(sent[name], dtype=np.int64)}, {}) for name in design.outputs
+        Process(f"sink {name}", sent[name], {name: np.arange(sent[name], dtype=np.int64)}, {})
+        for name in design.outputs
     ]
     names = [*design.inputs, *(name for p in processes for name in p.writes)]
     ports = {*design.inputs, *design.outputs}

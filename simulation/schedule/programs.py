@@ -160,7 +160,9 @@ strategy resource does not overlap them. Fitted: see docs/schedule-model.md."""
 
 @rule("conv1d", "conv2d", "depthwise1d", "depthwise2d")
 def line_buffer(spec: LayerSpec, design: Design, script: Script) -> tuple[str, "tuple[int, int] | None"]:
-    """A convolution: each place shifts into the line buffer, a complete window is multiplied (``nnet_conv*_stream.h``)."""
+    """A convolution: each place shifts into the line buffer, a complete window is multiplied
+    (``nnet_conv*_stream.h``).
+    """
     count, at = complete(spec, "filt")
     core = product_cycles(spec, design)
     if not is_resource(spec):

@@ -27,7 +27,8 @@ class Wait:
 
 @dataclass(frozen=True)
 class Deadlock:
-    """``cycle``: processes that wait for each other in a circle; ``waits``: all processes that cannot go on; ``at``: the
+    """``cycle``: processes that wait for each other in a circle; ``waits``: all processes that cannot go on; ``at``:
+    the
     last global cycle in which anything moved.
     """
 

@@ -33,7 +33,8 @@ class Activity:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """``writes`` and ``reads``: global cycles of the accesses of each FIFO; ``events``: of the accesses of each process.
+    """``writes`` and ``reads``: global cycles of the accesses of each FIFO; ``events``: of the accesses of each
+    process.
 
     Where ``deadlock`` is not None the times end where the design stands still.
     """

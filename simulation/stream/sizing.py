@@ -1,7 +1,8 @@
 """The depths of FIFOs: the smallest without a stall, the smallest without a deadlock, each with its certificate.
 
 *Without a stall*: with these depths nothing in one frame happens later than with FIFOs that are never full. In that
-schedule the k-th write of a FIFO of depth d does not wait if the (k - d)-th read was before it, so the smallest depth is
+schedule the k-th write of a FIFO of depth d does not wait if the (k - d)-th read was before it, so the smallest depth
+is
 a count, FIFO by FIFO, and one less makes a write wait. Several frames back to back end as often as with the depths
 that the design had; where a depth for one frame holds them up (``interval``), it is raised to what all of them need.
 

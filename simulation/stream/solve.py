@@ -3,8 +3,10 @@
 Two ways that give the same numbers:
 
 ``swept``: all events of a process at once. Given the times of its FIFOs, the times of a process are a running maximum:
-``T(s) - s = max over r <= s of (bound(r) - r)``. Beginning with FIFOs that are never full, the processes are computed in
-the order of the flow, then against it, and so on, until nothing changes. Every cycle of dependences carries at least one
+``T(s) - s = max over r <= s of (bound(r) - r)``. Beginning with FIFOs that are never full, the processes are computed
+in
+the order of the flow, then against it, and so on, until nothing changes. Every cycle of dependences carries at least
+one
 slot of a FIFO or the design deadlocks, so the equations have at most one solution, and a sweep that changes nothing has
 found it. With FIFOs that seldom fill a few sweeps are enough; short FIFOs on loops of dependences need as many as there
 are packs.

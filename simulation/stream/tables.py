@@ -27,7 +27,8 @@ class Events:
 
 @dataclass(frozen=True, eq=False)
 class Accesses:
-    """``first_event``: where the events of each process begin; ``cycle``: their local cycles; ``first_access``: where the
+    """``first_event``: where the events of each process begin; ``cycle``: their local cycles; ``first_access``: where
+    the
     accesses of each event begin, reads before writes; ``fifo`` and ``is_write`` of each access.
     """
 

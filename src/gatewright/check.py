@@ -76,9 +76,7 @@ def obstacles(
     return found
 
 
-def _emittable(
-    found: Findings, graph: Graph, board: Board, settings: Config, choices: Choices, strict: bool
-) -> None:
+def _emittable(found: Findings, graph: Graph, board: Board, settings: Config, choices: Choices, strict: bool) -> None:
     """Ask the back end of a board for what it cannot emit."""
     if board.fpga is None:
         found.note(choices.without_effect(board))

@@ -216,9 +216,7 @@ def simulate(
             return
         from .project import simulate_directory
 
-        document = simulate_directory(
-            directory, inputs, outputs, engine, progress, force=force, integers=integers
-        )
+        document = simulate_directory(directory, inputs, outputs, engine, progress, force=force, integers=integers)
         _print(document, as_json, lambda: _lines(wording.run(document)))
 
 

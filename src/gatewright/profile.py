@@ -1,4 +1,6 @@
-"""Profile: what a model costs on a board, of an output directory or before anything is compiled, boards side by side."""
+"""Profile: what a model costs on a board, of an output directory or before anything is compiled, boards side by
+side.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -220,7 +220,7 @@ def compile_model(
     return _with_hls(replace(project, options=asked, cost=cost), options, verify=verify, progress=progress)
 
 
-def estimate(graph: Graph, options: "Options", board: Board, *, strict: bool = False) -> dict[str, Any]:
+def estimate(graph: Graph, options: "Options", board: Board | None, *, strict: bool = False) -> dict[str, Any]:
     """Give the manifest's ``cost``, {} for tools whose designs cannot be estimated.
 
     Raises UnsupportedError for what cannot be emitted; with ``strict`` for what may not fit the board's device.
@@ -231,7 +231,7 @@ def estimate(graph: Graph, options: "Options", board: Board, *, strict: bool = F
 
     cost = cost_of(graph, options, board)
     if strict:
-        raise_all([UnsupportedError(f.what, where=board.name, hint=f.hint) for f in too_large(cost)])
+        raise_all([UnsupportedError(f.what, where=board.name if board else "", hint=f.hint) for f in too_large(cost)])
     return cost.as_dict()
 
 
@@ -320,7 +320,13 @@ def _hash(path: Path) -> str:
 
 
 def simulate_directory(
-    directory: Path, inputs: Path | None, outputs: Path | None, engine: str, progress: Progress, *, force: bool = False,
+    directory: Path,
+    inputs: Path | None,
+    outputs: Path | None,
+    engine: str,
+    progress: Progress,
+    *,
+    force: bool = False,
     integers: bool = False,
 ) -> dict[str, Any]:
     """Run an output directory's graph or artefact on a file of samples; write the outputs; give a summary of both.

@@ -35,7 +35,9 @@ def summary(manifest: Mapping[str, Any], out: Path) -> list[str]:
 def warnings(cost: Mapping[str, Any]) -> list[str]:
     """Give what a cost estimate warns of: what may not fit, limits of the tools."""
     found = [f for f in cost.get("findings", ()) if f["kind"] != "domain"]
-    return [f"{f['where']}: {f['what']}".removeprefix(": ") + (f" (try {f['hint']})" if f["hint"] else "") for f in found]
+    return [
+        f"{f['where']}: {f['what']}".removeprefix(": ") + (f" (try {f['hint']})" if f["hint"] else "") for f in found
+    ]
 
 
 def cost_lines(cost: Mapping[str, Any]) -> list[str]:
@@ -43,7 +45,9 @@ def cost_lines(cost: Mapping[str, Any]) -> list[str]:
     if not cost:
         return []
     cycles, interval = cost["latency_cycles"], cost["interval_cycles"]
-    line = f"about {cycles['value']:,} cycles ({cost['latency_s']['value'] * 1e6:.3g} us), interval {interval['value']:,}"
+    line = (
+        f"about {cycles['value']:,} cycles ({cost['latency_s']['value'] * 1e6:.3g} us), interval {interval['value']:,}"
+    )
     shares = [
         f"{name.upper()} {100 * cost['resources'][name]['value'] / there:.1f} %"
         for name, there in cost["available"].items()

@@ -179,8 +179,11 @@ def test_grids_that_lowering_adds_to_a_quantized_model_are_not_blamed(name: str,
 @pytest.mark.parametrize(
     ("archive", "member"),
     [
-        ("hgq/hgq2/attention", "attention_0.keras"), ("qonnx/binary", "qonnx.onnx"), ("keras/keras3", "dot_8.h5"),
-        ("torch/operators", "layer_norm.pt2"), ("tflite/operators", "chain-36.tflite"),
+        ("hgq/hgq2/attention", "attention_0.keras"),
+        ("qonnx/binary", "qonnx.onnx"),
+        ("keras/keras3", "dot_8.h5"),
+        ("torch/operators", "layer_norm.pt2"),
+        ("tflite/operators", "chain-36.tflite"),
     ],
 )
 def test_what_lowering_moves_is_not_blamed(archive: str, member: str, tmp_path: Path) -> None:

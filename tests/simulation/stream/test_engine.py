@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gatewright.simulation.stream import Fifo, Network, Process, simulate
-from gatewright.simulation.stream.solve import _walk, _Walk, swept, walked
+from gatewright.simulation.stream.solve import _Walk, _walk, swept, walked
 from gatewright.simulation.stream.tables import Tables
 
 from .drawn import network

@@ -1,0 +1,104 @@
+"""Programs of streaming processes, and the whole schedule."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gatewright.backends.hls4ml import make_options
+from gatewright.backends.hls4ml.plan import make_plan
+from gatewright.boards import load as load_board
+from gatewright.frontend import load
+from gatewright.graph import UnsupportedError
+from gatewright.lowering import lower
+from gatewright.simulation.design import Design, LayerSpec, Type, of_plan
+from gatewright.simulation.schedule import network, program, timing
+from gatewright.simulation.schedule.cores import multipliers
+from gatewright.simulation.stream import simulate
+
+ROOT = Path(__file__).parents[3]
+BOARD = load_board("alveo-u250")
+
+
+def design_of(name: str, io: str, **options: object) -> Design:
+    graph = lower(load(ROOT / "examples" / name), board=BOARD)
+    chosen = make_options(BOARD, io=io, **options)  # type: ignore[arg-type]
+    return of_plan(make_plan(graph, chosen), chosen)
+
+
+def conv(**sizes: int) -> LayerSpec:
+    return LayerSpec(
+        "conv", "conv2d", inputs=("x",), outputs=("y",), shapes=((6, 6, 1),), out_shapes=((4, 4, 2),),
+        sizes={
+            "in_height": 6, "in_width": 6, "out_height": 4, "out_width": 4, "n_chan": 1, "n_filt": 2, "filt_height": 3,
+            "filt_width": 3, "stride_height": 1, "stride_width": 1, **sizes,
+        },
+        types={"input": Type(8, 1), "weight": Type(8, 1), "accum": Type(20, 5), "output": Type(16, 5)},
+    )  # fmt: skip
+
+
+STREAM = Design("stream", (), "vitis", "2023.2", "xcu250", "virtexuplus")
+
+
+def test_a_line_buffer_writes_where_a_window_is_complete() -> None:
+    found = program(conv(), STREAM)
+    assert found.reads[0].tolist() == list(range(36))
+    depth = found.writes[0][0] - 14  # the third place of the third row
+    assert found.writes[0].tolist() == [depth + 6 * r + c for r in range(2, 6) for c in range(2, 6)]
+    assert found.length == 36 + depth + 1
+
+
+def test_strategy_resource_does_not_overlap_windows() -> None:
+    """Vitis: 4 cycles a place, 5 beside the reuse factor where a window is complete."""
+    from dataclasses import replace
+
+    found = program(replace(conv(), strategy="resource", reuse_factor=9), STREAM)
+    assert found.length - 1 == 20 * 4 + 16 * 14
+    assert (found.least - 1, found.most - 1) == (36 * 4, 36 * 14)
+
+
+def test_an_unknown_layer_is_named() -> None:
+    with pytest.raises(UnsupportedError, match="no schedule is known of wavelet"):
+        program(LayerSpec("w", "kernel", "wavelet", inputs=("x",), outputs=("y",)), STREAM)
+
+
+@pytest.mark.parametrize("name", ["digits_cnn.keras", "digits_qkeras.h5", "jet_tagger.h5"])
+def test_examples_stream_without_a_stall(name: str) -> None:
+    """hls4ml's depths hold whole tensors: nothing waits for room but the source."""
+    found = design_of(name, "stream")
+    run = simulate(network(found), 3)
+    assert run.deadlock is None
+    for process in run.network.processes:
+        if not process.name.startswith("source"):
+            assert run.activity(process).waits_output == 0 or run.frames > 1
+    one = simulate(network(found))
+    assert all(one.activity(p).waits_output == 0 for p in one.network.processes if not p.name.startswith("source"))
+    told = timing(found, run)
+    assert told.latency.value == run.latency
+    assert told.interval.value >= max(p.length for p in run.network.processes)
+
+
+def test_a_higher_reuse_factor_takes_longer() -> None:
+    slow, fast = (
+        timing(design_of("jet_tagger.h5", "parallel", strategy="resource", reuse_factor=r)).latency.value
+        for r in (32, 4)
+    )
+    assert slow > fast
+
+
+def test_resource_layers_take_their_reuse_factor() -> None:
+    design = design_of("jet_tagger.h5", "parallel", strategy="resource", reuse_factor=16)
+    found = timing(design)
+    dense = [found.layers[spec.name] for spec in design.layers if spec.op == "dense"]
+    assert dense
+    assert {t.interval.value for t in dense} == {16}
+    assert {t.latency.value for t in dense} == {17}
+
+
+def test_multipliers_of_strategy_latency() -> None:
+    """hls4ml: ceil(n_in n_out / RF) - floor(zeros / RF); of two digits at most, none is a multiplier."""
+    from gatewright.simulation.design import statistics
+
+    weights = statistics(np.array([[3, 0, 5], [1, 2, 0]]))
+    dense = LayerSpec("d", "dense", sizes={"n_in": 2, "n_out": 3}, reuse_factor=2, weights={"weight": weights})
+    assert multipliers(dense) == (0, 2)
