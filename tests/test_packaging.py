@@ -44,6 +44,7 @@ def test_the_wheel_holds_each_kind_of_file(wheel: set[str]) -> None:
     } <= wheel
     assert any(n.startswith("gatewright/boards/") and n.endswith(".toml") for n in wheel)
     assert any(n.startswith("gatewright/backends/hls4ml/") and n.endswith(".h") for n in wheel)
+    assert {f"gatewright/reports/page/templates/{name}" for name in ("page.html", "style.css", "script.js")} <= wheel
 
 
 def test_nothing_else_is_installed(wheel: set[str]) -> None:

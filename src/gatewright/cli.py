@@ -223,16 +223,21 @@ def simulate(
 @app.command(epilog="Example: gatewright report build/digits")
 def report(
     directory: Annotated[Path, typer.Argument(help="An output directory.")],
+    html: Annotated[bool, typer.Option("--html", help="Make its report.html again.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Tell what was compiled: layers, formats, ranges, verification, and where each figure comes from."""
     with _errors(as_json, debug):
-        from .output import read_manifest
+        from .output import read_manifest, write_page
 
         manifest = read_manifest(directory)
+        page = write_page(directory, manifest) if html else None
 
         def people() -> None:
+            if page is not None:
+                typer.echo(f"written to {page}")
+                return
             from .report import NARROW, render, show, width
 
             show(render(manifest, narrow=width() < NARROW))

@@ -58,7 +58,7 @@ def build_manifest(
         "options": dict(options),
         "versions": {name: found for name in PACKAGES if (found := _version(name)) is not None},
         "inputs": [_input(n, seen) for n in graph.inputs],
-        "outputs": [_output(n) for n in graph.outputs],
+        "outputs": [_output(graph, n) for n in graph.outputs],
         "macs": graph.macs,
         "parameters": graph.parameters,
         "layers": layers(graph, seen),
@@ -83,11 +83,12 @@ def _input(node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any]:
     }
 
 
-def _output(node: Node) -> dict[str, Any]:
+def _output(graph: Graph, node: Node) -> dict[str, Any]:
     op = node.op
     assert isinstance(op, Output)
     axes = op.axes or tuple(range(len(node.shape)))
-    return {"name": op.name, "shape": [node.shape[a] for a in axes], "format": str(node.type.quantized)}
+    shape = [node.shape[a] for a in axes]
+    return {"name": op.name, "shape": shape, "format": str(node.type.quantized), "layer": graph.names[node.inputs[0]]}
 
 
 def layers(graph: Graph, seen: Mapping[Node, Seen]) -> list[dict[str, Any]]:

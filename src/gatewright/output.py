@@ -15,6 +15,8 @@ from .graph import FileError, GatewrightError
 from .manifest import SCHEMA, schema
 
 MANIFEST = "manifest.json"
+PAGE = "report.html"
+"""Made from the manifest, and made again from it at any time: it has no hash, and changes to it are no loss."""
 PROJECT = "project/"
 
 
@@ -141,8 +143,8 @@ def _few(names: list[str]) -> str:
 def changes(path: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Name the files that are not what the manifest says, that are missing, or that it does not know."""
     known = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
-    there = {str(f.relative_to(path)) for f in path.rglob("*") if not f.is_dir() and f != path / MANIFEST}
-    return _altered(path, known) + sorted(there - known.keys())
+    there = {str(f.relative_to(path)) for f in path.rglob("*") if not f.is_dir()}
+    return _altered(path, known) + sorted(there - known.keys() - {MANIFEST, PAGE})
 
 
 def _altered(path: Path, known: Mapping[str, str]) -> list[str]:
@@ -199,6 +201,18 @@ def _problem(manifest: object) -> str | None:
 def _inside(name: str) -> bool:
     pure = PurePosixPath(name)
     return bool(name) and not pure.is_absolute() and ".." not in pure.parts and str(pure) == name and "\0" not in name
+
+
+def write_page(path: Path, manifest: Mapping[str, Any]) -> Path:
+    """Make the page of an output directory again from its manifest; give its place. Raises FileError."""
+    from .reports.page import page
+
+    file = path / PAGE
+    try:
+        file.write_bytes(page(manifest))
+    except OSError as error:
+        raise FileError(f"cannot write: {error.strerror}", where=str(file)) from None
+    return file
 
 
 def read_project(path: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:

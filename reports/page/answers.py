@@ -1,0 +1,215 @@
+"""What a person asks first: is it right, does it fit, how fast is it, what should be changed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from ...simulation.figures import Figure
+from . import numbers
+from .document import LEVELS, NAMES, cost, fitted
+from .panel import Document
+
+State: TypeAlias = Literal["good", "care", "bad", "open"]
+APPLY = "gatewright fifo --apply"
+NEARLY = 0.8
+"""From this share of a resource on, placing and routing gets hard."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``verdict``: in a word or two; ``text``: a sentence; ``figures``: what it rests on, by what each is."""
+
+    question: str
+    state: State
+    verdict: str
+    text: str
+    figures: Mapping[str, Figure] = field(default_factory=dict[str, Figure])
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do, or to know: ``what`` is the case ``where``, ``hint`` what to try."""
+
+    state: State
+    what: str
+    where: str = ""
+    hint: str = ""
+
+
+def answers(document: Document) -> tuple[Answer, ...]:
+    """Answer the four questions."""
+    return (_right(document), _fits(document), _fast(document), _change(actions(document)))
+
+
+def _right(document: Document) -> Answer:
+    question, entry = "Does it compute the right thing?", document.get("verification", {})
+    vectors, engine = int(entry.get("vectors", 0)), str(entry.get("engine", ""))
+    match entry.get("status"):
+        case "exact":
+            text = f"The {engine} equals the integer graph in every bit on all {vectors:,} vectors."
+            return Answer(question, "good", "Exact", text)
+        case "failed":
+            return Answer(question, "bad", "Not exact", _mismatch(entry))
+        case _:
+            return Answer(question, "open", "Not verified", f"{entry.get('reason', 'No reason is recorded')}.")
+
+
+def _mismatch(entry: Mapping[str, Any]) -> str:
+    first = entry.get("first_mismatch") or {}
+    where = (
+        f" First: layer {first.get('layer')}, vector {first.get('vector')}, index {first.get('index')}: expected "
+        f"{first.get('expected')}, got {first.get('got')}."
+    )
+    return (
+        f"{int(entry.get('mismatches', 0)):,} values differ from the integer graph on {int(entry.get('vectors', 0)):,} "
+        f"vectors ({entry.get('engine', '')}).{where if first else ''}"
+    )
+
+
+@dataclass(frozen=True)
+class Use:
+    """How much of a resource a design takes: ``available`` None where the device is not known."""
+
+    name: str
+    figure: Figure
+    available: int | None
+
+    @property
+    def label(self) -> str:
+        """The resource as designers write it."""
+        return NAMES.get(self.name, self.name.upper())
+
+    def share(self, end: Literal["low", "value", "high"] = "value") -> float:
+        """Give the part of the device, 1 for all of it; what a device does not have at all counts as twice it."""
+        count = float(getattr(self.figure, end))
+        return count / self.available if self.available else 2.0 if count else 0.0
+
+
+def uses(document: Document, counts: Mapping[str, Figure]) -> list[Use]:
+    """Set counts against what the board's device has."""
+    there = cost(document).get("available") or {}
+    return [Use(name, figure, int(there.get(name, 0)) if there else None) for name, figure in counts.items()]
+
+
+def _fits(document: Document) -> Answer:
+    question, (level, counts) = "Does it fit?", fitted(document)
+    found = uses(document, counts)
+    if not found:
+        return Answer(question, "open", "Not known", "There is no estimate of resources for this design.")
+    board = str(document.get("board", "the board"))
+    if found[0].available is None:
+        return Answer(question, "open", "Not known", f"The resources of {board} are not known.", counts)
+    most = max(found, key=lambda use: use.share("high"))
+    state, verdict = _verdict(most)
+    span = " to ".join(dict.fromkeys((numbers.percent(most.share("low")), numbers.percent(most.share("high")))))
+    what = f"Fullest: {most.label} with {span} of the {most.available:,} on {board}, {LEVELS[level].lower()}."
+    return Answer(question, state, verdict, what)
+
+
+def _verdict(most: Use) -> tuple[State, str]:
+    if most.share("low") > 1:
+        return "bad", "Does not fit"
+    if most.share() > 1:
+        return "bad", "Probably not"
+    if most.share("high") > 1:
+        return "care", "May not fit"
+    if most.share("high") > NEARLY:
+        return "care", "Barely"
+    return "good", "Fits"
+
+
+def _fast(document: Document) -> Answer:
+    question, entry = "How fast is it?", cost(document)
+    names = {"latency_s": "Latency", "latency_cycles": "Latency in cycles", "interval_cycles": "Interval in cycles"}
+    found = {label: f for name, label in names.items() if (f := numbers.read(entry.get(name))) is not None}
+    if not found:
+        return Answer(question, "open", "Not known", "There is no estimate of time for this design.")
+    latency, text = found.get("Latency"), []
+    if (interval := numbers.read(entry.get("interval_s"))) is not None and interval.value > 0:
+        text.append(f"{numbers.short(1 / interval.value)} inferences a second.")
+    slow, clock = _clock(document)
+    verdict = numbers.shown(latency) if latency else f"{numbers.shown(next(iter(found.values())))} cycles"
+    return Answer(question, "care" if slow else "good", verdict, " ".join([*text, clock]), found)
+
+
+def _clock(document: Document) -> tuple[bool, str]:
+    """Say whether the clock that was asked for is out of reach, and what is known of it."""
+    asked, reached = document.get("options", {}).get("clock_ns"), numbers.read(cost(document).get("clock_ns"))
+    if not asked:
+        return False, ""
+    text = f"Clock {numbers.digits(float(asked))} ns ({1000 / float(asked):.4g} MHz)"
+    if reached is None:
+        return False, f"{text}; whether it can be reached is not known."
+    span = numbers.band(reached) or numbers.shown(reached)
+    if reached.low > asked:
+        return True, f"{text} cannot be reached: {span} is achievable."
+    if reached.value > asked:
+        return True, f"{text} may not be reached: {span} is achievable."
+    return False, f"{text}; achievable: {span}."
+
+
+def _change(found: list[Action]) -> Answer:
+    question = "What to change?"
+    pressing = [a for a in found if a.state in ("bad", "care")]
+    if not pressing:
+        return Answer(question, "good", "Nothing pressing", "No limit is broken and nothing is lost that is known of.")
+    state: State = "bad" if any(a.state == "bad" for a in pressing) else "care"
+    count = f"{len(pressing)} thing{'s' if len(pressing) > 1 else ''}"
+    first = pressing[0]
+    place = f"{first.where}: " if first.where else ""
+    return Answer(question, state, count, f"First: {place}{first.what}.", {}, "actions")
+
+
+def actions(document: Document) -> list[Action]:
+    """List what should be changed or known, what is wrong first."""
+    found = [*_of_verification(document), *_of_findings(document), *_of_fifos(document), *_of_ranges(document)]
+    found += [Action("open", str(note)) for note in document.get("notes", ())]
+    order: list[State] = ["bad", "care", "open", "good"]
+    return sorted(found, key=lambda action: order.index(action.state))
+
+
+def _of_verification(document: Document) -> Iterator[Action]:
+    if document.get("verification", {}).get("status") == "failed":
+        yield Action(
+            "bad", "the compiled C simulation differs from the integer graph", "", "gatewright diff shows where"
+        )
+
+
+def _of_findings(document: Document) -> Iterator[Action]:
+    for entry in cost(document).get("findings", ()):
+        kind, what = str(entry.get("kind", "")), str(entry.get("what", ""))
+        state: State = "open" if kind == "domain" else "bad" if kind == "limit" or "does not fit" in what else "care"
+        yield Action(state, what, str(entry.get("where", "")), str(entry.get("hint", "")))
+
+
+def _of_fifos(document: Document) -> Iterator[Action]:
+    """Deadlocks and stalls in one action each; what could be saved in another."""
+    fifos = (cost(document).get("stream") or {}).get("fifos", ())
+    deadlocks = [f for f in fifos if f["depth"] < f.get("deadlock_free", 0)]
+    stalls = [f for f in fifos if f not in deadlocks and f["depth"] < f.get("stall_free", 0)]
+    if deadlocks:
+        yield Action("bad", "too shallow a FIFO: the design deadlocks", _places(deadlocks), APPLY)
+    if stalls:
+        yield Action("care", "too shallow a FIFO for full throughput: its writer stalls", _places(stalls), APPLY)
+    spare = sum(max(f["depth"] - f.get("stall_free", f["depth"]), 0) * f.get("width", 1) for f in fifos)
+    if spare:
+        what = f"FIFOs are deeper than full throughput needs, by {numbers.short(spare)} bits in all"
+        yield Action("open", what, "", APPLY)
+
+
+def _places(fifos: Sequence[Mapping[str, Any]]) -> str:
+    names = ", ".join(str(f["name"]) for f in fifos[:3])
+    return f"{names} and {len(fifos) - 3} more" if len(fifos) > 3 else names
+
+
+def _of_ranges(document: Document) -> Iterator[Action]:
+    for entry in (*document.get("inputs", ()), *document.get("layers", ())):
+        span = entry.get("range") or {}
+        if not span.get("clipped") or str(entry.get("inserted", "")).startswith("index of a table"):
+            continue  # a table is flat where its index saturates: nothing is lost
+        share = span["clipped"] / span["count"] if span.get("count") else 0.0
+        part = f"{span['clipped']:,} of {span.get('count', 0):,} values ({numbers.percent(share)})"
+        place = str(entry.get("source") or entry.get("name"))
+        hint = "more integer bits there (a rule of --config)"
+        yield Action("care", f"{part} do not fit into {entry.get('format')}", place, hint)
