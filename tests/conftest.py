@@ -13,6 +13,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="overwrite golden files with what we got")
+    parser.addoption("--screenshots", help="keep the pictures of pages that the tests take in this directory")
 
 
 @pytest.fixture

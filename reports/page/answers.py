@@ -36,6 +36,11 @@ class Action:
     where: str = ""
     hint: str = ""
 
+    @property
+    def text(self) -> str:
+        """What is the case, as a sentence where it does not begin with a name."""
+        return sentence(self.what) if not self.where and self.state != "open" else f"{self.what.rstrip('.')}."
+
 
 def answers(document: Document) -> tuple[Answer, ...]:
     """Answer the four questions."""
@@ -52,7 +57,12 @@ def _right(document: Document) -> Answer:
         case "failed":
             return Answer(question, "bad", "Not exact", _mismatch(entry))
         case _:
-            return Answer(question, "open", "Not verified", f"{entry.get('reason', 'No reason is recorded')}.")
+            return Answer(question, "open", "Not verified", sentence(str(entry.get("reason", "no reason is recorded"))))
+
+
+def sentence(text: str) -> str:
+    """Make a sentence of words."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def _mismatch(entry: Mapping[str, Any]) -> str:
@@ -121,16 +131,17 @@ def _verdict(most: Use) -> tuple[State, str]:
 
 def _fast(document: Document) -> Answer:
     question, entry = "How fast is it?", cost(document)
-    names = {"latency_s": "Latency", "latency_cycles": "Latency in cycles", "interval_cycles": "Interval in cycles"}
+    latency, interval = (numbers.read(entry.get(name)) for name in ("latency_s", "interval_s"))
+    names = {"latency_cycles": "Latency", "interval_cycles": "Interval", "clock_ns": "Clock"}
     found = {label: f for name, label in names.items() if (f := numbers.read(entry.get(name))) is not None}
-    if not found:
-        return Answer(question, "open", "Not known", "There is no estimate of time for this design.")
-    latency, text = found.get("Latency"), []
-    if (interval := numbers.read(entry.get("interval_s"))) is not None and interval.value > 0:
-        text.append(f"{numbers.short(1 / interval.value)} inferences a second.")
     slow, clock = _clock(document)
-    verdict = numbers.shown(latency) if latency else f"{numbers.shown(next(iter(found.values())))} cycles"
-    return Answer(question, "care" if slow else "good", verdict, " ".join([*text, clock]), found)
+    if latency is None and not found:
+        return Answer(question, "open", "Not known", "There is no estimate of time for this design.")
+    many = f"{numbers.short(1 / interval.value)} inferences a second" if interval and interval.value > 0 else ""
+    first = next(iter(found.values()), latency)
+    verdict = numbers.shown(latency) if latency else f"{numbers.shown(first)} cycles" if first else ""
+    text = f"From input to output{f'; {many}' if many else ''}. {clock}".strip()
+    return Answer(question, "care" if slow else "good", verdict, text, found)
 
 
 def _clock(document: Document) -> tuple[bool, str]:
@@ -158,7 +169,7 @@ def _change(found: list[Action]) -> Answer:
     count = f"{len(pressing)} thing{'s' if len(pressing) > 1 else ''}"
     first = pressing[0]
     place = f"{first.where}: " if first.where else ""
-    return Answer(question, state, count, f"First: {place}{first.what}.", {}, "actions")
+    return Answer(question, state, count, sentence(f"first: {place}{first.what}"), {}, "actions")
 
 
 def actions(document: Document) -> list[Action]:
@@ -179,19 +190,26 @@ def _of_verification(document: Document) -> Iterator[Action]:
 def _of_findings(document: Document) -> Iterator[Action]:
     for entry in cost(document).get("findings", ()):
         kind, what = str(entry.get("kind", "")), str(entry.get("what", ""))
-        state: State = "open" if kind == "domain" else "bad" if kind == "limit" or "does not fit" in what else "care"
-        yield Action(state, what, str(entry.get("where", "")), str(entry.get("hint", "")))
+        where, hint = str(entry.get("where", "")), str(entry.get("hint", ""))
+        if kind == "domain":
+            yield Action("open", f"{what}; {hint}" if hint else what, where)
+        else:
+            yield Action("bad" if kind == "limit" or "does not fit" in what else "care", what, where, hint)
 
 
 def _of_fifos(document: Document) -> Iterator[Action]:
     """Deadlocks and stalls in one action each; what could be saved in another."""
-    fifos = (cost(document).get("stream") or {}).get("fifos", ())
+    stream = cost(document).get("stream") or {}
+    fifos = stream.get("fifos", ())
     deadlocks = [f for f in fifos if f["depth"] < f.get("deadlock_free", 0)]
-    stalls = [f for f in fifos if f not in deadlocks and f["depth"] < f.get("stall_free", 0)]
+    inner = [f for f in fifos if not str(f.get("writer", "")).startswith("source ")]
+    stalls = [f for f in inner if f not in deadlocks and f["depth"] < f.get("stall_free", 0)]
+    if reason := stream.get("deadlock"):
+        yield Action("bad", f"the design stands still: {reason}", "", APPLY)
     if deadlocks:
-        yield Action("bad", "too shallow a FIFO: the design deadlocks", _places(deadlocks), APPLY)
+        yield Action("bad", "too shallow, which leads to a deadlock", _places(deadlocks), APPLY)
     if stalls:
-        yield Action("care", "too shallow a FIFO for full throughput: its writer stalls", _places(stalls), APPLY)
+        yield Action("care", "too shallow for full throughput: what writes into it waits", _places(stalls), APPLY)
     spare = sum(max(f["depth"] - f.get("stall_free", f["depth"]), 0) * f.get("width", 1) for f in fifos)
     if spare:
         what = f"FIFOs are deeper than full throughput needs, by {numbers.short(spare)} bits in all"

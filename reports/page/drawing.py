@@ -20,6 +20,22 @@ def draw(label: str, elements: Sequence["Element"], *, height: float = HEIGHT, n
     ).as_str()  # fmt: skip
 
 
+def steps(label: str, across: Sequence[float], up: Sequence[float], *, top: float) -> str:
+    """Give the SVG text of a count over time as a filled line; ``top`` is at the upper edge."""
+    import svg
+
+    wide, tall = 120.0, float(HEIGHT)
+    first, span = across[0], max(across[-1] - across[0], 1)
+    points = [
+        (wide * (x - first) / span, tall * (1 - min(y / max(top, 1), 1.0))) for x, y in zip(across, up, strict=True)
+    ]
+    path: list[svg.PathData] = [svg.MoveTo(0, tall), *(svg.LineTo(round(x, 1), round(y, 1)) for x, y in points)]
+    return svg.SVG(
+        xmlns=None, class_=["steps"], width=wide, height=tall, elements=[svg.Path(d=[*path, svg.LineTo(wide, tall)])],
+        extra={"role": "img", "aria-label": escape(label)},
+    ).as_str()  # fmt: skip
+
+
 def box(left: float, right: float, name: str, *, top: float = 0, height: float = HEIGHT, title: str = "") -> "Element":
     """Draw a box from ``left`` to ``right`` (shares of the width) of the class ``name``."""
     import svg

@@ -1,19 +1,13 @@
-"""Places for the boxes of a graph: rows in dataflow order, few crossings, straight skips.
+"""Places for the boxes of a graph: rows in dataflow order, straight columns, skips beside what they skip.
 
-The method of Sugiyama, Tagawa and Toda (1981): rows by longest path; edges over several rows pass through a lane in
-each; the order in a row by the mean place of the neighbours; places by least squares under that order (pool adjacent
-violators).
+A row is the longest path from an input. The longest path of all is the first column; the rest is cut into paths too,
+each as far left as it fits. Then each edge over several rows gets a lane, the short ones first, so that skips nest.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-Key = tuple[str, int]
-"""A box (its name, -1), or the lane of an edge (edge number as text, row)."""
-
-SWEEPS = 8
-BOX, LANE, GAP = 216.0, 14.0, 22.0
+BOX, LANE, GAP = 216.0, 8.0, 22.0
 
 
 @dataclass(frozen=True)
@@ -28,111 +22,83 @@ class Layout:
     width: float
 
 
+@dataclass(frozen=True)
+class _Strip:
+    """What is taken already: rows ``first`` to ``last``, ``half`` to each side of ``x``."""
+
+    first: int
+    last: int
+    x: float
+    half: float
+
+
 def arrange(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
     """Place boxes that are given in an order in which every edge points forward."""
-    level = _levels(nodes, edges)
-    chains = [_chain(i, a, b, level) for i, (a, b) in enumerate(edges)]
-    ordered: list[list[Key]] = [[] for _ in range(max(level.values(), default=0) + 1)]
-    for name in nodes:
-        ordered[level[name]].append((name, -1))
-    for a, chain in zip((a for a, _ in edges), chains, strict=True):
-        for offset, key in enumerate(chain[1:-1], 1):
-            ordered[level[a] + offset].append(key)
-    links = _links(chains)
-    for sweep in range(SWEEPS):
-        _sort_rows(ordered, links, down=sweep % 2 == 0)
-    x = _coordinates(ordered, links)
-    left = min((x[k] - _half(k) for k in x), default=0.0)
-    right = max((x[k] + _half(k) for k in x), default=0.0)
-    return Layout(
-        {name: x[name, -1] - left for name in nodes}, level, [[x[k] - left for k in chain] for chain in chains],
-        right - left,
-    )  # fmt: skip
+    rows = _rows(nodes, edges)
+    after: dict[str, list[str]] = {}
+    for a, b in edges:
+        after.setdefault(a, []).append(b)
+    strips: list[_Strip] = []
+    places: dict[str, float] = {}
+    for path in _columns(nodes, after):
+        first, last = rows[path[0]], rows[path[-1]]
+        x = _free(strips, first, last, BOX / 2, 0.0)
+        strips.append(_Strip(first, last, x, BOX / 2))
+        places |= dict.fromkeys(path, x)
+    lanes = _lanes(edges, rows, places, strips)
+    paths = [
+        [places[a], *[lanes.get(i, places[a])] * (rows[b] - rows[a] - 1), places[b]] for i, (a, b) in enumerate(edges)
+    ]
+    left = min((s.x - s.half for s in strips), default=0.0)
+    right = max((s.x + s.half for s in strips), default=0.0)
+    return Layout({n: x - left for n, x in places.items()}, rows, [[x - left for x in p] for p in paths], right - left)
 
 
-def _levels(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
+def _rows(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
     before: dict[str, list[str]] = {}
     for a, b in edges:
         before.setdefault(b, []).append(a)
-    level: dict[str, int] = {}
+    rows: dict[str, int] = {}
     for name in nodes:
-        level[name] = max((level[a] + 1 for a in before.get(name, ())), default=0)
-    return level
+        rows[name] = max((rows[a] + 1 for a in before.get(name, ())), default=0)
+    return rows
 
 
-def _chain(number: int, a: str, b: str, level: Mapping[str, int]) -> list[Key]:
-    lanes = [(f"{number}", row) for row in range(level[a] + 1, level[b])]
-    return [(a, -1), *lanes, (b, -1)]
+def _columns(nodes: Sequence[str], after: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Cut the graph into paths, the longest first."""
+    left = set(nodes)
+    found: list[list[str]] = []
+    while left:
+        length: dict[str, int] = {}
+        for name in reversed(nodes):
+            if name in left:
+                length[name] = 1 + max((length[b] for b in after.get(name, ()) if b in left), default=0)
+        path = [max((n for n in nodes if n in left), key=length.__getitem__)]
+        while following := [b for b in after.get(path[-1], ()) if b in left]:
+            path.append(max(following, key=length.__getitem__))
+        found.append(path)
+        left -= set(path)
+    return found
 
 
-def _links(chains: Sequence[Sequence[Key]]) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]]]:
-    """Neighbours above and below."""
-    above: dict[Key, list[Key]] = {}
-    below: dict[Key, list[Key]] = {}
-    for chain in chains:
-        for upper, lower in itertools.pairwise(chain):
-            above.setdefault(lower, []).append(upper)
-            below.setdefault(upper, []).append(lower)
-    return above, below
+def _lanes(
+    edges: Sequence[tuple[str, str]], rows: Mapping[str, int], places: Mapping[str, float], strips: list[_Strip]
+) -> dict[int, float]:
+    """Give each edge over several rows a lane; of one tensor's skips the shorter is nearer."""
+    lanes: dict[int, float] = {}
+    long = [i for i, (a, b) in enumerate(edges) if rows[b] > rows[a] + 1]
+    for i in sorted(long, key=lambda i: (rows[edges[i][1]] - rows[edges[i][0]], rows[edges[i][0]])):
+        a, b = edges[i]
+        first, last = rows[a] + 1, rows[b] - 1
+        lanes[i] = _free(strips, first, last, LANE / 2, min(places[a], places[b]))
+        strips.append(_Strip(first, last, lanes[i], LANE / 2))
+    return lanes
 
 
-def _sort_rows(
-    ordered: list[list[Key]], links: tuple[dict[Key, list[Key]], dict[Key, list[Key]]], *, down: bool
-) -> None:
-    """Sort each row by the mean place of the neighbours in the row before it; the sort is stable."""
-    neighbours = links[0] if down else links[1]
-    rows = ordered if down else ordered[::-1]
-    for before, row in itertools.pairwise(rows):
-        place = {key: (i + 0.5) / len(before) for i, key in enumerate(before)}
-        own = {key: (i + 0.5) / len(row) for i, key in enumerate(row)}
-        mean = {key: _mean([place[n] for n in neighbours.get(key, ())], own[key]) for key in row}
-        row.sort(key=lambda key: (mean[key], key[1] >= 0))
-
-
-def _mean(values: Sequence[float], otherwise: float) -> float:
-    return sum(values) / len(values) if values else otherwise
-
-
-def _coordinates(
-    ordered: Sequence[Sequence[Key]], links: tuple[dict[Key, list[Key]], dict[Key, list[Key]]]
-) -> dict[Key, float]:
-    x: dict[Key, float] = {}
-    for row in ordered:
-        _place(row, dict.fromkeys(row, 0.0), x)
-    for sweep in range(2 * SWEEPS):
-        rows = ordered if sweep % 2 == 0 else ordered[::-1]
-        for row in rows:
-            _place(row, {key: _wanted(key, links, x) for key in row}, x)
-    return x
-
-
-def _wanted(key: Key, links: tuple[dict[Key, list[Key]], dict[Key, list[Key]]], x: Mapping[Key, float]) -> float:
-    """The mean of the neighbours; lanes pull lanes harder, so that long edges are straight."""
-    total = weight = 0.0
-    for side in links:
-        for other in side.get(key, ()):
-            pull = 8.0 if key[1] >= 0 and other[1] >= 0 else 2.0 if key[1] < 0 and other[1] < 0 else 0.2
-            total, weight = total + pull * x[other], weight + pull
-    return total / weight if weight else x[key]
-
-
-def _place(row: Sequence[Key], wanted: Mapping[Key, float], x: dict[Key, float]) -> None:
-    """Put the keys of a row as near to where they want to be as their order and widths allow."""
-    offsets, at = [], 0.0
-    for i, key in enumerate(row):
-        at += _half(key) + (_half(row[i - 1]) + GAP if i else 0.0)
-        offsets.append(at)
-    blocks: list[tuple[float, float, int]] = []  # sum of weighted wishes, weight, members
-    for key, offset in zip(row, offsets, strict=True):
-        weight = 1.0 if key[1] < 0 else 0.5
-        blocks.append((weight * (wanted[key] - offset), weight, 1))
-        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] >= blocks[-1][0] / blocks[-1][1]:
-            (sa, wa, na), (sb, wb, nb) = blocks[-2:]
-            blocks[-2:] = [(sa + sb, wa + wb, na + nb)]
-    starts = [total / weight for total, weight, members in blocks for _ in range(members)]
-    for key, offset, start in zip(row, offsets, starts, strict=True):
-        x[key] = start + offset
-
-
-def _half(key: Key) -> float:
-    return (BOX if key[1] < 0 else LANE) / 2
+def _free(strips: Sequence[_Strip], first: int, last: int, half: float, wanted: float) -> float:
+    """Give the first place from ``wanted`` on to the right that is free in these rows."""
+    near = [s for s in strips if s.first <= last and first <= s.last]
+    for x in sorted({wanted, *(x for s in near if (x := s.x + s.half + GAP + half) > wanted)}):
+        if all(abs(x - s.x) >= half + s.half + GAP - 1e-6 for s in near):
+            return x
+    return wanted

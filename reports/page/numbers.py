@@ -74,7 +74,8 @@ def _second(number: float) -> tuple[float, str]:
 def percent(share: float) -> str:
     """Write a share in percent: 0.4 %; 37 %; 1,250 %."""
     hundredths = 100 * share
-    return f"{digits(hundredths) if abs(hundredths) < 0.995 else format(round(hundredths), ',')} %"
+    places = 0 if abs(hundredths) >= 9.95 or hundredths == 0 else 1 if abs(hundredths) >= 0.95 else 2
+    return "< 0.01 %" if 0 < hundredths < 0.005 else f"{hundredths:,.{places}f} %"
 
 
 def shown(figure: Figure) -> str:
@@ -84,7 +85,7 @@ def shown(figure: Figure) -> str:
             return seconds(figure.value)
         case "ns":
             return f"{digits(figure.value)} ns"
-        case _ if figure.is_exact and figure.value.is_integer():
+        case _ if figure.value.is_integer() and (figure.is_exact or abs(figure.value) < 1e4):
             return whole(figure.value)
         case _:
             return short(figure.value) if abs(figure.value) >= 1e4 else digits(figure.value)
@@ -99,6 +100,8 @@ def band(figure: Figure) -> str:
         return f"{digits(figure.low / factor)} to {digits(figure.high / factor)} {unit}"
     if figure.unit == "ns" or abs(figure.high) < 1e4:
         return f"{_plain(figure.low)} to {_plain(figure.high)}" + (" ns" if figure.unit == "ns" else "")
+    if 0 < figure.low < figure.high / 100:
+        return f"{short(figure.low)} to {short(figure.high)}"
     (low, _), (high, prefix) = _scaled(figure.low, figure.high), _scaled(figure.high)
     return f"{low} to {_join(high, prefix)}"
 

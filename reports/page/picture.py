@@ -19,8 +19,8 @@ SHADES = 5
 
 @dataclass(frozen=True)
 class Box:
-    """A box: ``share`` is its part of the cost (0 to 1), ``shade`` the colour of it (0 to 4); ``below``: the format of
-    the tensor that leaves it. ``link``: the anchor of its row.
+    """A box: ``weight`` is its cost over that of the dearest (0 to 1), ``shade`` the colour of it (0 to 4); ``below``:
+    the format of the tensor that leaves it. ``link``: the anchor of its row.
     """
 
     key: str
@@ -29,31 +29,31 @@ class Box:
     below: str
     about: str
     link: str = ""
-    share: float = 0.0
+    weight: float = 0.0
     port: bool = False
 
     @property
     def shade(self) -> int:
-        """Colours are by the root of the share, so that small parts differ too."""
-        return min(int(SHADES * self.share**0.5), SHADES - 1)
+        """Colours are by the root of the weight, so that small parts differ too."""
+        return min(int(SHADES * self.weight**0.5), SHADES - 1)
 
 
 def boxes(
     document: Document, found: Sequence[Group], costs: Mapping[int, float], links: Mapping[int, str]
 ) -> list[Box]:
     """Give a box for each input, layer and output. ``costs``, ``links``: by the number of the group."""
-    total = sum(costs.values()) or 1.0
+    total, most = sum(costs.values()) or 1.0, max(costs.values(), default=0.0) or 1.0
     result = [_port(f"in{i}", "input", p) for i, p in enumerate(document.get("inputs", ()))]
     for group in found:
-        share = costs.get(group.index, 0.0) / total
+        own = costs.get(group.index, 0.0)
         steps = ", ".join(dict.fromkeys(str(s.get("op", "")) for s in group.steps))
         shape = numbers.shape_text(group.last.get("shape"))
         below = str(group.last.get("format", ""))
-        about = f"{group.source}: {steps}; {shape} {below}; {numbers.percent(share)} of the cost"
+        about = f"{group.source}: {steps}; {shape} {below}; {numbers.percent(own / total)} of the cost"
         result.append(
             Box(
                 f"g{group.index}", group.source, f"{_cut(steps, 20)}  {shape}", below, about,
-                links.get(group.index, ""), share,
+                links.get(group.index, ""), own / most,
             )
         )  # fmt: skip
     return result + [_port(f"out{i}", "output", p) for i, p in enumerate(document.get("outputs", ()))]
@@ -89,8 +89,9 @@ def draw_graph(document: Document, made: Sequence[Box], found: Sequence[Group], 
     rows = max(layout.rows.values(), default=0) + 1
     width, height = layout.width + 2 * MARGIN, rows * STEP - (STEP - TALL) + 2 * MARGIN
     lines = [_edge(layout, by_key[a], by_key[b], path) for (a, b), path in zip(joins, layout.paths, strict=True)]
-    leaving = {a for a, _ in joins}
-    shapes = [e for box in made for e in _box(layout, box, named=box.key in leaving)]
+    leaving = {a: max(path[1] - path[0], 0) for (a, _), path in zip(joins, layout.paths, strict=True)}
+    leaving |= {a: path[1] - path[0] for (a, _), path in zip(joins, layout.paths, strict=True) if path[1] > path[0]}
+    shapes = [e for box in made for e in _box(layout, box, leaving.get(box.key))]
     return svg.SVG(
         xmlns=None, class_=["graph"], width=_round(width), height=_round(height), elements=[*lines, *shapes],
         viewBox=svg.ViewBoxSpec(0, 0, _round(width), _round(height)),
@@ -121,7 +122,10 @@ def _edge(layout: Layout, a: Box, b: Box, path: Sequence[float]) -> "Element":
     return svg.Path(d=d, class_=skip, elements=[svg.Title(text=escape(f"{a.title} to {b.title}: {a.below}"))])
 
 
-def _box(layout: Layout, box: Box, *, named: bool) -> list["Element"]:
+def _box(layout: Layout, box: Box, bend: float | None) -> list["Element"]:
+    """Draw a box, and the format of what leaves it on the side where no edge bends to (``bend``: how far to the right
+    one does, None where nothing leaves).
+    """
     import svg
 
     x, y = _round(layout.places[box.key] + MARGIN - BOX / 2), _round(_top(layout.rows[box.key]))
@@ -137,10 +141,11 @@ def _box(layout: Layout, box: Box, *, named: bool) -> list["Element"]:
         svg.A(elements=inner, class_=["node", kind], extra=attributes) if box.link
         else svg.G(elements=inner, class_=["node", kind])
     )  # fmt: skip
-    if not (named and box.below):
+    if bend is None or not box.below:
         return [node]
-    at = _round(x + BOX / 2 + 7)
-    return [node, svg.Text(x=at, y=_round(y + TALL + 15), class_=["format"], text=escape(_cut(box.below, 30)))]
+    side, anchor = (-7, "end") if bend > 0 else (7, "start")
+    at, text = _round(x + BOX / 2 + side), escape(_cut(box.below, 30))
+    return [node, svg.Text(x=at, y=_round(y + TALL + 15), class_=["format", anchor], text=text)]
 
 
 def _top(row: int) -> float:

@@ -1,11 +1,11 @@
 """FIFOs of a streaming design: their depth against what is used of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..document import cost
-from ..drawing import HEIGHT, box, draw, rule
+from ..drawing import HEIGHT, box, draw, rule, steps
 from ..panel import Document, Panel
 from ..template import fill
 
@@ -23,6 +23,7 @@ class Fifo:
     stall_free: int | None
     deadlock_free: int | None
     packs: int | None
+    occupancy: tuple[Sequence[float], Sequence[float]] | None = None
 
     @property
     def state(self) -> str:
@@ -30,7 +31,7 @@ class Fifo:
         if self.deadlock_free is not None and self.depth < self.deadlock_free:
             return "deadlock"
         if self.stall_free is not None and self.depth < self.stall_free:
-            return "stalls"
+            return "waits" if self.writer.startswith("source ") else "stalls"
         return "full speed" if self.stall_free is not None else ""
 
     @property
@@ -50,7 +51,13 @@ def fifos(document: Document) -> Panel | None:
         bits["stall"] = sum((f.stall_free or 0) * f.width for f in found)
     if all(f.deadlock_free is not None for f in found):
         bits["deadlock"] = sum((f.deadlock_free or 0) * f.width for f in found)
-    html = fill("fifos.html", fifos=[(f, _draw(f)) for f in found], bits=bits)
+    html = fill(
+        "fifos.html",
+        fifos=[(f, _draw(f), _over_time(f)) for f in found],
+        timed=any(f.occupancy for f in found),
+        certain=any(f.deadlock_free is not None for f in found),
+        bits=bits,
+    )
     return Panel("fifos", "FIFOs", html, 500)
 
 
@@ -61,7 +68,14 @@ def _read(entry: Mapping[str, Any]) -> Fifo:
     return Fifo(
         str(entry["name"]), str(entry.get("writer", "")), str(entry.get("reader", "")), int(entry.get("width", 1)),
         int(entry.get("depth", 1)), whole("most"), whole("stall_free"), whole("deadlock_free"), whole("packs"),
+        entry.get("occupancy"),
     )  # fmt: skip
+
+
+def _over_time(fifo: Fifo) -> str:
+    if not fifo.occupancy or not all(fifo.occupancy):
+        return ""
+    return steps(f"{fifo.name}: packs over the simulated frames, up to {fifo.most}", *fifo.occupancy, top=fifo.depth)
 
 
 def _draw(fifo: Fifo) -> str:

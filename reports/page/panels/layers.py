@@ -13,10 +13,13 @@ from ..template import fill
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the table: ``sort`` orders the column; ``figure`` is there for what has a band and a source."""
+    """A cell of the table: ``sort`` orders the column; ``under``: a line below; ``figure`` is there for what has a band
+    and a source, ``share`` is its part of the greatest of the column.
+    """
 
     text: str
     sort: str = ""
+    under: str = ""
     figure: Figure | None = None
     share: float = 0.0
 
@@ -40,7 +43,7 @@ def layers(document: Document) -> Panel | None:
     columns = [*_columns(found), *(Column(NAMES[r], True, level) for level, r in resources)]
     most = {key: max((f.value for row in found if (f := row.count(*key))), default=0.0) for key in resources}
     table = [(row, [*_cells(row, columns), *(_count(row, key, most[key]) for key in resources)]) for row in found]
-    names = {level: LEVELS[level] for level in reversed(levels)}
+    names = {level: LEVELS[level] for level in sorted(levels, key=lambda level: level != "synthesis")}
     html = fill("layers.html", columns=columns, table=table, levels=names, anchor=anchor, has_cost=bool(found[0].cost))
     return Panel("layers", "Layers", html, 400)
 
@@ -54,12 +57,10 @@ def _columns(found: Sequence[Row]) -> list[Column]:
     """Name the columns that hold anything."""
     wide = {
         Column("Operation"): True,
-        Column("Shape"): True,
-        Column("Format"): True,
+        Column("Result"): True,
         Column("MACs", True): any(row.macs for row in found),
         Column("Weights", True): any(row.parameters for row in found),
         Column("Strategy"): any(row.cost.get("strategy") for row in found),
-        Column("Reuse", True): any(row.cost.get("reuse_factor") for row in found),
         Column("Latency", True): any(row.figure("latency_cycles") for row in found),
         Column("Interval", True): any(row.figure("interval_cycles") for row in found),
     }
@@ -73,12 +74,12 @@ def _cells(row: Row, columns: Sequence[Column]) -> list[Cell]:
         elements *= int(n)
     every = {
         "Operation": Cell(row.op, row.op),
-        "Shape": Cell(numbers.shape_text(row.shape) if row.steps else "", str(elements if row.steps else 0)),
-        "Format": Cell(row.format, row.format),
+        "Result": Cell(
+            numbers.shape_text(row.shape) if row.steps else "", str(elements if row.steps else 0), row.format
+        ),
         "MACs": _number(row.macs),
         "Weights": _number(row.parameters),
-        "Strategy": Cell(strategy if row.macs else "", strategy if row.macs else ""),
-        "Reuse": _number(reuse if row.macs else 0),
+        "Strategy": Cell(strategy, f"{strategy} {reuse:09d}", f"reuse factor {reuse}") if row.macs else Cell(""),
         "Latency": _figure(row.figure("latency_cycles")),
         "Interval": _figure(row.figure("interval_cycles")),
     }
@@ -92,7 +93,7 @@ def _number(number: int) -> Cell:
 def _figure(figure: Figure | None, most: float = 0.0) -> Cell:
     if figure is None:
         return Cell("", "-1")
-    return Cell(numbers.shown(figure), f"{figure.value:g}", figure, figure.value / most if most else 0.0)
+    return Cell(numbers.shown(figure), f"{figure.value:g}", "", figure, figure.value / most if most else 0.0)
 
 
 def _count(row: Row, key: tuple[str, str], most: float) -> Cell:

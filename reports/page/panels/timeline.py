@@ -1,12 +1,12 @@
 """Time: what each process or layer does in which cycle of one inference."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .. import numbers
 from ..document import Row, cost, rows
-from ..drawing import HEIGHT, box, draw, rule
+from ..drawing import HEIGHT, box, draw
 from ..panel import Document, Panel
 from ..template import fill
 
@@ -16,7 +16,7 @@ TICKS = 5
 @dataclass(frozen=True)
 class Bar:
     """A row of the timeline: cycles from ``start`` to ``end``, output from ``out`` on. ``busy``, ``waits_input``,
-    ``waits_output``: cycles of the whole where they were simulated.
+    ``waits_output``: shares of the time of the whole run, where it was simulated.
     """
 
     name: str
@@ -47,14 +47,20 @@ def timeline(document: Document) -> Panel | None:
     html = fill(
         "timeline.html", bars=[(bar, _draw(bar, end)) for bar in bars], simulated=simulated, ticks=_ticks(end, period),
         stream=stream, latency=stream.get("latency"), interval=stream.get("interval"), first=stream.get("first_output"),
+        frames=stream.get("frames"),
     )  # fmt: skip
     return Panel("timeline", "Timeline of one inference", html, 200, "Timeline")
 
 
-def _process(entry: dict[str, Any]) -> Bar:
-    start, end = float(entry.get("start", 0)), float(entry.get("end", 0))
+def _process(entry: Mapping[str, Any]) -> Bar:
+    """Read a process: its first frame, else all of its run."""
+    start, end = entry.get("frame") or (entry.get("start", 0), entry.get("end", 0))
+    start, last = max(float(start), 0.0), max(float(end) + 1, 0.0)
+    out = float(entry.get("first_write", start))
     waits = [entry.get(name) for name in ("busy", "waits_input", "waits_output")]
-    return Bar(str(entry["name"]), start, end, float(entry.get("first_write", start)), *waits)
+    total = sum(w or 0 for w in waits) or 1
+    shares = [None if w is None else w / total for w in waits]
+    return Bar(str(entry["name"]), start, last, last if out < 0 else out, *shares)
 
 
 def _in_turn(found: Sequence[Row], document: Document) -> list[Bar]:
@@ -84,7 +90,7 @@ def _ticks(end: float, period: float | None) -> list[tuple[str, str, str]]:
     """Give places across in percent, with cycles and time."""
     step = _step(end)
     at = [i * step for i in range(int(end / step) + 1)]
-    return [(f"{100 * t / end:.2f}", numbers.short(t), numbers.seconds(t * period) if period else "") for t in at]
+    return [(f"{100 * t / end:.2f}", numbers.whole(t), numbers.seconds(t * period) if period else "") for t in at]
 
 
 def _step(end: float) -> float:
@@ -99,7 +105,6 @@ def _draw(bar: Bar, end: float) -> str:
     words = bar.words
     last = max(bar.end, bar.start + end / 500)
     parts = [box(bar.start / end, last / end, "span", top=3, height=HEIGHT - 6, title=words)]
-    if bar.start < bar.out < bar.end:
-        parts += [box(bar.out / end, bar.end / end, "writing", top=3, height=HEIGHT - 6, title=words)]
-        parts += [rule(bar.out / end, "first", top=2, bottom=HEIGHT - 2)]
+    if bar.out < bar.end:
+        parts.append(box(max(bar.out, bar.start) / end, last / end, "writing", top=3, height=HEIGHT - 6, title=words))
     return draw(words, parts, name="gantt")
