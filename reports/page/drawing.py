@@ -26,12 +26,13 @@ def steps(label: str, across: Sequence[float], up: Sequence[float], *, top: floa
 
     wide, tall = 120.0, float(HEIGHT)
     first, span = across[0], max(across[-1] - across[0], 1)
-    points = [
-        (wide * (x - first) / span, tall * (1 - min(y / max(top, 1), 1.0))) for x, y in zip(across, up, strict=True)
-    ]
-    path: list[svg.PathData] = [svg.MoveTo(0, tall), *(svg.LineTo(round(x, 1), round(y, 1)) for x, y in points)]
+    path: list[svg.PathData] = [svg.MoveTo(0, tall)]
+    for x, y in zip(across, up, strict=True):
+        path.append(svg.HorizontalLineTo(round(wide * (x - first) / span, 1)))
+        path.append(svg.VerticalLineTo(round(tall * (1 - min(y / max(top, 1), 1.0)), 1)))
+    path += [svg.HorizontalLineTo(wide), svg.VerticalLineTo(tall)]
     return svg.SVG(
-        xmlns=None, class_=["steps"], width=wide, height=tall, elements=[svg.Path(d=[*path, svg.LineTo(wide, tall)])],
+        xmlns=None, class_=["steps"], width=wide, height=tall, elements=[svg.Path(d=path)],
         extra={"role": "img", "aria-label": escape(label)},
     ).as_str()  # fmt: skip
 

@@ -224,19 +224,21 @@ def simulate(
 def report(
     directory: Annotated[Path, typer.Argument(help="An output directory.")],
     html: Annotated[bool, typer.Option("--html", help="Make its report.html again.")] = False,
+    onnx: Annotated[Path | None, typer.Option(help="Write the graph with its figures, for Netron (.onnx).")] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Tell what was compiled: layers, formats, ranges, verification, and where each figure comes from."""
     with _errors(as_json, debug):
-        from .output import read_manifest, write_page
+        from .output import read_manifest, write_onnx, write_page
 
         manifest = read_manifest(directory)
-        page = write_page(directory, manifest) if html else None
+        written = [write_page(directory, manifest)] if html else []
+        written += [write_onnx(directory, manifest, onnx)] if onnx is not None else []
 
         def people() -> None:
-            if page is not None:
-                typer.echo(f"written to {page}")
+            if written:
+                _lines([f"written to {file}" for file in written])
                 return
             from .report import NARROW, render, show, width
 

@@ -215,6 +215,19 @@ def write_page(path: Path, manifest: Mapping[str, Any]) -> Path:
     return file
 
 
+def write_onnx(path: Path, manifest: Mapping[str, Any], file: Path) -> Path:
+    """Write the graph of an output directory with its figures as an ONNX file; give its place. Raises FileError."""
+    from .graph.file import load
+    from .reports.netron import to_onnx
+
+    data = to_onnx(load(path), manifest)
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise FileError(f"cannot write: {error.strerror}", where=str(file)) from None
+    return file
+
+
 def read_project(path: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     """Read the files below ``project/`` that the manifest names, by their path within it. Raises FileError."""
     names = [e["path"] for e in manifest["files"] if e["path"].startswith(PROJECT)]

@@ -138,7 +138,7 @@ def costed(document: dict[str, Any], available: Mapping[str, int] = AVAILABLE) -
     names = [entry["name"] for entry in layers]
     fifos = [_fifo(i, a, b) for i, (a, b) in enumerate(zip(["source", *names], [*names, "sink"], strict=True))]
     processes = [_process(i, name) for i, name in enumerate(names)]
-    end = processes[-1]["end"]
+    end = processes[-1]["frame"][1] + 1
     document["cost"] = {
         "latency_cycles": figure(end, unit="cycles", kind="simulated", source="stream simulation"),
         "interval_cycles": figure(900, unit="cycles", kind="simulated", source="stream simulation"),
@@ -151,7 +151,16 @@ def costed(document: dict[str, Any], available: Mapping[str, int] = AVAILABLE) -
         "levels": totals,
         "available": dict(available),
         "layers": layers,
-        "stream": {"fifos": fifos, "processes": processes, "first_output": end // 2, "latency": end, "interval": 900},
+        "stream": {
+            "fifos": fifos,
+            "processes": processes,
+            "first_output": end // 2,
+            "latency": end,
+            "interval": 900,
+            "is_steady": True,
+            "frames": 3,
+            "deadlock": "",
+        },
         "findings": [
             {
                 "kind": "fit",
@@ -221,6 +230,7 @@ def _fifo(i: int, writer: str, reader: str) -> dict[str, Any]:
         "stall_free": most + (depth if i == 2 else 0),
         "deadlock_free": 1,
         "packs": 64,
+        "occupancy": [[0, 40, 300, 900], [0, most, 1, 0]],
     }
 
 
@@ -232,9 +242,11 @@ def _process(i: int, name: str) -> dict[str, Any]:
         "start": start,
         "first_read": start,
         "first_write": start + 90,
-        "last_write": start + 990,
-        "end": start + 1000,
-        "busy": 900,
-        "waits_input": 80,
-        "waits_output": 20,
+        "last_write": start + 2990,
+        "end": start + 3000,
+        "busy": 2700,
+        "waits_input": 240,
+        "waits_output": 60,
+        "frame": [start, start + 999],
+        "length": 1000,
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gatewright.manifest import schema
 from gatewright.reports.page import PANELS, Panel, page
 
 from . import samples
@@ -37,6 +38,12 @@ DOCUMENTS: dict[str, Callable[[], dict[str, Any]]] = {"chain": samples.chain, "u
 @pytest.fixture(params=DOCUMENTS)
 def document(request: pytest.FixtureRequest) -> dict[str, Any]:
     return DOCUMENTS[request.param]()
+
+
+def test_the_samples_are_manifests(document: dict[str, Any]) -> None:
+    from jsonschema import validate
+
+    validate(document | {"vendor": [VENDOR]}, schema())
 
 
 def test_it_is_valid_html(document: dict[str, Any]) -> None:

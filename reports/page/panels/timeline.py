@@ -53,9 +53,8 @@ def timeline(document: Document) -> Panel | None:
 
 
 def _process(entry: Mapping[str, Any]) -> Bar:
-    """Read a process: its first frame, else all of its run."""
-    start, end = entry.get("frame") or (entry.get("start", 0), entry.get("end", 0))
-    start, last = max(float(start), 0.0), max(float(end) + 1, 0.0)
+    """Read a process: its first frame, and how it spends the whole run."""
+    start, last = max(float(entry["frame"][0]), 0.0), max(float(entry["frame"][1]) + 1, 0.0)
     out = float(entry.get("first_write", start))
     waits = [entry.get(name) for name in ("busy", "waits_input", "waits_output")]
     total = sum(w or 0 for w in waits) or 1
