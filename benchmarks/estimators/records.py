@@ -158,6 +158,7 @@ def _layer(entry: Mapping[str, Any], design: Mapping[str, Any]) -> LayerSpec:
         found |= {f"mult_{k}": int(entry["mult"][k]) for k in ("n_in", "n_out") if _number(entry["mult"].get(k))}
     if op in ("pool1d", "pool2d", "depthwise1d", "depthwise2d"):
         found.setdefault("n_filt", found.get("n_chan", 0))
+    found["padded"] = int(entry.get("padding") == "same")
     if sizes:
         found.setdefault("filt_width", 1)
         found.setdefault("filt_height", 1)

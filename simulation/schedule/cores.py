@@ -1,6 +1,6 @@
 """Cycles of one computation of a layer: what is between its reads and its writes."""
 
-from math import exp
+from math import ceil, exp
 
 from ..design import Design, LayerSpec
 from .delays import budget_ns, level_ns, terms_of, tree_cycles
@@ -30,7 +30,17 @@ def product_cycles(spec: LayerSpec, design: Design) -> int:
     n_in, n_out = matrix(spec)
     if is_resource(spec):
         return spec.reuse_factor + 1 if spec.reuse_factor > 1 else 1
-    return tree_cycles(design, terms_of(spec, n_in, n_out)) + serial_cycles(spec) - 1
+    products = OLD_DSP if design.tool == "vivado" and "2000" < design.version < "2018" and _wide(spec) else 0.0
+    return tree_cycles(design, terms_of(spec, n_in, n_out), products=products) + serial_cycles(spec) - 1
+
+
+def _wide(spec: LayerSpec) -> bool:
+    """Whether products are made by DSP blocks, not in logic."""
+    return all(spec.types[name].width > DSP_BITS for name in ("input", "weight") if name in spec.types)
+
+
+OLD_DSP, DSP_BITS = 4.4, 10
+"""Levels that a DSP block takes beside a product in logic, where Vivado HLS before 2018 puts registers around it."""
 
 
 def multipliers(spec: LayerSpec) -> tuple[int, int]:
@@ -80,9 +90,9 @@ def element_cycles(spec: LayerSpec, design: Design) -> int:
     """Cycles of an activation, a normalisation, a sum of two: 0 where it fits behind what gives its operand."""
     slow = level_ns(design) / budget_ns(design)
     if spec.op == "activation" and spec.function in TABLES:
-        return 1 if design.tool == "vivado" else 3
+        return ceil(3 * slow) if design.tool == "vivado" or design.version < "2021" else 3
     if spec.op == "normalize":
-        return int(2 * slow)
+        return int(slow)
     if spec.op == "kernel":
         return kernel_cycles(spec, design)
     return 1 if slow >= 1.1 else 0

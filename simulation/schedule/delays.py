@@ -8,13 +8,11 @@ from ..design import Design, LayerSpec
 
 LEVEL_NS = {
     "virtexuplus": 1.15, "virtexuplusHBM": 1.15, "kintexuplus": 1.15, "zynquplus": 1.25, "zynquplusRFSOC": 1.25,
-    "artixuplus": 1.4, "versal": 1.1, "kintexu": 1.5, "virtexu": 1.4, "virtex7": 1.7, "kintex7": 1.9, "zynq": 3.3,
-    "artix7": 3.3, "spartan7": 3.4,
+    "artixuplus": 1.4, "versal": 1.1, "kintexu": 1.5, "virtexu": 1.4, "virtex7": 1.7, "kintex7": 1.9, "zynq": 3.9,
+    "artix7": 3.9, "spartan7": 4.0,
 }  # fmt: skip
 """Nanoseconds of one level of an adder tree of 16 bits in logic, by family."""
 UNKNOWN_NS = 1.6
-MULTIPLIER_NS = 2.2
-"""Levels' worth of nanoseconds that the products before a tree take, in units of one level."""
 
 
 def level_ns(design: Design) -> float:
@@ -27,7 +25,7 @@ def budget_ns(design: Design) -> float:
     return design.clock_ns * (1 - design.hls_uncertainty)
 
 
-def tree_cycles(design: Design, terms: float, *, products: float = 0.5) -> int:
+def tree_cycles(design: Design, terms: float, *, products: float = 0.0) -> int:
     """Cycles of a sum of ``terms`` products: an adder tree behind a stage that takes as long as ``products`` levels."""
     levels = products + (ceil(log2(terms)) if terms > 1 else 0)
     return int(levels * level_ns(design) / budget_ns(design))

@@ -97,7 +97,7 @@ def every(spec: LayerSpec) -> tuple[range, range]:
 
 @rule(
     "activation", "normalize", "merge", "clone", "copy", "fork", "quantize", "rescale", "lookup", "step", "relu",
-    "elementwise", "elementwise_constant", "multiply_shift", "select*",
+    "elementwise", "elementwise_constant", "multiply_shift",
 )  # fmt: skip
 def by_pack(spec: LayerSpec, design: Design, script: Script) -> tuple[str, None]:
     """One pack of each operand in, one of each result out, every cycle."""
@@ -153,7 +153,7 @@ def complete(spec: LayerSpec, kind: str) -> tuple[int, Cycles]:
     return high * wide, (rows[:, None] * wide + columns).reshape(-1)
 
 
-PIXEL = {"vitis": (4, 5), "vivado": (3, 6)}
+PIXEL = {"vitis": (4, 5), "vivado": (3, 6), "vivado 2020": (6, 8)}
 """Cycles of a place at which no window is complete, and those beside the reuse factor at one that is, by tool: the
 strategy resource does not overlap them. Fitted: see docs/schedule-model.md."""
 
@@ -166,7 +166,7 @@ def line_buffer(spec: LayerSpec, design: Design, script: Script) -> tuple[str, "
     count, at = complete(spec, "filt")
     core = product_cycles(spec, design)
     if not is_resource(spec):
-        interval = spec.reuse_factor
+        interval = min(max(1, spec.reuse_factor), core + 1)  # the next place no later than the last one's end
         script.loop(count, interval=interval, depth=3 + core, reads=(0,), writes=(0,), writing=at)
         return f"{count:,} places, one in {interval} cycles", None
     skipped, extra = _pixel(spec, design)
@@ -181,12 +181,17 @@ def line_buffer(spec: LayerSpec, design: Design, script: Script) -> tuple[str, "
 
 
 def _pixel(spec: LayerSpec, design: Design) -> tuple[int, int]:
-    """Vivado HLS does not unroll the copy of a window with several channels: it takes its elements one by one."""
-    skipped, extra = PIXEL["vivado" if design.tool == "vivado" else "vitis"]
+    """Cycles of a place. Vivado HLS 2020 does not unroll the copy of a two-dimensional window with several channels: it
+    takes its elements one by one.
+    """
+    if design.tool != "vivado":
+        return PIXEL["vitis"]
+    if design.version < "2020":
+        return PIXEL["vivado"]
+    if spec.size("n_chan", 1) == 1:
+        return PIXEL["vivado 2020"]
     n_in = matrix(spec)[0]
-    if design.tool == "vivado" and spec.size("n_chan", 1) > 1 and design.version >= "2020":
-        return max(skipped, n_in - 2), max(extra, n_in + 1)
-    return skipped, extra
+    return (8, 11) if spec.op.endswith("1d") else (n_in - 2, n_in + 1)
 
 
 @rule("pool1d", "pool2d")
@@ -301,7 +306,7 @@ def buffered(spec: LayerSpec, design: Design, script: Script) -> tuple[str, None
 
 for _name in (
     "move", "gather", "reduce", "matmul*", "elementwise_broadcast", "elementwise_constant_broadcast", "arg_max",
-    "take*", "gather_nd*", "scatter_nd", "top_k", "division*", "transpose", "resize", "other", "layernorm",
+    "take*", "select*", "gather_nd*", "scatter_nd", "top_k", "division*", "transpose", "resize", "other", "layernorm",
 ):  # fmt: skip
     RULES[_name] = buffered
 

@@ -8,6 +8,7 @@ from ..figures import Figure, exact
 from ..stream import Run, simulate
 from .arrays import cycles
 from .cores import is_resource
+from .delays import budget_ns, level_ns
 from .model import LayerTiming, Timing
 from .network import network
 from .programs import program
@@ -15,8 +16,9 @@ from .programs import program
 FRAMES = 4
 """Frames back to back, of which the last two tell the interval."""
 
-BOUNDARY = {"vivado": 0.7, "vitis": 0.8}
-"""Cycles between two layers of one pipeline that are not chained, by tool. Fitted: see docs/schedule-model.md."""
+BOUNDARY, SLOW = 0.7, 0.5
+"""Cycles between two layers of one pipeline: where a level of logic takes less than half of the period (``SLOW``), some
+chain; else each has a register, and a product without reuse one more. Fitted: see docs/schedule-model.md."""
 
 SOURCE = "schedule of the templates"
 
@@ -42,13 +44,27 @@ def _array_layer(latency: int, interval: int, note: str, *, is_loop: bool) -> La
 
 def _pipeline(design: Design, layers: Mapping[str, LayerTiming]) -> Timing:
     """One pipeline: the layers' cycles and the registers between them; its interval is the longest."""
-    computing = [t for t in layers.values() if t.note != "wires"]
-    total = sum(t.latency.value for t in computing)
-    boundary = BOUNDARY["vivado" if design.tool == "vivado" else "vitis"] * max(0, len(computing) - 1)
+    total = sum(t.latency.value for t in layers.values() if t.note != "wires")
+    boundary = _boundaries(design, layers)
     latency = _band(round(total + boundary), "one pipeline: sum of the layers and their boundaries")
     intervals = [t.interval for t in layers.values()]
     interval = max(intervals, key=lambda f: f.value, default=exact(1, "cycles", SOURCE))
     return Timing("pipeline", latency, interval, latency, interval, layers)
+
+
+def _boundaries(design: Design, layers: Mapping[str, LayerTiming]) -> float:
+    """Cycles of the registers between the layers. Element-wise layers without a cycle of their own join the one before,
+    if that is of their kind.
+    """
+    between, joins = -1, False
+    for spec in design.layers:
+        known = layers[spec.name]
+        light = spec.op in ("activation", "normalize") and known.latency.value == 0
+        between += known.note != "wires" and not (light and joins)
+        joins = light
+    if level_ns(design) < SLOW * budget_ns(design):
+        return BOUNDARY * max(0, between)
+    return max(0, between) + sum(spec.op == "dense" and spec.reuse_factor == 1 for spec in design.layers)
 
 
 def _dataflow(design: Design, layers: Mapping[str, LayerTiming]) -> Timing:
