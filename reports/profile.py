@@ -33,7 +33,7 @@ def one(design: Entry, narrow: bool) -> list[RenderableType]:
     cost = design["cost"]
     options = design["options"]
     head = f"{design['board']} ({design['target']}), io {options['io']}, {options['clock_ns']:g} ns clock"
-    parts: list[RenderableType] = [Text(head), "", _speed(cost), "", _resources(cost)]
+    parts: list[RenderableType] = [Text(head), "", speed(cost), "", resource_table(cost)]
     if "stream" in cost:
         parts += ["", _fifos(cost["stream"])]
     parts += ["", layer_table(cost, narrow=narrow)]
@@ -50,7 +50,8 @@ def findings(cost: Entry) -> list[RenderableType]:
     return ["", *lines] if lines else []
 
 
-def _speed(cost: Entry) -> Table:
+def speed(cost: Entry) -> Table:
+    """Latency, interval, clock."""
     table = Table.grid(padding=(0, 2))
     rows = {
         "latency": [figure(cost.get("latency_cycles"), "cycles"), figure(cost.get("latency_s"), "s"), "latency_cycles"],
@@ -75,7 +76,8 @@ def _rate(entry: Entry | None) -> str:
     return f"{si(1 / entry['value'])} inferences/s" if entry and entry["value"] > 0 else ""
 
 
-def _resources(cost: Entry) -> Table:
+def resource_table(cost: Entry) -> Table:
+    """Counts by level, beside what the board has."""
     table = Table(title="Resources", title_justify="left", title_style="bold", box=None, padding=(0, 1))
     table.add_column("")
     used = [r for r in RESOURCES if any(_matters(level.get(r)) for level in cost["levels"].values())]
@@ -103,6 +105,41 @@ def _share(entry: Entry | None, limit: int) -> Text:
     low, high = (100 * entry[end] / limit for end in ("low", "high"))
     text = f"{100 * entry['value'] / limit:.1f} %" + (f" ({low:.1f} to {high:.1f})" if high - low >= 0.1 else "")
     return Text(text, style=style)
+
+
+def vendor_tables(manifest: Entry) -> list[RenderableType]:
+    """What vendors' tools said, beside what was estimated at the same level."""
+    parts: list[RenderableType] = []
+    for report in manifest.get("vendor", ()):
+        title = f"{report['tool']} {report['version']}, {report['level']} ({report['file']})"
+        table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1))
+        for name in ("", "estimated", "reported", "reported / estimated", "in the band"):
+            table.add_column(name, justify="left" if name in ("", "in the band") else "right")
+        ours = {NAMES.get(n, n): f for n, f in manifest["cost"].get("levels", {}).get(report["level"], {}).items()}
+        theirs = {NAMES.get(n, n): f for n, f in report["resources"].items()}
+        cycles = manifest["cost"].get("hls", {}) if report["level"] == "hls" else manifest["cost"]
+        for key, name in (("latency_cycles", "latency"), ("interval_cycles", "interval"), ("clock_ns", "clock ns")):
+            if key in report:
+                theirs[name] = report[key]
+                if found := (manifest["cost"] if key == "clock_ns" else cycles).get(key):
+                    ours[name] = found
+        for name, entry in theirs.items():
+            table.add_row(name, *_beside(ours.get(name), entry))
+        parts += ["", table]
+    return parts
+
+
+def _beside(ours: Entry | None, theirs: Entry) -> tuple[str, str, str, Text]:
+    if ours is None:
+        return "", figure(theirs, ""), "", Text("")
+    held = ours["low"] <= theirs["value"] <= ours["high"]
+    ratio = f"{theirs['value'] / ours['value']:.2f}" if ours["value"] else ""
+    return (
+        figure(ours, ""),
+        figure(theirs, ""),
+        ratio,
+        Text("yes" if held else "no", style="green" if held else "yellow"),
+    )
 
 
 def _fifos(stream: Entry) -> Text:
@@ -201,4 +238,7 @@ def si(value: float) -> str:
 
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
-__all__ = ["figure", "findings", "layer_table", "middle", "one", "render", "si"]
+__all__ = [
+    "NAMES", "figure", "findings", "layer_table", "middle", "one", "render", "resource_table", "si", "speed",
+    "vendor_tables",
+]  # fmt: skip

@@ -11,7 +11,8 @@ from ..backends.hls4ml.plan import make_plan
 from ..boards import Board
 from ..boards.model import Resources as Device
 from ..graph import Graph
-from .design import LEVELS, RESOURCES, Design, LayerSpec, Level, Resource, of_plan
+from .calibration import apply, read_store, store_path
+from .design import LEVELS, RESOURCES, Design, LayerSpec, Level, Resource, Type, of_plan
 from .fifos import StreamCost, stream_cost
 from .figures import Figure
 from .resources import Counts, Finding, Resources, resources
@@ -37,9 +38,8 @@ class Cost:
 
     @property
     def clock_ns(self) -> Figure | None:
-        """The achievable period in nanoseconds, at the deepest level that is known."""
-        known = self.resources.clock_ns
-        return next((known[level] for level in reversed(LEVELS) if level in known), None)
+        """The achievable period in nanoseconds, by the HLS tool's estimates: reports after place and route are few."""
+        return self.resources.clock_ns.get("hls")
 
     @property
     def fitted(self) -> Counts:
@@ -85,6 +85,7 @@ class Cost:
         return {
             "name": spec.name, "source": spec.source, "op": spec.op, "function": spec.function,
             "inputs": list(spec.inputs), "outputs": list(spec.outputs),
+            "shape": list(spec.out_shapes[0]) if spec.out_shapes else [], "format": _format(spec.types.get("output")),
             "strategy": spec.strategy, "reuse_factor": spec.reuse_factor, **_figures(cycles),
             "levels": _levels(self.resources.layers.get(spec.name, {})), "note": time.note if time else "",
         }  # fmt: skip
@@ -101,7 +102,9 @@ def cost_of(graph: Graph, options: Options, board: Board | None) -> Cost:
 def cost_of_design(design: Design, board: Board | None) -> Cost:
     """As ``cost_of``, for a design that is described already."""
     stream = stream_cost(design) if design.stream else None
-    return Cost(design, timing(design, stream.run if stream else None), resources(design), available(board), stream)
+    lessons, _ = read_store(store_path())
+    found = apply(resources(design), design, lessons)
+    return Cost(design, timing(design, stream.run if stream else None), found, available(board), stream)
 
 
 def available(board: Board | None) -> dict[Resource, int]:
@@ -122,10 +125,10 @@ def fit(counts: Counts, there: Mapping[Resource, int]) -> Iterable[Finding]:
         figure, limit = counts.get(name), there.get(name, 0)
         if figure is None or not there or figure.high <= NEARLY * limit:
             continue
-        share = f"{_percent(figure.low, limit)} to {_percent(figure.high, limit)}" if limit else "none is there"
-        what = f"{name.upper()}: {figure.value:,.0f} ({figure.low:,.0f} to {figure.high:,.0f}) of {limit:,}, {share}"
-        verdict = "does not fit" if figure.low > limit else "may not fit" if figure.high > limit else "is nearly full"
-        yield Finding("fit", f"the device {verdict}: {what}", "", HINTS[name])
+        share = f" ({_percent(figure.low, limit)} to {_percent(figure.high, limit)})" if limit else ""
+        verdict = "does not fit" if figure.low > limit else "may not fit" if figure.high > limit else "nearly fills"
+        what = f"{name.upper()} {verdict} the device: {figure.value:,.0f} ({figure.low:,.0f} to {figure.high:,.0f})"
+        yield Finding("fit", f"{what} of {limit:,}{share}", "", HINTS[name])
 
 
 HINTS: Mapping[Resource, str] = {
@@ -148,6 +151,10 @@ def with_depths(cost: Cost, depths: Mapping[str, int], board: Board | None) -> C
     """Estimate the same design with other FIFO depths."""
     changed = {**cost.design.fifo_depths, **depths}
     return cost_of_design(replace(cost.design, fifo_depths=changed), board)
+
+
+def _format(kind: Type | None) -> str:
+    return "" if kind is None else f"{'' if kind.signed else 'u'}fixed<{kind.width},{kind.integer}>"
 
 
 def _percent(count: float, limit: int) -> str:

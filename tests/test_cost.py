@@ -114,6 +114,6 @@ def test_strict_refuses_what_may_not_fit(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
     warned = run(*arguments)
     assert warned.exit_code == 0
-    assert "warning: the device" in warned.output
+    assert "the device: " in warned.output
     checked = run("check", CNN, "--board", "basys-3", "--io", "stream", "--strict")
     assert checked.exit_code == 1

@@ -173,14 +173,14 @@ def held_out(records: Sequence[Record], made: Mapping[str, Amounts]) -> dict[str
 
 
 def band(ratios: Sequence[float], repos: Sequence[str]) -> dict[str, float]:
-    """Give the ratios reported / estimated between which 90 % of the reports lie, repositories weighing the same."""
+    """Give the ratios reported / estimated between which 90 % lie; many reports of one repository weigh less each."""
     if not ratios:
         return {"low": 0.5, "high": 2.0, "count": 0}
     order = np.argsort(ratios)
     counts: dict[str, int] = {}
     for repo in repos:
         counts[repo] = counts.get(repo, 0) + 1
-    share = np.array([counts[repos[i]] ** -0.5 for i in order])
+    share = np.array([counts[repos[i]] ** -0.3 for i in order])
     place = (np.cumsum(share) - share / 2) / share.sum()
     values = np.array(ratios)[order]
     low, high = (float(np.interp(q, place, values)) for q in ((1 - COVERED) / 2, (1 + COVERED) / 2))
@@ -261,7 +261,7 @@ def fit_clock(records: Sequence[Record]) -> dict[str, Any]:
     for level in LEVELS:
         pairs = [
             (r.clock_ns[level] / r.design.clock_ns, r.repo) for r in records
-            if level in r.clock_ns and r.kind in ("design", "bare", "jedi") and 0.2 < r.clock_ns[level] /
+            if level in r.clock_ns and r.kind in ("design", "bare") and 0.2 < r.clock_ns[level] /
             r.design.clock_ns < 4
         ]  # fmt: skip
         if len(pairs) >= 5:

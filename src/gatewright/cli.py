@@ -223,17 +223,33 @@ def simulate(
 @app.command(epilog="Example: gatewright report build/digits")
 def report(
     directory: Annotated[Path, typer.Argument(help="An output directory.")],
+    vendor: Annotated[
+        list[Path] | None,
+        typer.Option("--import", help="A report of the vendor's tool (csynth.xml, .rpt), or a folder of them."),
+    ] = None,
+    calibration: Annotated[
+        str | None, typer.Option(help="The file that learns from imported reports; none: learn nothing.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Import although part or top function differ.")] = False,
     html: Annotated[bool, typer.Option("--html", help="Make its report.html again.")] = False,
     onnx: Annotated[Path | None, typer.Option(help="Write the graph with its figures, for Netron (.onnx).")] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Tell what was compiled: layers, formats, ranges, verification, and where each figure comes from."""
-    with _errors(as_json, debug):
-        from .output import read_manifest, write_onnx, write_page
+    """Tell what was compiled: layers, formats, ranges, verification, cost, and where each figure comes from.
 
+    The same as a page: report.html in the directory. --import puts a vendor's figures beside the estimates.
+    """
+    with _errors(as_json, debug):
+        from .output import read_manifest, rewrite, write_onnx
+
+        if vendor:
+            from .vendor import import_reports
+
+            for line in import_reports(directory, vendor, calibration, force=force):
+                typer.echo(line, err=True)
         manifest = read_manifest(directory)
-        written = [write_page(directory, manifest)] if html else []
+        written = [rewrite(directory, manifest)] if html else []
         written += [write_onnx(directory, manifest, onnx)] if onnx is not None else []
 
         def people() -> None:
@@ -303,6 +319,29 @@ def profile(
             from .reports.profile import render
 
             show(render(document, narrow=width() < NARROW))
+
+        _print(document, as_json, people)
+
+
+@app.command(epilog="Example: gatewright compare build/a build/b")
+def compare(
+    a: Annotated[Path, typer.Argument(help="An output directory.")],
+    b: Annotated[Path, typer.Argument(help="Another one.")],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Put two compiles side by side, differences first: options, cost with bands, formats and cycles of layers."""
+    with _errors(as_json, debug):
+        from .output import read_manifest
+        from .reports.compare import compare as compared
+
+        document = compared(read_manifest(a), read_manifest(b))
+
+        def people() -> None:
+            from .report import NARROW, show, width
+            from .reports.compare import render
+
+            show(render(document, (str(a), str(b)), narrow=width() < NARROW))
 
         _print(document, as_json, people)
 

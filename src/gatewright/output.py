@@ -203,16 +203,28 @@ def _inside(name: str) -> bool:
     return bool(name) and not pure.is_absolute() and ".." not in pure.parts and str(pure) == name and "\0" not in name
 
 
-def write_page(path: Path, manifest: Mapping[str, Any]) -> Path:
-    """Make the page of an output directory again from its manifest; give its place. Raises FileError."""
+def manifest_files(manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    """Give the manifest's own file and the page that is made of it."""
     from .reports.page import page
 
-    file = path / PAGE
-    try:
-        file.write_bytes(page(manifest))
-    except OSError as error:
-        raise FileError(f"cannot write: {error.strerror}", where=str(file)) from None
-    return file
+    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    return {MANIFEST: text.encode(), PAGE: page(manifest)}
+
+
+def rewrite(path: Path, manifest: Mapping[str, Any]) -> Path:
+    """Replace the manifest and the page of an output directory, each in one step; give the page's place.
+
+    Raises FileError.
+    """
+    for name, data in manifest_files(manifest).items():
+        part = path / f".{name}.partial"
+        try:
+            part.write_bytes(data)
+            part.replace(path / name)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise FileError(f"cannot write: {error.strerror or error}", where=str(path / name)) from None
+    return path / PAGE
 
 
 def write_onnx(path: Path, manifest: Mapping[str, Any], file: Path) -> Path:

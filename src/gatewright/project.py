@@ -1,6 +1,5 @@
 """Compile: model in, project out. The files are in memory until ``write``."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,7 +31,7 @@ from .graph.ops import Output
 from .lowering import Config, Precision, Seen, lower, make_config, observe
 from .manifest import build_manifest
 from .options import Choices
-from .output import MANIFEST, PAGE, check_unchanged, read_manifest, read_project, sha256, write_directory
+from .output import check_unchanged, manifest_files, read_manifest, read_project, sha256, write_directory
 from .rules import unmatched, without_effect
 from .samples import check_writable, read_samples, write_arrays
 from .simulation import make_vectors
@@ -117,10 +116,7 @@ class Project:
     @property
     def files(self) -> dict[str, bytes]:
         """The output directory: path -> content."""
-        from .reports.page import page
-
-        text = json.dumps(self.manifest, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-        return {**self._content, MANIFEST: text.encode(), PAGE: page(self.manifest)}
+        return {**self._content, **manifest_files(self.manifest)}
 
     def write(self, directory: str | Path, *, force: bool = False) -> None:
         """Write the output directory, all or nothing. Raises FileError where something of the user's would be lost."""

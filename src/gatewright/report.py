@@ -32,9 +32,19 @@ def render(manifest: Entry, *, narrow: bool = False) -> RenderableType:
     layers, inserted = _layers(manifest, narrow), _inserted(manifest, narrow)
     parts: list[RenderableType] = [_verification(manifest["verification"]), "", _head(manifest), "", layers]
     parts += ["", inserted]
+    if manifest["cost"]:
+        parts += ["", *costs(manifest, narrow)]
     if manifest["notes"]:
         parts += ["", Text("Notes", style="bold"), *(Text(f"  {note}") for note in manifest["notes"])]
     return Group(*parts, "", Text(SOURCES, style="dim"))
+
+
+def costs(manifest: Entry, narrow: bool) -> list[RenderableType]:
+    """What it costs, and what vendors' tools said of it."""
+    from .reports.profile import findings, resource_table, speed, vendor_tables
+
+    cost = manifest["cost"]
+    return [speed(cost), "", resource_table(cost), *vendor_tables(manifest), *findings(cost)]
 
 
 def _head(manifest: Entry) -> Table:

@@ -10,9 +10,9 @@ from .boards import load as load_board
 from .graph import FileError, GatewrightError, Graph, OptionError
 from .graph.file import load as load_graph
 from .output import (
-    MANIFEST,
     PROJECT,
     check_unchanged,
+    manifest_files,
     read_manifest,
     read_project,
     sha256,
@@ -169,8 +169,7 @@ def _apply(directory: Path, manifest: Mapping[str, Any], graph: Graph, options: 
         "cost": estimate(graph, options, board),
         "files": [{"path": path, "sha256": sha256(data)} for path, data in sorted(content.items())],
     }
-    text = json.dumps(changed, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-    write_directory(directory, {**content, MANIFEST: text.encode()}, force=True)
+    write_directory(directory, {**content, **manifest_files(changed)}, force=True)
 
 
 def _is_known(board: str) -> bool:

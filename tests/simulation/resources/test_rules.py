@@ -128,4 +128,4 @@ def test_what_is_over_the_device_is_told() -> None:
     texts = [next(iter(fit({"lut": f}, there))).what for f in (
         lut(10, 20, 50000), lut(10, 20, 60000), lut(60000, 70000, 80000)
     )]  # fmt: skip
-    assert ["nearly full" in texts[0], "may not fit" in texts[1], "does not fit" in texts[2]] == [True] * 3
+    assert ["nearly fills" in texts[0], "may not fit" in texts[1], "does not fit" in texts[2]] == [True] * 3

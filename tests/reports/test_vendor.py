@@ -1,0 +1,167 @@
+"""Vendor reports: each kind read, damage refused by name, import and calibration as a user runs them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gatewright.cli import app
+from gatewright.graph import GatewrightError
+from gatewright.reports.vendor import find_reports, read_report
+
+from . import vendor_samples as samples
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def read(tmp_path: Path, text: str, name: str = "report.rpt"):  # type: ignore[no-untyped-def]
+    (tmp_path / name).write_text(text)
+    return read_report(tmp_path / name)
+
+
+def test_csynth_xml(tmp_path: Path) -> None:
+    found = read(tmp_path, samples.CSYNTH_XML, "csynth.xml")
+    assert (found.tool, found.version, found.level, found.top) == ("Vitis HLS", "2023.2", "hls", "digits_qkeras")
+    assert found.resources == {"bram": 12, "dsp": 10, "ff": 9000, "lut": 30000, "uram": 0}
+    assert (found.latency, found.interval) == ((40, 47), (11, 12))
+    assert found.clock == {"target": 10.0, "estimated": 7.123}
+    assert found.modules["dense_latency_ap_ufixed_ap_fixed_hidden_s"]["lut"] == 20000
+
+
+@pytest.mark.parametrize("text", [samples.CSYNTH_RPT, samples.CSYNTH_OLD], ids=["2019.2", "older"])
+def test_csynth_rpt(tmp_path: Path, text: str) -> None:
+    found = read(tmp_path, text)
+    assert (found.tool, found.version, found.part) == ("Vivado HLS", "2019.2", "xc7z020-clg400-1")
+    assert found.resources == {"bram": 11, "dsp": 10, "ff": 8500, "lut": 29000, "uram": 0}
+    assert (found.latency, found.interval) == ((41, 48), (12, 13))
+    assert found.clock == {"target": 10.0, "estimated": 8.25}
+
+
+def test_vivado(tmp_path: Path) -> None:
+    synthesis, placed = read(tmp_path, samples.UTILIZATION), read(tmp_path, samples.PLACED)
+    assert (synthesis.level, placed.level) == ("synthesis", "implementation")
+    assert synthesis.resources == placed.resources == {"lut": 14321, "ff": 6012, "dsp": 9, "bram": 11}
+    assert synthesis.version == "2020.1"
+    timing = read(tmp_path, samples.TIMING)
+    assert timing.clock == {"target": 10.0, "achieved": 10.412}
+    assert timing.level == "implementation"
+
+
+def test_export_cosim_quartus(tmp_path: Path) -> None:
+    export = read(tmp_path, samples.EXPORT)
+    assert (export.level, export.clock) == ("implementation", {"target": 10.0, "achieved": 9.731})
+    assert export.resources == {"lut": 13012, "ff": 5900, "dsp": 9, "bram": 11}
+    cosim = read(tmp_path, samples.COSIM)
+    assert (cosim.level, cosim.latency, cosim.interval) == ("cosim", (44, 45), (12, 12))
+    fitter = read(tmp_path, samples.QUARTUS, "digits.fit.summary")
+    assert (fitter.level, fitter.version) == ("implementation", "20.1.0")
+    assert fitter.resources["alm"] == 12345
+    assert fitter.resources["dsp"] == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("no report at all\n", "of no tool that is known"),
+        (samples.CSYNTH_XML[:900], "is no whole XML"),
+        ("<profile/>", "is no report of a synthesis"),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><profile/>', "declarations of entities"),
+        (samples.CSYNTH_RPT[:1800], "no row of totals"),
+        (samples.COSIM.replace("Pass", "Fail"), "that passed"),
+        (samples.QUARTUS.replace("Successful", "Failed"), "of no tool that is known|did not succeed"),
+    ],
+)
+def test_what_cannot_be_read_is_told(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(GatewrightError, match=message) as caught:
+        read(tmp_path, text)
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["CSYNTH_XML", "CSYNTH_RPT", "UTILIZATION", "TIMING", "EXPORT", "COSIM", "QUARTUS"])
+def test_cut_anywhere_is_right_or_refused(tmp_path: Path, name: str) -> None:
+    whole = getattr(samples, name)
+    wanted = read(tmp_path, whole, "a.xml" if name == "CSYNTH_XML" else "a.rpt").resources
+    for end in range(0, len(whole), max(1, len(whole) // 120)):
+        try:
+            found = read(tmp_path, whole[:end], "b.xml" if name == "CSYNTH_XML" else "b.rpt")
+        except GatewrightError:
+            continue
+        digits = [n for n in found.resources if found.resources[n] != wanted[n]]
+        assert len(digits) <= 1, end  # at most the number in which it was cut
+
+
+def test_binary_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.rpt").write_bytes(bytes(range(256)) * 20)
+    with pytest.raises(GatewrightError, match="is not text"):
+        read_report(tmp_path / "x.rpt")
+
+
+def test_folders_are_searched(tmp_path: Path) -> None:
+    folder = tmp_path / "solution1/syn/report"
+    folder.mkdir(parents=True)
+    (folder / "csynth.xml").write_text(samples.CSYNTH_XML)
+    (folder / "digits_qkeras_csynth.rpt").write_text(samples.CSYNTH_RPT)
+    assert [f.name for f in find_reports(tmp_path)] == ["csynth.xml"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(GatewrightError, match="no report"):
+        find_reports(tmp_path / "empty")
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("vendor") / "digits"
+    model = ROOT / "examples/digits_qkeras.h5"
+    assert run("compile", model, "--board", "pynq-z2", "--no-verify", "--out", path).exit_code == 0
+    return path
+
+
+@pytest.fixture
+def output(compiled: Path, tmp_path: Path) -> Path:
+    shutil.copytree(compiled, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_import_puts_reported_beside_estimated(output: Path, tmp_path: Path) -> None:
+    (tmp_path / "csynth.xml").write_text(samples.CSYNTH_XML)
+    (tmp_path / "synth.rpt").write_text(samples.UTILIZATION)
+    result = run("report", output, "--import", tmp_path / "csynth.xml", "--import", tmp_path / "synth.rpt")
+    assert result.exit_code == 0, result.output
+    assert "Vitis HLS 2023.2" in result.output
+    assert "in the band" in result.output
+    document = json.loads(run("report", output, "--json").stdout)
+    assert [r["level"] for r in document["vendor"]] == ["hls", "synthesis"]
+    assert document["vendor"][0]["resources"]["lut"]["kind"] == "vendor"
+    assert document["vendor"][0]["layers"]["hidden"]["lut"] == 20000
+    assert b"Vitis HLS 2023.2" in (output / "report.html").read_bytes()
+    run("report", output, "--import", tmp_path / "csynth.xml")
+    assert len(json.loads(run("report", output, "--json").stdout)["vendor"]) == 2
+    assert run("simulate", output).exit_code == 0
+
+
+def test_a_report_of_another_design_is_refused(output: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(samples.CSYNTH_XML.replace("xc7z020-clg400-1", "xcvu9p-flga2104-2L-e"))
+    (tmp_path / "b.xml").write_text(samples.CSYNTH_XML.replace("digits_qkeras", "other"))
+    before = (output / "manifest.json").read_bytes()
+    for name, message in (("a.xml", "part"), ("b.xml", "function")):
+        result = run("report", output, "--import", tmp_path / name)
+        assert result.exit_code == 1
+        assert message in result.output
+    assert (output / "manifest.json").read_bytes() == before
+    assert run("report", output, "--import", tmp_path / "b.xml", "--force").exit_code == 0
+
+
+def test_later_estimates_learn(output: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store.jsonl"
+    (tmp_path / "csynth.xml").write_text(samples.CSYNTH_XML)
+    result = run("report", output, "--import", tmp_path / "csynth.xml", "--calibration", store)
+    assert "figures learnt" in result.output
+    assert len(store.read_text().splitlines()) == 4
+    run("report", output, "--import", tmp_path / "csynth.xml", "--calibration", store)
+    assert len(store.read_text().splitlines()) == 4
