@@ -168,8 +168,8 @@ def _change(found: list[Action]) -> Answer:
     state: State = "bad" if any(a.state == "bad" for a in pressing) else "care"
     count = f"{len(pressing)} thing{'s' if len(pressing) > 1 else ''}"
     first = pressing[0]
-    place = f"{first.where}: " if first.where else ""
-    return Answer(question, state, count, sentence(f"first: {place}{first.what}"), {}, "actions")
+    text = sentence(f"first try {first.hint}" if first.hint else f"first: {first.what}")
+    return Answer(question, state, count, text, {}, "actions")
 
 
 def actions(document: Document) -> list[Action]:

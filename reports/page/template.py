@@ -8,11 +8,19 @@ from . import numbers
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def fill(name: str, **values: Any) -> str:
     """Fill a template; everything that is not marked as safe is escaped."""
     return _environment().get_template(name).render(**values)
+
+
+def breaks(name: str) -> "Markup":
+    """Let a name break into lines after its underscores."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
 def text(name: str) -> str:
@@ -28,7 +36,7 @@ def _environment() -> "Environment":
         loader=FunctionLoader(text), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True
     )
     made.filters |= {
-        "shown": numbers.shown, "band": numbers.band, "about": numbers.about, "whole": numbers.whole,
-        "short": numbers.short, "seconds": numbers.seconds, "percent": numbers.percent, "shape": numbers.shape_text,
-    }  # fmt: skip
+        name: getattr(numbers, name) for name in ("shown", "band", "about", "whole", "short", "seconds", "percent")
+    }
+    made.filters |= {"shape": numbers.shape_text, "breaks": breaks}
     return made

@@ -1,5 +1,6 @@
 """Where the numbers come from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..document import LEVELS, NAMES, figures
@@ -21,9 +22,10 @@ VERIFIED = "the integer graph compared with the artefact, integer by integer"
 
 @dataclass(frozen=True)
 class Source:
-    """What a source is the source of, how many figures of the page have it."""
+    """What a source is the source of and at which levels, how many figures have it."""
 
     parts: str
+    levels: str
     kind: str
     text: str
     count: int
@@ -31,13 +33,21 @@ class Source:
 
 def sources(document: Document) -> Panel | None:
     """List the kinds and sources of every figure."""
-    counted: dict[tuple[str, str], dict[str, int]] = {}
+    found: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for path, figure in figures(document):
-        parts = counted.setdefault((figure.kind, figure.source or "not recorded"), {})
-        parts[_part(path)] = parts.get(_part(path), 0) + 1
-    found = [Source(", ".join(sorted(p)), kind, text, sum(p.values())) for (kind, text), p in sorted(counted.items())]
-    html = fill("sources.html", own=_own(document), sources=found, kinds=KINDS)
+        found.setdefault((figure.kind, figure.source or "not recorded"), []).append(path)
+    made = [_source(kind, text, paths) for (kind, text), paths in sorted(found.items())]
+    html = fill("sources.html", own=_own(document), sources=made, kinds=KINDS)
     return Panel("sources", "Where the numbers come from", html, 900, "Sources")
+
+
+def _source(kind: str, text: str, paths: Sequence[tuple[str, ...]]) -> Source:
+    last = dict.fromkeys(path[-1] for path in paths)
+    names = dict.fromkeys(
+        NAMES.get(n) or WORDS.get(n) or n.replace("_", " ") for n in (*NAMES, *WORDS, *last) if n in last
+    )
+    at = [title for level, title in LEVELS.items() if any(level in path for path in paths)]
+    return Source(", ".join(names), ", ".join(at), kind, text, len(paths))
 
 
 def _own(document: Document) -> list[tuple[str, str, str]]:
@@ -47,10 +57,3 @@ def _own(document: Document) -> list[tuple[str, str, str]]:
     if document.get("verification", {}).get("status") in ("exact", "failed"):
         rows.append(("Verification", "measured", VERIFIED))
     return rows
-
-
-def _part(path: tuple[str, ...]) -> str:
-    """Name a figure by the keys that lead to it: LUT (after logic synthesis)."""
-    level = next((LEVELS[key].lower() if key != "hls" else LEVELS[key] for key in path if key in LEVELS), "")
-    name = NAMES.get(path[-1]) or WORDS.get(path[-1]) or path[-1].replace("_", " ")
-    return f"{name} ({level})" if level else name

@@ -75,7 +75,7 @@ def _in_turn(found: Sequence[Row], document: Document) -> list[Bar]:
         start = max((ends[i] for i in reads if i in ends), default=0.0) if reads else last
         last = start + figure.value
         ends |= {str(name): last for name in row.cost.get("outputs", (row.name,))}
-        made.append(Bar(row.name, start, last, last))
+        made.append(Bar(row.name, start, last, start))
     return made
 
 
