@@ -68,7 +68,7 @@ def _port(key: str, kind: str, port: Mapping[str, object]) -> Box:
 
 def edges(document: Document, found: Sequence[Group]) -> list[tuple[str, str]]:
     """Give the edges between boxes, each once, in the order of the boxes that they lead to."""
-    owner = {str(p.get("name")): f"in{i}" for i, p in enumerate(document.get("inputs", ()))}
+    owner = {str(p.get("layer", p.get("name"))): f"in{i}" for i, p in enumerate(document.get("inputs", ()))}
     owner |= {str(step["name"]): f"g{group.index}" for group in found for step in group.steps}
     ends = [(i, f"g{group.index}") for group in found for step in group.steps for i in step.get("inputs", ())]
     ends += [(o.get("layer", _end(found)), f"out{i}") for i, o in enumerate(document.get("outputs", ()))]

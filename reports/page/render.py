@@ -1,5 +1,6 @@
 """Put the page together."""
 
+import re
 from collections.abc import Sequence
 
 from .answers import actions, answers, uses
@@ -7,6 +8,9 @@ from .document import LEVELS, fitted
 from .panel import Document, Maker, Panel
 from .panels import PANELS
 from .template import fill, text
+
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+"""Characters that HTML may not hold; models may call their layers so."""
 
 
 def page(document: Document, panels: Sequence[Maker] = PANELS) -> bytes:
@@ -21,7 +25,7 @@ def page(document: Document, panels: Sequence[Maker] = PANELS) -> bytes:
         uses=uses(document, counts), level=LEVELS.get(level, ""), style=text("style.css"), script=text("script.js"),
         options=_options(document),
     )  # fmt: skip
-    return (html.rstrip() + "\n").encode()
+    return (UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", html.rstrip()) + "\n").encode()
 
 
 def sections(document: Document, panels: Sequence[Maker] = PANELS) -> list[Panel]:

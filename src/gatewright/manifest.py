@@ -57,7 +57,7 @@ def build_manifest(
         "target": target,
         "options": dict(options),
         "versions": {name: found for name in PACKAGES if (found := _version(name)) is not None},
-        "inputs": [_input(n, seen) for n in graph.inputs],
+        "inputs": [_input(graph, n, seen) for n in graph.inputs],
         "outputs": [_output(graph, n) for n in graph.outputs],
         "macs": graph.macs,
         "parameters": graph.parameters,
@@ -69,7 +69,7 @@ def build_manifest(
     }
 
 
-def _input(node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any]:
+def _input(graph: Graph, node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any]:
     op = node.op
     assert isinstance(op, Input)
     return {
@@ -80,6 +80,7 @@ def _input(node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any]:
         "overflow": str(op.overflow),
         "inserted": op.inserted,
         "range": range_of(node, seen),
+        "layer": graph.names[node],
     }
 
 

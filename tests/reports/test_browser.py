@@ -35,7 +35,7 @@ def test_tables_sort_by_the_heading_that_is_pressed(tmp_path: Path) -> None:
     script = """
       const table = document.getElementById("layers-table"), button = name =>
         [...table.querySelectorAll("thead button")].find(b => b.textContent === name);
-      const names = () => [...table.tBodies[0].rows].map(r => r.children[0].firstChild.textContent);
+      const names = () => [...table.tBodies[0].rows].map(r => r.querySelector("summary").textContent);
       const first = names();
       button("MACs").click(); const most = names(), told = button("MACs").parentElement.ariaSort;
       button("MACs").click(); const least = names();

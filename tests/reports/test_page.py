@@ -192,6 +192,7 @@ def test_a_design_without_a_cost_says_so() -> None:
 
 
 HOSTILE = [
+    "a\x00\x1b[31m\x85\ufffe",
     "<script>alert(1)</script>",
     "\"'><img src=x onerror=alert(1)>",
     "a&b</svg></table>",
@@ -210,12 +211,14 @@ def test_names_are_only_names(name: str) -> None:
     assert [e.tag for e in tree.iter()] != []
     for tag in ("script", "img", "table"):
         assert len(list(tree.iter(NAMESPACE + tag))) == len(list(expected.iter(NAMESPACE + tag)))
-    assert name in "".join(tree.find(f"{NAMESPACE}body").find(f".//{NAMESPACE}h1").itertext())
+    shown = re.sub("[\x00\x1b\x85\ufffe]", "\N{REPLACEMENT CHARACTER}", name)
+    assert shown in "".join(tree.find(f"{NAMESPACE}body").find(f".//{NAMESPACE}h1").itertext())
 
 
 VENDOR = {
     "level": "synthesis", "tool": "vivado", "version": "2020.1", "file": "conv1.rpt",
     "resources": {"lut": {"value": 1500, "unit": "count", "kind": "vendor", "source": "report"}},
+    "layers": {"conv1": {"lut": 140, "ff": 90}, "gone": {"lut": 1}},
 }  # fmt: skip
 
 
@@ -223,6 +226,13 @@ def test_reports_of_vendors_stand_beside_the_estimates() -> None:
     text = text_of(page(samples.chain() | {"vendor": [VENDOR]}))
     assert "Reports of the vendor's tools" in text
     assert "1,500" in text
+    assert "conv1 LUT 140 112 89.6 to 143" in text
+    assert "Layer by layer" in text
+
+
+def test_a_network_without_layers_has_a_page() -> None:
+    document = samples.chain() | {"layers": [], "cost": {}, "outputs": []}
+    assert "Does it compute the right thing?" in text_of(page(document))
 
 
 def test_every_figure_has_its_kind_and_source() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 from ....simulation.figures import Figure
 from .. import numbers
-from ..document import LEVELS, NAMES, cost, levels
+from ..document import LEVELS, NAMES, cost, levels, rows
 from ..panel import Document, Panel
 from ..template import fill
 
+COSIM = "Co-simulation of the C code and the circuit"
 TIMES = {"latency_cycles": "Latency, cycles", "interval_cycles": "Interval, cycles", "clock_ns": "Clock period"}
 
 
@@ -26,7 +27,7 @@ class Pair:
         """Whether the estimate's band holds what was reported."""
         if self.estimated is None:
             return None
-        return self.estimated.low <= self.reported.value <= self.estimated.high
+        return self.estimated.low <= self.reported.high and self.reported.low <= self.estimated.high
 
     @property
     def error(self) -> str:
@@ -37,6 +38,15 @@ class Pair:
         return f"{'+' if share > 0 else numbers.MINUS if share < 0 else ''}{numbers.percent(abs(share))}"
 
 
+@dataclass(frozen=True)
+class Report:
+    """An imported report: figures of the whole design, and of its layers by name."""
+
+    title: str
+    pairs: tuple[Pair, ...]
+    layers: tuple[tuple[str, tuple[Pair, ...]], ...]
+
+
 def vendor(document: Document) -> Panel | None:
     """Set each imported report beside the estimates of its level."""
     reports = [_report(document, r) for r in document.get("vendor") or () if isinstance(r, Mapping)]
@@ -45,19 +55,30 @@ def vendor(document: Document) -> Panel | None:
     return Panel("vendor", "Reports of the vendor's tools", fill("vendor.html", reports=reports), 800, "Vendor")
 
 
-def _report(document: Document, entry: Mapping[str, Any]) -> tuple[str, str, list[Pair]]:
+def _report(document: Document, entry: Mapping[str, Any]) -> Report:
     level = str(entry.get("level", "hls"))
     tool = " ".join(str(entry[k]) for k in ("tool", "version") if entry.get(k))
-    title = ", ".join(t for t in (LEVELS.get(level, level), tool, str(entry.get("file", ""))) if t)
-    counts = entry.get("resources", entry.get("figures", {}))
-    pairs = [_pair(NAMES[n], counts.get(n), levels(document).get(level, {}).get(n)) for n in NAMES]
+    title = ", ".join(t for t in (LEVELS.get(level, COSIM), tool, str(entry.get("file", ""))) if t)
+    estimates = levels(document).get(level, {})
+    pairs = [_pair(NAMES.get(n, n.upper()), f, estimates.get(n)) for n, f in (entry.get("resources") or {}).items()]
     times = cost(document).get("hls", {}) if level == "hls" else cost(document)
     pairs += [_pair(t, entry.get(n), numbers.read(times.get(n))) for n, t in TIMES.items()]
-    return title, level, [p for p in pairs if p is not None]
+    return Report(title, tuple(p for p in pairs if p is not None), _by_layer(document, entry, level))
+
+
+def _by_layer(document: Document, entry: Mapping[str, Any], level: str) -> tuple[tuple[str, tuple[Pair, ...]], ...]:
+    """Give what a report says of single layers."""
+    known = {row.name: row for row in rows(document)}
+    found = []
+    for name, counts in (entry.get("layers") or {}).items():
+        row = known.get(name)
+        pairs = [_pair(NAMES.get(n, n.upper()), c, row.count(level, n) if row else None) for n, c in counts.items()]
+        found.append((str(name), tuple(p for p in pairs if p is not None)))
+    return tuple(found)
 
 
 def _pair(name: str, entry: object, estimated: Figure | None) -> Pair | None:
     if isinstance(entry, (int, float)):
-        entry = {"value": entry, "kind": "vendor", "source": "report"}
+        entry = {"value": entry, "kind": "vendor", "source": "the report"}
     reported = numbers.read(entry)
     return None if reported is None else Pair(name, reported, estimated)
