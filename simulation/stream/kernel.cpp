@@ -6,7 +6,7 @@ extern "C" int64_t run(
     int64_t processes, int64_t fifos, int64_t frames,
     const int64_t *length, const int64_t *start, const int64_t *first_event, const int64_t *cycle,
     const int64_t *first_access, const int64_t *fifo, const uint8_t *is_write,
-    const int64_t *depth, const int64_t *latency,
+    int64_t *depth, const int64_t *latency, int64_t grows,
     int64_t *const *written, int64_t *const *read, int64_t *const *time, int64_t *done_events,
     int64_t *done_writes, int64_t *done_reads) {
     std::vector<int64_t> reader(fifos, -1), writer(fifos, -1), queue, last(processes, 0);
@@ -17,7 +17,13 @@ extern "C" int64_t run(
             for (int64_t a = first_access[e]; a < first_access[e + 1]; a++) (is_write[a] ? writer : reader)[fifo[a]] = p;
     }
     int64_t total = 0;
-    while (!queue.empty()) {
+    while (true) {
+        if (queue.empty()) {  // all is done or stands still; the FIFO that grows lets its writer go on
+            if (grows < 0 || done_writes[grows] - done_reads[grows] < depth[grows]) break;
+            if (done_events[writer[grows]] == (first_event[writer[grows] + 1] - first_event[writer[grows]]) * frames) break;
+            depth[grows]++;
+            queue.push_back(writer[grows]);
+        }
         const int64_t p = queue.back();
         queue.pop_back();
         queued[p] = 0;

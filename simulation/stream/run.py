@@ -15,9 +15,10 @@ from .tables import Events, Tables
 class Activity:
     """What a process did in the run, in global cycles.
 
-    ``start``: its first cycle of work, ``end``: the cycle behind its last; ``first_read`` and ``first_write``: of any
-    FIFO (-1: none). ``busy``: cycles in which its clock ran; ``waits``: cycles in which it stood still, by the FIFO
-    that was the last to let it go on (of several in one cycle: reads before writes, then by the FIFOs' order).
+    ``start``: the cycle of its local cycle 0 (-1: it never came), ``end``: the cycle behind its last; ``first_read``
+    and ``first_write``: of any FIFO (-1: none). ``busy``: cycles in which its clock ran; ``waits``: cycles in which
+    it stood still, by the FIFO that was the last to let it go on (of several in one cycle: reads before writes, then
+    by the FIFOs' order).
     """
 
     start: int
@@ -117,13 +118,14 @@ class Run:
         for fifo in np.unique(cause[stall > 0]):
             name = self.network.fifos[int(fifo)].name
             waits[name] = int(stall[(cause == fifo) & (stall > 0)].sum())
-        tail = process.length * self.frames - 1 - int(local[-1]) if times.size == local.size and times.size else 0
-        busy = int(local[times.size - 1]) + 1 + tail if times.size else 0
+        waited = int(times[-1]) - int(local[times.size - 1]) if times.size else process.start  # and its start
+        busy = int(local[times.size]) if times.size < local.size else process.length * self.frames
         inputs = sum(n for name, n in waits.items() if name in process.reads)
+        first = process.start if not local.size or local[0] else int(times[0]) if times.size else -1
         return Activity(
-            int(times[0]) if times.size else -1, int(min(reads, default=-1)),
+            first if busy else -1, int(min(reads, default=-1)),
             int(min((w[0] for w in writes), default=-1)), int(max((w[-1] for w in writes), default=-1)),
-            int(times[-1]) + tail + 1 if times.size else -1, busy, waits, inputs, sum(waits.values()) - inputs,
+            waited + busy if busy else -1, busy, waits, inputs, sum(waits.values()) - inputs,
         )  # fmt: skip
 
     def _local(self, process: Process) -> Cycles:

@@ -2,26 +2,28 @@
 
 *Without a stall*: with these depths nothing in one frame happens later than with FIFOs that are never full. In that
 schedule the k-th write of a FIFO of depth d does not wait if the (k - d)-th read was before it, so the smallest depth
-is
-a count, FIFO by FIFO, and one less makes a write wait. Several frames back to back end as often as with the depths
-that the design had; where a depth for one frame holds them up (``interval``), it is raised to what all of them need.
+is a count, FIFO by FIFO, and one less makes a write wait. Where frames overlap, these depths may hold up frames back
+to back (``interval``). Then what all of them need with FIFOs that are never full is enough, but far too much (before
+the slowest process packs pile up frame after frame): each raised depth is brought down again as far as the interval
+stays, the most expensive first, until no single one can be less.
 
 *Without a deadlock*: whether a design deadlocks does not depend on times, and a deeper FIFO never makes one. From a
-depth of 1 everywhere, the narrowest full FIFO of each circle of waits is opened until the design runs; then each opened
-FIFO is closed as far as it goes, the most expensive first. The result is minimal: no single depth can be less. (Finding
-the cheapest of all minimal vectors is NP-hard in general: Geilen, Basten, Stuijk, *Minimising buffer requirements of
-synchronous dataflow graphs with model checking*, DAC 2005.)
+depth of 1 everywhere, the narrowest full FIFO of each circle of waits is opened until the design runs; then each
+opened FIFO grows again from 1 while nothing else can move, the most expensive first. The result is minimal: no single
+depth can be less. (Finding the cheapest of all minimal vectors is NP-hard in general: Geilen, Basten, Stuijk,
+*Minimising buffer requirements of synchronous dataflow graphs with model checking*, DAC 2005.)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...graph import UnsupportedError
 from .deadlock import Deadlock, find_deadlock
 from .model import Fifo, Network, Process
-from .run import simulate
-from .solve import walked
+from .run import Run, simulate
+from .solve import grown, walked
 from .tables import Tables
 
 FRAMES = 4
@@ -31,7 +33,8 @@ FRAMES = 4
 @dataclass(frozen=True)
 class Loss:
     """What happens to one FIFO with one less than its depth: a write of process ``writer`` waits, the first in global
-    cycle ``cycle``; or the design deadlocks. ``at_floor``: the depth is 1 and there is no less.
+    cycle ``cycle``; or the design deadlocks. ``at_floor``: the depth is 1 and there is no less. ``interval``: for a
+    depth that was raised for frames back to back, the larger interval with one less.
     """
 
     fifo: str
@@ -39,6 +42,7 @@ class Loss:
     cycle: int = -1
     deadlock: Deadlock | None = None
     at_floor: bool = False
+    interval: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,22 @@ def stall_free(network: Network, *, certify: bool = True) -> Sizing:
     """
     tables = Tables(network)
     one = simulate(unlimited(network, 1), tables=tables)
-    assert one.deadlock is None, str(one.deadlock)
+    if one.deadlock is not None:
+        hint = "processes in a loop must send a pack before they wait for one"
+        raise UnsupportedError(f"no depths resolve a {one.deadlock}", hint=hint)
     depths = {f.name: one.needed(f.name) for f in network.fifos}
+    losses: dict[str, Loss] = {}
     several = simulate(unlimited(network, FRAMES), FRAMES, tables=tables)
     reached = simulate(network.with_depths(depths), FRAMES, tables=tables)
     if reached.interval > several.interval:
-        depths = {name: max(depth, several.needed(name)) for name, depth in depths.items()}
-        reached = simulate(network.with_depths(depths), FRAMES, tables=tables)
-    losses = {name: _stall(network, depths, name) for name in depths} if certify else {}
+        raised = {name: max(depth, several.needed(name)) for name, depth in depths.items()}
+        raised = _lowered(tables, depths, raised, several.interval)
+        reached = simulate(network.with_depths(raised), FRAMES, tables=tables)
+        for name in {name for name in depths if raised[name] > depths[name]} if certify else ():
+            losses[name] = _held_up(tables, raised, name)
+        depths = raised
+    if certify:
+        losses |= {name: _stall(tables, depths, name) for name in depths if name not in losses}
     return Sizing(depths, reached.latency, reached.interval, one.latency, several.interval, losses)
 
 
@@ -82,14 +94,50 @@ def _writers(network: Network) -> list[tuple[Fifo, Process]]:
     return [(f, writers[f.name]) for f in network.fifos]
 
 
-def _stall(network: Network, depths: Mapping[str, int], name: str) -> Loss:
+def _lowered(tables: Tables, floor: Mapping[str, int], depths: Mapping[str, int], interval: int) -> dict[str, int]:
+    """Bring depths down towards those for one frame while frames still end every ``interval`` cycles.
+
+    More room may let an earlier frame end sooner and so lengthen an interval: hence repeated until nothing changes.
+    """
+    width = {f.name: f.width for f in tables.network.fifos}
+    found, before = dict(depths), dict[str, int]()
+
+    def holds(name: str, depth: int) -> bool:
+        run = simulate(tables.network.with_depths({**found, name: depth}), FRAMES, tables=tables)
+        return run.deadlock is None and run.interval <= interval
+
+    while found != before:
+        before = dict(found)
+        for name in sorted(found, key=lambda name: (width[name] * (floor[name] - found[name]), name)):
+            if found[name] == floor[name] or not holds(name, found[name] - 1):
+                continue
+            low, high = floor[name] - 1, found[name] - 1
+            if holds(name, floor[name]):
+                high = floor[name]
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if holds(name, middle) else (middle, high)
+            found[name] = high
+    return found
+
+
+def _held_up(tables: Tables, depths: Mapping[str, int], name: str) -> Loss:
+    run = simulate(tables.network.with_depths({**depths, name: depths[name] - 1}), FRAMES, tables=tables)
+    return _loss(run, name) if run.deadlock else replace(_loss(run, name), interval=run.interval)
+
+
+def _stall(tables: Tables, depths: Mapping[str, int], name: str) -> Loss:
     """Run with one less: the first write of this FIFO that waits."""
     if depths[name] == 1:
         return Loss(name, at_floor=True)
-    run = simulate(network.with_depths({**depths, name: depths[name] - 1}))
+    return _loss(simulate(tables.network.with_depths({**depths, name: depths[name] - 1}), tables=tables), name)
+
+
+def _loss(run: Run, name: str) -> Loss:
+    """The first write of this FIFO that waits in a run with one less."""
     if run.deadlock is not None:
         return Loss(name, deadlock=run.deadlock)
-    writer = network.writers[name]
+    writer = run.network.writers[name]
     stall, cause = run.stalls(writer)
     waiting = np.flatnonzero((stall > 0) & (cause == run.tables.number[name]))
     cycle = int(run.events[writer.name][waiting[0]]) if waiting.size else -1
@@ -97,7 +145,10 @@ def _stall(network: Network, depths: Mapping[str, int], name: str) -> Loss:
 
 
 def deadlock_free(network: Network, *, certify: bool = True) -> Sizing:
-    """Give minimal depths with which the design does not deadlock."""
+    """Give minimal depths with which the design does not deadlock.
+
+    Raises UnsupportedError where no depths help: processes that wait for what they themselves have to send first.
+    """
     widths = {f.name: f.width for f in network.fifos}
     packs = {f.name: p.writes[f.name].size for f, p in _writers(network)}
     depths = dict.fromkeys(packs, 1)
@@ -105,27 +156,18 @@ def deadlock_free(network: Network, *, certify: bool = True) -> Sizing:
     tables = Tables(network)
     while (stuck := _deadlock(tables, depths)) is not None:
         full = [name for name in stuck.full if depths[name] < packs[name]]
-        assert full, str(stuck)
+        if not full:
+            hint = "processes in a loop must send a pack before they wait for one"
+            raise UnsupportedError(f"no depths resolve a {stuck}", hint=hint)
         chosen = min(full, key=lambda name: (widths[name], packs[name], name))
         depths[chosen] = packs[chosen]
         opened.append(chosen)
     for name in sorted(opened, key=lambda name: (-widths[name] * packs[name], name)):
-        depths[name] = _least(tables, depths, name)
+        depths[name] = grown(tables.with_depths({**depths, name: 1}), tables.number[name])
     losses = {name: _lost(tables, depths, name) for name in depths} if certify else {}
     free = simulate(unlimited(network, FRAMES), FRAMES, tables=tables)
     reached = simulate(network.with_depths(depths), FRAMES, tables=tables)
     return Sizing(depths, reached.latency, reached.interval, free.latency, free.interval, losses)
-
-
-def _least(tables: Tables, depths: Mapping[str, int], name: str) -> int:
-    low, high = 0, depths[name]  # low deadlocks, high does not
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _deadlock(tables, {**depths, name: middle}) is None:
-            high = middle
-        else:
-            low = middle
-    return high
 
 
 def _lost(tables: Tables, depths: Mapping[str, int], name: str) -> Loss:

@@ -1,15 +1,13 @@
 """The earliest times of all accesses: the least solution of the equations of ``model``, exactly.
 
-Two ways that give the same numbers:
+Two ways that give the same numbers; the second is the faster one where there is a compiler:
 
-``swept``: all events of a process at once. Given the times of its FIFOs, the times of a process are a running maximum:
-``T(s) - s = max over r <= s of (bound(r) - r)``. Beginning with FIFOs that are never full, the processes are computed
-in
-the order of the flow, then against it, and so on, until nothing changes. Every cycle of dependences carries at least
-one
-slot of a FIFO or the design deadlocks, so the equations have at most one solution, and a sweep that changes nothing has
-found it. With FIFOs that seldom fill a few sweeps are enough; short FIFOs on loops of dependences need as many as there
-are packs.
+``swept``: all events of a process at once. Given the times of its FIFOs, the times of a process are a running
+maximum: ``T(s) - s = max over r <= s of (bound(r) - r)``. Beginning with FIFOs that are never full, the processes are
+computed in the order of the flow, then against it, and so on, until nothing changes. Every dependence takes at least
+one cycle, so accesses that depend on themselves have no times at all (a deadlock), and where there are none the times
+are unique: a sweep that changes nothing has found them. With FIFOs that seldom fill a few sweeps are enough; short
+FIFOs on loops of dependences need as many as there are packs.
 
 ``walked``: event by event, each process as far as its FIFOs let it, in compiled code where there is a compiler
 (``kernel.cpp``), else in Python. It ends for every design; who is left in the middle of its program is in a deadlock.
@@ -43,7 +41,7 @@ class Times:
 
 def solve(tables: Tables, frames: int) -> Times:
     """Give the earliest times of ``frames`` frames back to back."""
-    found = swept(tables, frames)
+    found = swept(tables, frames) if _library() is None else None
     return found if found is not None else walked(tables, frames)
 
 
@@ -139,19 +137,36 @@ class _Sweeps:
 def walked(tables: Tables, frames: int) -> Times:
     """Solve event by event."""
     state = _Walk(tables, frames)
+    _run(state)
+    return state.times()
+
+
+def grown(tables: Tables, fifo: int) -> int:
+    """Give the least depth of a FIFO, from that which it has, with which one frame does not deadlock; the others' stay.
+
+    A frame is walked until it stands still. What has happened then happens with any deeper FIFO too, and only more room
+    in this one, if it is full, lets anything go on: it gets one slot more, and the walk goes on from there.
+    """
+    state = _Walk(tables, 1, grows=fifo)
+    _run(state)
+    assert state.times().complete, f"no depth of {tables.network.fifos[fifo].name} resolves the deadlock"
+    return int(state.depth[fifo])
+
+
+def _run(state: "_Walk") -> None:
     library = _library()
     if library is None:
         _walk(state)
     else:
         library.run(*state.arguments())
-    return state.times()
 
 
 class _Walk:
     """The arrays that the walk fills; what they hold is said in ``kernel.cpp``."""
 
-    def __init__(self, tables: Tables, frames: int) -> None:
-        self.tables, self.frames = tables, frames
+    def __init__(self, tables: Tables, frames: int, grows: int = -1) -> None:
+        self.tables, self.frames, self.grows = tables, frames, grows
+        self.depth = tables.depth.copy()
         processes = tables.network.processes
         self.length = np.array([p.length for p in processes], np.int64)
         self.start = np.array([p.start for p in processes], np.int64)
@@ -171,14 +186,15 @@ class _Walk:
         """The arguments of the compiled walk."""
         plain = (
             self.length, self.start, self.first_event, self.cycle, self.first_access, self.fifo, self.is_write,
-            self.tables.depth, self.tables.latency,
+            self.depth, self.tables.latency,
         )  # fmt: skip
         lists = (self.written, self.read, self.events)
         self._pointers = [(ctypes.c_void_p * len(arrays))(*(_address(a) for a in arrays)) for arrays in lists]
         done = (self.done_events, self.done_writes, self.done_reads)
         numbers = (len(self.events), len(self.written), self.frames)
         return [
-            *map(ctypes.c_int64, numbers), *(ctypes.c_void_p(_address(a)) for a in plain), *self._pointers,
+            *map(ctypes.c_int64, numbers), *(ctypes.c_void_p(_address(a)) for a in plain),
+            ctypes.c_int64(self.grows), *self._pointers,
             *(ctypes.c_void_p(_address(a)) for a in done),
         ]  # fmt: skip
 
@@ -221,7 +237,7 @@ def _walk(state: _Walk) -> None:
         for fifo in (*e.reads, *e.writes):
             users[fifo].add(p)
     waiting, queued = list(range(len(events))), set(range(len(events)))
-    while waiting:
+    while waiting or _grow(state, waiting):
         p = waiting.pop()
         queued.discard(p)
         while state.done_events[p] < events[p] * state.frames and _step(state, p, events[p]):
@@ -230,6 +246,19 @@ def _walk(state: _Walk) -> None:
                 for other in users[state.fifo[a]] - {p} - queued:
                     waiting.append(other)
                     queued.add(other)
+
+
+def _grow(state: _Walk, waiting: list[int]) -> bool:
+    """Everything stands still: make the FIFO that grows deeper, if it is full, and let its writer go on."""
+    f = state.grows
+    if f < 0 or state.done_writes[f] - state.done_reads[f] < state.depth[f]:
+        return False
+    writer = next(p for p, e in enumerate(state.tables.events) if f in e.writes)
+    if state.done_events[writer] == state.events[writer].size:
+        return False
+    state.depth[f] += 1
+    waiting.append(writer)
+    return True
 
 
 def _step(state: _Walk, p: int, events: int) -> bool:
@@ -247,7 +276,7 @@ def _step(state: _Walk, p: int, events: int) -> bool:
     for a in accesses:
         f = int(state.fifo[a])
         if state.is_write[a]:
-            slot = int(state.done_writes[f] - state.tables.depth[f])
+            slot = int(state.done_writes[f] - state.depth[f])
             if slot >= state.done_reads[f]:
                 return False
             now = max(now, int(state.read[f][slot]) + 1) if slot >= 0 else now
@@ -265,4 +294,4 @@ def _step(state: _Walk, p: int, events: int) -> bool:
     return True
 
 
-__all__ = ["MOST_SWEEPS", "Times", "solve", "swept", "walked"]
+__all__ = ["MOST_SWEEPS", "Times", "grown", "solve", "swept", "walked"]

@@ -28,8 +28,7 @@ class Events:
 @dataclass(frozen=True, eq=False)
 class Accesses:
     """``first_event``: where the events of each process begin; ``cycle``: their local cycles; ``first_access``: where
-    the
-    accesses of each event begin, reads before writes; ``fifo`` and ``is_write`` of each access.
+    the accesses of each event begin, reads before writes; ``fifo`` and ``is_write`` of each access.
     """
 
     first_event: Cycles
@@ -76,17 +75,15 @@ class Tables:
     @cached_property
     def events(self) -> tuple[Events, ...]:
         """The events of each process."""
-        return tuple(self._events(p.reads, p.writes) for p in self.network.processes)
+        return tuple(self._events(p.length, p.reads, p.writes) for p in self.network.processes)
 
-    def _events(self, reads: Mapping[str, Cycles], writes: Mapping[str, Cycles]) -> Events:
+    def _events(self, length: int, reads: Mapping[str, Cycles], writes: Mapping[str, Cycles]) -> Events:
         every = [*reads.values(), *writes.values()]
-        if len(every) == 1:
-            cycles = every[0].astype(np.int64)
-        else:
-            cycles = np.unique(np.concatenate(every)) if every else no_cycles()
+        cycles, rank = _union(length, every)
 
         def places(used: Mapping[str, Cycles]) -> dict[int, Cycles]:
-            return {self.number[name]: np.searchsorted(cycles, c) for name, c in used.items()}
+            found = ((name, np.searchsorted(cycles, c) if rank is None else rank[c]) for name, c in used.items())
+            return {self.number[name]: c for name, c in found}
 
         return Events(cycles, places(reads), places(writes))
 
@@ -95,20 +92,22 @@ class Tables:
         """All accesses in one list, by process and event."""
         counts = [e.cycles.size for e in self.events]
         first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        event, fifo, writes = [no_cycles()], [no_cycles()], [np.zeros(0, np.uint8)]
-        for start, e in zip(first, self.events, strict=False):
-            for is_write, used in ((False, e.reads), (True, e.writes)):
-                for number, places in used.items():
-                    event.append(places + start)
-                    fifo.append(np.full(places.size, number, np.int64))
-                    writes.append(np.full(places.size, is_write, np.uint8))
-        places = np.concatenate(event)
-        order = np.argsort(places, kind="stable")
-        ends = np.cumsum(np.bincount(places, minlength=int(first[-1])))
-        return Accesses(
-            first, np.concatenate([no_cycles(), *(e.cycles for e in self.events)]),
-            np.concatenate([[0], ends]).astype(np.int64), np.concatenate(fifo)[order], np.concatenate(writes)[order],
-        )  # fmt: skip
+        used = [
+            (number, is_write, places + start)
+            for start, e in zip(first, self.events, strict=False)
+            for is_write, fifos in ((False, e.reads), (True, e.writes))
+            for number, places in fifos.items()
+        ]
+        ends = np.zeros(int(first[-1]) + 1, np.int64)
+        for _, _, events in used:
+            ends[events + 1] += 1
+        np.cumsum(ends, out=ends)
+        fifo, writes = np.empty(int(ends[-1]), np.int64), np.empty(int(ends[-1]), np.uint8)
+        free = ends[:-1].copy()
+        for number, is_write, events in used:
+            fifo[free[events]], writes[free[events]] = number, is_write
+            free[events] += 1
+        return Accesses(first, np.concatenate([no_cycles(), *(e.cycles for e in self.events)]), ends, fifo, writes)
 
     @cached_property
     def order(self) -> tuple[int, ...]:
@@ -134,6 +133,16 @@ class Tables:
                     stack.pop()
                     found.append(places[process.name])
         return tuple(found)
+
+
+def _union(length: int, every: list[Cycles]) -> "tuple[Cycles, Cycles | None]":
+    """Give the cycles that are in any of the lists, and by cycle its place among them where such a table is small."""
+    if len(every) < 2 or length > 16 * sum(c.size for c in every):
+        return np.unique(np.concatenate([no_cycles(), *every])), None
+    used = np.zeros(length, bool)
+    for cycles in every:
+        used[cycles] = True
+    return np.flatnonzero(used), np.cumsum(used, dtype=np.int64) - 1
 
 
 __all__ = ["Accesses", "Events", "Tables"]

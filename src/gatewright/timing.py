@@ -133,6 +133,8 @@ def _depths(built: "Network", design: "Design", free: "Sizing", least: "Sizing")
         name = fifo.name
         loss, stuck = free.losses[name], least.losses[name]
         proof = "the least there is" if loss.at_floor else f"with one less {loss.writer} waits in cycle {loss.cycle:,}"
+        if loss.interval:
+            proof = f"with one less frames follow each other in {loss.interval:,} cycles"
         if loss.deadlock is not None:
             proof = "with one less the design deadlocks"
         rows.append(

@@ -36,3 +36,34 @@ def network(seed: int, *, most_depth: int = 6) -> Network:
         for i in range(len(joins))
     )
     return Network(processes, fifos)
+
+
+def overlapping(seed: int) -> Network:
+    """Draw a design of few packs and long programs, whose frames overlap; FIFOs between any two, also of one process
+    to itself.
+    """
+    rng = np.random.default_rng(seed)
+    count, packs = int(rng.integers(2, 6)), int(rng.integers(1, 3))
+    joins = [(i, i + 1) for i in range(count - 1)]
+    joins += [(int(a), int(b)) for a, b in rng.integers(0, count, (int(rng.integers(0, 3)), 2))]
+    lengths = [int(rng.integers(packs, 9)) for _ in range(count)]
+    uses = [
+        [{f"f{i}": cycles(rng, packs, n) for i, j in enumerate(joins) if j[end] == p} for p, n in enumerate(lengths)]
+        for end in (0, 1)
+    ]
+    return Network(
+        tuple(Process(f"p{p}", n, uses[1][p], uses[0][p], int(rng.integers(0, 9))) for p, n in enumerate(lengths)),
+        tuple(Fifo(f"f{i}", int(rng.choice([1, 2, 3, 20])), 8, int(rng.integers(1, 9))) for i in range(len(joins))),
+    )
+
+
+def skipping(stages: int, length: int, packs: int = 1) -> Network:
+    """A chain of slow processes and a way around it: many frames are in the chain at once."""
+    every = np.arange(packs, dtype=np.int64)
+    body = [
+        Process(f"p{i}", length, {f"c{i}": every}, {f"c{i + 1}": every + length - packs}) for i in range(stages)
+    ]
+    last = {f"c{stages}": every, "skip": every}
+    ends = (Process("source", packs, {}, {"c0": every, "skip": every}), Process("join", packs, last, {}))
+    fifos = (Fifo("skip", 1, 16), *(Fifo(f"c{i}", 1, 8) for i in range(stages + 1)))
+    return Network((*ends, *body), fifos)

@@ -11,12 +11,15 @@ IDLE = 64
 
 @dataclass
 class Stepped:
-    """When each FIFO was written and read, the largest occupancy, who was left."""
+    """When each FIFO was written and read, the largest occupancy, who was left, what each process did."""
 
     writes: dict[str, list[int]] = field(default_factory=dict)
     reads: dict[str, list[int]] = field(default_factory=dict)
     most: dict[str, int] = field(default_factory=dict)
     stuck: dict[str, int] = field(default_factory=dict)
+    began: dict[str, int] = field(default_factory=dict)
+    ended: dict[str, int] = field(default_factory=dict)
+    busy: dict[str, int] = field(default_factory=dict)
 
 
 def step(network: Network, frames: int) -> Stepped:
@@ -44,6 +47,8 @@ def step(network: Network, frames: int) -> Stepped:
                 enabled.append((p.name, reads, writes))
         for name, reads, writes in enabled:
             local[name] += 1
+            result.began.setdefault(name, clock)
+            result.ended[name] = clock + 1
             for n in reads:
                 inside[n].popleft()
                 result.reads[n].append(clock)
@@ -54,5 +59,6 @@ def step(network: Network, frames: int) -> Stepped:
             result.most[n] = max(result.most[n], len(packs))
         idle = 0 if enabled else idle + 1
         clock += 1
+    result.busy = local
     result.stuck = {p.name: local[p.name] for p in network.processes if local[p.name] < p.length * frames}
     return result

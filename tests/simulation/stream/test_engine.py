@@ -7,7 +7,7 @@ from gatewright.simulation.stream import Fifo, Network, Process, simulate
 from gatewright.simulation.stream.solve import _Walk, _walk, swept, walked
 from gatewright.simulation.stream.tables import Tables
 
-from .drawn import network
+from .drawn import network, overlapping
 from .stepper import step
 
 SEEDS = 1500
@@ -24,6 +24,11 @@ def test_runs_as_defined(group: int) -> None:
             assert found.reads[fifo.name].tolist() == wanted.reads[fifo.name], (seed, fifo)
             assert found.most(fifo.name) == wanted.most[fifo.name], (seed, fifo)
         assert (found.deadlock is not None) == bool(wanted.stuck), seed
+        for process in design.processes:
+            did = found.activity(process)
+            assert did.busy == wanted.busy[process.name], (seed, process.name)
+            assert did.start == wanted.began.get(process.name, -1), (seed, process.name)
+            assert did.end == wanted.ended.get(process.name, -1), (seed, process.name)
         if found.deadlock is not None:
             deadlocks += 1
             assert {w.process for w in found.deadlock.waits} == set(wanted.stuck), seed
@@ -47,6 +52,16 @@ def test_all_ways_agree(seed: int) -> None:
         assert all(np.array_equal(a, b) for a, b in zip(fast.events, compiled.events, strict=True))
     else:
         assert swept(tables, 2, most=100) is None
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_designs_of_loops(seed: int) -> None:
+    """Accesses in all positions: self loops, feedback, wide spread of depths and latencies."""
+    design = overlapping(seed)
+    found, wanted = simulate(design, 5), step(design, 5)
+    for fifo in design.fifos:
+        assert found.writes[fifo.name].tolist() == wanted.writes[fifo.name]
+        assert found.reads[fifo.name].tolist() == wanted.reads[fifo.name]
 
 
 @pytest.mark.parametrize("seed", range(100))
