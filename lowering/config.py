@@ -11,7 +11,9 @@ from ..graph import FileError, Fixed, OptionError, Overflow, Rounding, parse_fix
 
 DEFAULT_PRECISION = "fixed<16,6>"
 LAYER_KEYS = ("name", "precision", "weights", "table_bits", "reuse_factor", "strategy")
-TOP_KEYS = ("precision", "weights", "table_bits", "layer")
+PROJECT_KEYS = ("io", "strategy", "reuse_factor", "clock_ns", "hls")
+"""What a configuration may say of the project; a back end reads it, the lowering does not."""
+TOP_KEYS = ("precision", "weights", "table_bits", "layer", *PROJECT_KEYS)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class LayerRule:
 @dataclass(frozen=True)
 class Config:
     """Precision of values (``precision``) and of weights (their width; the integer bits follow the weights), bits of a
-    table's index.
+    table's index; ``project``: what the file says of the project (io, strategy, reuse factor, clock, tool).
     """
 
     precision: Precision
@@ -53,6 +55,7 @@ class Config:
     weights: Precision | None = None
     table_bits: int = 12
     rules: tuple[LayerRule, ...] = field(default=())
+    project: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def value(self, layer: str, key: str) -> Any:
         """Give what the last matching rule says of ``key`` for ``layer``, or None."""
@@ -110,6 +113,7 @@ def make_config(
         None if weights is None else Precision.parse(_text(weights, "weights", where), where=where),
         _bits(table.get("table_bits", 12), where),
         rules,
+        {key: table[key] for key in PROJECT_KEYS if key in table},
     )
 
 

@@ -71,7 +71,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Precision = Annotated[
     str | None, typer.Option(help="What the model does not quantize itself gets this format: 'fixed<16,6>'.")
 ]
-Io = Annotated[str, typer.Option(help="How data moves between layers: parallel (arrays) or stream (FIFOs).")]
+Io = Annotated[
+    str | None, typer.Option(help="How data moves between layers: parallel (arrays, the default) or stream (FIFOs).")
+]
 Strategy = Annotated[str | None, typer.Option(help="latency, resource or distributed_arithmetic.")]
 Reuse = Annotated[int | None, typer.Option("--reuse-factor", help="How often each multiplier is used per inference.")]
 Clock = Annotated[
@@ -99,7 +101,7 @@ def check(
     weights: Weights = None,
     board: BoardName = "host",
     precision: Precision = None,
-    io: Io = "parallel",
+    io: Io = None,
     strategy: Strategy = None,
     reuse_factor: Reuse = None,
     clock_ns: Clock = None,
@@ -143,7 +145,7 @@ def compile_(
     board: BoardName = ...,  # type: ignore[assignment]
     out: Annotated[Path, typer.Option("--out", "-o", help="The directory to write.")] = ...,  # type: ignore[assignment]
     precision: Precision = None,
-    io: Io = "parallel",
+    io: Io = None,
     strategy: Strategy = None,
     reuse_factor: Reuse = None,
     clock_ns: Clock = None,
@@ -293,7 +295,7 @@ def profile(
         list[str] | None, typer.Option("--board", "-b", help="A board; given again, boards side by side.")
     ] = None,
     precision: Precision = None,
-    io: Io = "parallel",
+    io: Io = None,
     strategy: Strategy = None,
     reuse_factor: Reuse = None,
     clock_ns: Clock = None,
@@ -320,6 +322,47 @@ def profile(
 
             show(render(document, narrow=width() < NARROW))
 
+        _print(document, as_json, people)
+
+
+@app.command(
+    epilog="Example: gatewright explore examples/digits_cnn.keras --board pynq-z2 --samples examples/digits_test_x.npy "
+    "--labels examples/digits_test_y.npy --objective latency,lut,accuracy --trials 60 --workers 2"
+)
+def explore(
+    model: Model,
+    weights: Weights = None,
+    board: Annotated[
+        list[str] | None, typer.Option("--board", "-b", help="A board; given again, the search may choose.")
+    ] = None,
+    samples: Annotated[Path, typer.Option(help="Inputs (.npy, .npz) on which designs are judged.")] = ...,  # type: ignore[assignment]
+    labels: Annotated[Path | None, typer.Option(help="The class of each sample (.npy).")] = None,
+    objective: Annotated[
+        str, typer.Option(help="latency, interval, lut, ff, dsp, bram, uram, error, accuracy: several with commas.")
+    ] = "latency,lut,error",
+    trials: Annotated[int, typer.Option(help="How many designs to try now.")] = 60,
+    workers: Annotated[str, typer.Option(help="Processes, or a Dask scheduler: dask://host:8786.")] = "1",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the results and the study go.")] = Path("explore"),
+    storage: Annotated[
+        Path | None, typer.Option(help="The file that keeps the study (study.db in --out if not given).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
+    io: Io = None,
+    clock_ns: Clock = None,
+    hls: Hls = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Search strategies, reuse factors, io types and formats for the best designs; resumes where it was stopped."""
+    with _errors(as_json, debug), _progress() as progress:
+        from .exploring import explore as explored
+        from .options import Choices
+
+        document, people = explored(
+            model, board or [], weights=weights, samples=samples, labels=labels, objective=objective, trials=trials,
+            workers=workers, out=out, storage=storage, seed=seed, choices=Choices(hls, io, None, None, clock_ns),
+            progress=progress,
+        )  # fmt: skip
         _print(document, as_json, people)
 
 

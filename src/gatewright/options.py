@@ -20,7 +20,7 @@ class Choices:
     """
 
     hls: str | None = None
-    io: str = "parallel"
+    io: str | None = None
     strategy: str | None = None
     reuse_factor: int | None = None
     clock_ns: float | None = None
@@ -41,10 +41,14 @@ class Choices:
         Options("", **given)
 
     def options(self, board: Board, settings: Config) -> "Options":
-        """Give the back end's options for a board. Raises OptionError for what the board cannot have."""
+        """Give the back end's options for a board: what is chosen here, else what the configuration says.
+
+        Raises OptionError for what the board cannot have.
+        """
         from .backends.hls4ml import make_options
 
-        return make_options(board, settings.rules, **asdict(self))
+        own = {name: value for name, value in asdict(self).items() if value is not None}
+        return make_options(board, settings.rules, **{**settings.project, **own})
 
     def without_effect(self, board: Board) -> list[str]:
         """Say which choices change nothing on a board that takes no HLS project."""

@@ -170,7 +170,7 @@ def compile_model(
     config: str | Path | Mapping[str, Any] | Config | None = None,
     output: str = "model",
     hls: str | None = None,
-    io: str = "parallel",
+    io: str | None = None,
     strategy: str | None = None,
     reuse_factor: int | None = None,
     clock_ns: float | None = None,
@@ -185,10 +185,11 @@ def compile_model(
     ``model``: a file name, a live model or a Graph. ``precision``, ``samples`` (here also the name of a ``.npy`` or
     ``.npz`` file), ``config``, ``output``: see ``lower``.
     ``hls``: the HLS tool (vitis, vivado, oneapi, quartus, catapult, libero; the board's where None); ``io``: parallel
-    or stream; ``strategy``: latency, resource or distributed_arithmetic; ``reuse_factor``: uses of a multiplier per
-    inference; ``clock_ns``: the period in nanoseconds, else the board's; ``types``: the fixed-point headers of the C
-    simulation (lean or vendor); ``vectors``: how many to verify on; ``verify``: whether to; ``strict``: refuse a design
-    whose high estimate of a resource is over what the device has; ``progress`` is told what is going on.
+    or stream (parallel where neither this nor the configuration says); ``strategy``: latency, resource or
+    distributed_arithmetic; ``reuse_factor``: uses of a multiplier per inference; ``clock_ns``: the period in
+    nanoseconds, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor);
+    ``vectors``: how many to verify on; ``verify``: whether to; ``strict``: refuse a design whose high estimate of a
+    resource is over what the device has; ``progress`` is told what is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
