@@ -13,7 +13,9 @@ from gatewright.cli import app
 from .models import tiny
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("check", "compile", "simulate", "report", "profile", "fifo", "compare", "explore", "diff", "boards", "doctor")
+COMMANDS = (
+    "check", "compile", "simulate", "report", "profile", "fifo", "compare", "explore", "diff", "boards", "doctor",
+)  # fmt: skip
 
 
 def run(*arguments: object) -> Result:
