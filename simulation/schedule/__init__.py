@@ -3,6 +3,6 @@
 from .model import LayerTiming, Style, Timing
 from .network import fifo, network
 from .programs import Program, program
-from .whole import FRAMES, timing
+from .whole import FRAMES, printed, timing
 
-__all__ = ["FRAMES", "LayerTiming", "Program", "Style", "Timing", "fifo", "network", "program", "timing"]
+__all__ = ["FRAMES", "LayerTiming", "Program", "Style", "Timing", "fifo", "network", "printed", "program", "timing"]

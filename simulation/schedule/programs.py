@@ -22,23 +22,27 @@ OVERHEAD = 1
 class Program:
     """The program of one frame: ``reads`` by operand, ``writes`` by result, in local cycles.
 
-    ``least`` and ``most``: what the HLS tool's report gives as minimum and maximum of its latency.
+    ``least`` and ``most``: between which the HLS tool's report gives its latency; ``printed``: the maximum that the
+    report is expected to print.
     """
 
     length: int
     reads: list[Cycles]
     writes: list[Cycles]
     least: int
+    printed: int
     most: int
     note: str = ""
 
 
-Rule = Callable[[LayerSpec, Design, Script], "tuple[str, tuple[int, int] | None]"]
+Bounds = tuple[int, int, int]
+"""Least, printed and greatest cycles."""
+Rule = Callable[[LayerSpec, Design, Script], "tuple[str, Bounds | None]"]
 RULES: dict[str, Rule] = {}
 
 
 def rule(*ops: str) -> Callable[[Rule], Rule]:
-    """Register the rule of these operations: it writes the script; gives a note, and the report's least and most."""
+    """Register the rule of these operations: it writes the script; gives a note, and bounds of the report."""
 
     def register(found: Rule) -> Rule:
         RULES.update(dict.fromkeys(ops, found))
@@ -55,8 +59,8 @@ def program(spec: LayerSpec, design: Design) -> Program:
         raise UnsupportedError(f"no schedule is known of {name}", where=spec.source or spec.name)
     script = Script(len(spec.inputs), len(spec.outputs))
     note, bounds = found(spec, design, script)
-    least, most = bounds or (script.now, script.now)
-    return Program(script.now + OVERHEAD, script.reads(), script.writes(), least + OVERHEAD, most + OVERHEAD, note)
+    least, printed, most = (b + OVERHEAD for b in bounds or (script.now,) * 3)
+    return Program(script.now + OVERHEAD, script.reads(), script.writes(), least, printed, most, note)
 
 
 def _rule(name: str) -> Rule | None:
@@ -153,34 +157,35 @@ def complete(spec: LayerSpec, kind: str) -> tuple[int, Cycles]:
     return high * wide, (rows[:, None] * wide + columns).reshape(-1)
 
 
-PIXEL = {"vitis": (4, 5), "vivado": (3, 6), "vivado 2020": (6, 8)}
-"""Cycles of a place at which no window is complete, and those beside the reuse factor at one that is, by tool: the
-strategy resource does not overlap them. Fitted: see docs/schedule-model.md."""
+PIXEL = {"vitis": (4, 5, 19), "vivado": (3, 6, 8), "vivado 2020": (6, 8, 9)}
+"""Cycles of a place at which no window is complete, and those beside the reuse factor at one that is (expected, and the
+most that was reported), by tool: the strategy resource does not overlap them. Fitted: see docs/schedule-model.md."""
 
 
 @rule("conv1d", "conv2d", "depthwise1d", "depthwise2d")
-def line_buffer(spec: LayerSpec, design: Design, script: Script) -> tuple[str, "tuple[int, int] | None"]:
+def line_buffer(spec: LayerSpec, design: Design, script: Script) -> tuple[str, Bounds | None]:
     """A convolution: each place shifts into the line buffer, a complete window is multiplied
     (``nnet_conv*_stream.h``).
     """
     count, at = complete(spec, "filt")
-    core = product_cycles(spec, design)
+    core, reuse = product_cycles(spec, design), max(1, spec.reuse_factor)
     if not is_resource(spec):
-        interval = min(max(1, spec.reuse_factor), core + 1)  # the next place no later than the last one's end
+        interval = min(reuse, core + 1)  # the next place no later than the last one's end
         script.loop(count, interval=interval, depth=3 + core, reads=(0,), writes=(0,), writing=at)
-        return f"{count:,} places, one in {interval} cycles", None
-    skipped, extra = _pixel(spec, design)
+        bounds = (script.now, script.now, max(script.now, (count - 1) * reuse + 3 + core))
+        return f"{count:,} places, one in {interval} cycles", bounds
+    skipped, extra, most = _pixel(spec, design)
     cost = np.full(count, skipped, np.int64)
-    cost[at] = spec.reuse_factor + extra
+    cost[at] = reuse + extra
     ends = np.cumsum(cost)
     script.read(0, ends - cost)
     script.write(0, ends[at] - 1)
     script.wait(int(ends[-1]))
-    note = f"{at.size:,} windows of {spec.reuse_factor + extra} cycles, {count - at.size:,} other places of {skipped}"
-    return note, (count * skipped, count * (spec.reuse_factor + extra))
+    note = f"{at.size:,} windows of {reuse + extra} cycles, {count - at.size:,} other places of {skipped}"
+    return note, (count * skipped, count * (reuse + extra), count * (reuse + most))
 
 
-def _pixel(spec: LayerSpec, design: Design) -> tuple[int, int]:
+def _pixel(spec: LayerSpec, design: Design) -> tuple[int, int, int]:
     """Cycles of a place. Vivado HLS 2020 does not unroll the copy of a two-dimensional window with several channels: it
     takes its elements one by one.
     """
@@ -191,7 +196,7 @@ def _pixel(spec: LayerSpec, design: Design) -> tuple[int, int]:
     if spec.size("n_chan", 1) == 1:
         return PIXEL["vivado 2020"]
     n_in = matrix(spec)[0]
-    return (8, 11) if spec.op.endswith("1d") else (n_in - 2, n_in + 1)
+    return (8, 11, 12) if spec.op.endswith("1d") else (n_in - 2, n_in + 1, n_in + 2)
 
 
 @rule("pool1d", "pool2d")

@@ -1,6 +1,6 @@
 """The whole design: layers' cycles put together, by the kind of its top level."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import ceil, floor
 
 from ..design import Design
@@ -11,7 +11,7 @@ from .cores import is_resource
 from .delays import budget_ns, level_ns
 from .model import LayerTiming, Timing
 from .network import network
-from .programs import program
+from .programs import Program, program
 
 FRAMES = 4
 """Frames back to back, of which the last two tell the interval."""
@@ -74,9 +74,12 @@ def _dataflow(design: Design, layers: Mapping[str, LayerTiming]) -> Timing:
         begin = max((ends.get(name, 0.0) for name in spec.inputs), default=0.0)
         for name in spec.outputs:
             ends[name] = begin + layers[spec.name].latency.value + 1
-    latency = _band(round(max(ends.values(), default=0)), "dataflow of arrays: the longest path, a cycle each to start")
+    path, source = round(max(ends.values(), default=0)), "dataflow of arrays: the longest path, a cycle each to start"
     slowest = max((max(t.interval.value, t.latency.value) for t in layers.values()), default=0)
-    interval = _band(slowest + 1, "dataflow of arrays: the slowest layer")
+    latency, interval = _band(path, source), _band(slowest + 1, "dataflow of arrays: the slowest layer")
+    if all(is_resource(spec) and spec.op == "dense" and spec.reuse_factor > 1 for spec in design.layers):
+        slack = len(layers) - 1  # of one layer the count is exact, of more each boundary may take a cycle more or less
+        latency = Figure(path, max(0, path - slack), path + slack, "cycles", "estimated" if slack else "exact", source)
     return Timing("dataflow", latency, interval, latency, interval, layers)
 
 
@@ -96,18 +99,28 @@ def _stream(design: Design, run: Run) -> Timing:
         middle = min(max(found.length, found.least), found.most)
         latency = Figure(middle, found.least, found.most, "cycles", "estimated", SOURCE)
         layers[name] = LayerTiming(latency, latency, found.note)
-    least = max((p.least for p in programs.values()), default=0)
-    most = max((p.most for p in programs.values()), default=0)
-    printed = Figure(most, least, most, "cycles", "estimated", "longest process, as HLS reports it")
+    hls = printed(programs.values())
     low, high = STREAM_BAND
     source = f"cycle-level run of {FRAMES} frames"
     latency, interval = (
         Figure(v, floor(v * low), ceil(v * high), "cycles", "simulated", source) for v in (run.latency, run.interval)
     )
-    return Timing("stream", latency, interval, printed, printed, layers)
+    return Timing("stream", latency, interval, hls, hls, layers)
 
+
+def printed(programs: Iterable[Program]) -> Figure:
+    """Give what the HLS tool's report prints of a streaming design: the longest process, and a little to fill it."""
+    known = list(programs)
+    value = max((p.printed for p in known), default=0)
+    low, high = max((p.least for p in known), default=0), max((p.most for p in known), default=0)
+    filled = ceil(high * (1 + FILL) + FILL_CYCLES)
+    return Figure(value, min(low, value), filled, "cycles", "estimated", "longest process, as HLS reports it")
+
+
+FILL, FILL_CYCLES = 0.02, 16
+"""What reports of streaming designs add to the longest process: shares of it, and cycles."""
 
 STREAM_BAND = (0.85, 1.2)
 """What the layers' own cycles leave open: see docs/schedule-model.md."""
 
-__all__ = ["FRAMES", "timing"]
+__all__ = ["FRAMES", "printed", "timing"]

@@ -1,5 +1,6 @@
 """Programs of streaming processes, and the whole schedule."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from gatewright.frontend import load
 from gatewright.graph import UnsupportedError
 from gatewright.lowering import lower
 from gatewright.simulation.design import Design, LayerSpec, Type, of_plan
-from gatewright.simulation.schedule import network, program, timing
+from gatewright.simulation.schedule import network, printed, program, timing
 from gatewright.simulation.schedule.cores import multipliers
 from gatewright.simulation.stream import simulate
 
@@ -50,11 +51,9 @@ def test_a_line_buffer_writes_where_a_window_is_complete() -> None:
 
 def test_strategy_resource_does_not_overlap_windows() -> None:
     """Vitis: 4 cycles a place, 5 beside the reuse factor where a window is complete."""
-    from dataclasses import replace
-
     found = program(replace(conv(), strategy="resource", reuse_factor=9), STREAM)
     assert found.length - 1 == 20 * 4 + 16 * 14
-    assert (found.least - 1, found.most - 1) == (36 * 4, 36 * 14)
+    assert (found.least - 1, found.printed - 1) == (36 * 4, 36 * 14)
 
 
 def test_an_unknown_layer_is_named() -> None:
@@ -102,3 +101,40 @@ def test_multipliers_of_strategy_latency() -> None:
     weights = statistics(np.array([[3, 0, 5], [1, 2, 0]]))
     dense = LayerSpec("d", "dense", sizes={"n_in": 2, "n_out": 3}, reuse_factor=2, weights={"weight": weights})
     assert multipliers(dense) == (0, 2)
+
+
+def test_what_a_report_prints_lies_between_its_bounds() -> None:
+    """Resource: the maximum, as if every place had a complete window. Latency: at most the reuse factor a place."""
+    slow = printed([program(replace(conv(), strategy="resource", reuse_factor=9), STREAM)])
+    assert slow.value == 36 * 14 + 1
+    assert slow.low == 36 * 4 + 1
+    assert slow.high > 36 * 14
+    shared = printed([program(replace(conv(), reuse_factor=64), STREAM)])
+    assert shared.low <= shared.value < 36 * 64 < shared.high
+
+
+def test_vivado_2020_copies_windows_of_several_channels_element_by_element() -> None:
+    design = replace(STREAM, tool="vivado", version="2020.1")
+    spec = replace(conv(n_chan=4), strategy="resource", reuse_factor=9)
+    assert program(spec, design).printed == 36 * (9 + 36 + 1) + 1
+    assert program(spec, replace(design, version="2019.2")).printed == 36 * (9 + 6) + 1
+
+
+def test_layers_of_a_slow_device_have_registers_between_them() -> None:
+    layers = tuple(
+        LayerSpec(f"d{i}", "dense", inputs=(f"x{i}",), outputs=(f"x{i + 1}",), sizes={"n_in": 4, "n_out": 4},
+                  reuse_factor=2)
+        for i in range(5)
+    )  # fmt: skip
+    slow = Design("parallel", layers, family="zynq", clock_ns=4.0, dataflow=False)
+    told = timing(slow)
+    assert told.style == "pipeline"
+    assert told.latency.value == sum(t.latency.value for t in told.layers.values()) + 4
+    unshared = timing(Design("parallel", tuple(_once(s) for s in layers), family="zynq", clock_ns=4.0, dataflow=False))
+    assert unshared.latency.value == sum(t.latency.value for t in unshared.layers.values()) + 4 + 5
+    fast = timing(Design("parallel", layers, family="virtexuplus", clock_ns=10.0, dataflow=False))
+    assert fast.latency.value == round(sum(t.latency.value for t in fast.layers.values()) + 0.7 * 4)
+
+
+def _once(spec: LayerSpec) -> LayerSpec:
+    return replace(spec, reuse_factor=1)
