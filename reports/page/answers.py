@@ -1,7 +1,7 @@
 """What a person asks first: is it right, does it fit, how fast is it, what should be changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from ...simulation.figures import Figure
@@ -10,6 +10,7 @@ from .document import LEVELS, NAMES, cost, fitted
 from .panel import Document
 
 State: TypeAlias = Literal["good", "care", "bad", "open"]
+MOST_NAMES = 4
 APPLY = "gatewright fifo --apply"
 NEARLY = 0.8
 """From this share of a resource on, placing and routing gets hard."""
@@ -177,7 +178,19 @@ def actions(document: Document) -> list[Action]:
     found = [*_of_verification(document), *_of_findings(document), *_of_fifos(document), *_of_ranges(document)]
     found += [Action("open", str(note)) for note in document.get("notes", ())]
     order: list[State] = ["bad", "care", "open", "good"]
-    return sorted(found, key=lambda action: order.index(action.state))
+    return sorted(_joined(found), key=lambda action: order.index(action.state))
+
+
+def _joined(found: Sequence[Action]) -> list[Action]:
+    """Make one action of those that differ by their place only."""
+    places: dict[Action, list[str]] = {}
+    for action in found:
+        places.setdefault(replace(action, where=""), []).append(action.where)
+    return [replace(action, where=_listed([w for w in where if w])) for action, where in places.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
 
 
 def _of_verification(document: Document) -> Iterator[Action]:
@@ -207,18 +220,20 @@ def _of_fifos(document: Document) -> Iterator[Action]:
     if reason := stream.get("deadlock"):
         yield Action("bad", f"the design stands still: {reason}", "", APPLY)
     if deadlocks:
-        yield Action("bad", "too shallow, which leads to a deadlock", _places(deadlocks), APPLY)
+        yield Action(
+            "bad", "too shallow, which leads to a deadlock", _listed([str(f["name"]) for f in deadlocks]), APPLY
+        )
     if stalls:
-        yield Action("care", "too shallow for full throughput: what writes into it waits", _places(stalls), APPLY)
+        yield Action(
+            "care",
+            "too shallow for full throughput: what writes into it waits",
+            _listed([str(f["name"]) for f in stalls]),
+            APPLY,
+        )
     spare = sum(max(f["depth"] - f.get("stall_free", f["depth"]), 0) * f.get("width", 1) for f in fifos)
     if spare:
         what = f"FIFOs are deeper than full throughput needs, by {numbers.short(spare)} bits in all"
         yield Action("open", what, "", APPLY)
-
-
-def _places(fifos: Sequence[Mapping[str, Any]]) -> str:
-    names = ", ".join(str(f["name"]) for f in fifos[:3])
-    return f"{names} and {len(fifos) - 3} more" if len(fifos) > 3 else names
 
 
 def _of_ranges(document: Document) -> Iterator[Action]:

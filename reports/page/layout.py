@@ -90,7 +90,7 @@ def _lanes(
     for i in sorted(long, key=lambda i: (rows[edges[i][1]] - rows[edges[i][0]], rows[edges[i][0]])):
         a, b = edges[i]
         first, last = rows[a] + 1, rows[b] - 1
-        lanes[i] = _free(strips, first, last, LANE / 2, min(places[a], places[b]))
+        lanes[i] = _free(strips, first, last, LANE / 2, max(places[a], places[b]))
         strips.append(_Strip(first, last, lanes[i], LANE / 2))
     return lanes
 

@@ -55,9 +55,9 @@ def digits(number: float) -> str:
     """Write three significant digits without an exponent."""
     if number == 0:
         return "0"
-    places = 2 if abs(number) < 9.995 else 1 if abs(number) < 99.95 else 0
-    if abs(number) < 0.0995:
-        return f"{number:.2g}"
+    if abs(number) < 0.1:
+        return f"{number:.3g}"
+    places = 3 if abs(number) < 0.9995 else 2 if abs(number) < 9.995 else 1 if abs(number) < 99.95 else 0
     return f"{number:,.{places}f}"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from . import numbers
@@ -89,9 +90,8 @@ def draw_graph(document: Document, made: Sequence[Box], found: Sequence[Group], 
     rows = max(layout.rows.values(), default=0) + 1
     width, height = layout.width + 2 * MARGIN, rows * STEP - (STEP - TALL) + 2 * MARGIN
     lines = [_edge(layout, by_key[a], by_key[b], path) for (a, b), path in zip(joins, layout.paths, strict=True)]
-    leaving = {a: max(path[1] - path[0], 0) for (a, _), path in zip(joins, layout.paths, strict=True)}
-    leaving |= {a: path[1] - path[0] for (a, _), path in zip(joins, layout.paths, strict=True) if path[1] > path[0]}
-    shapes = [e for box in made for e in _box(layout, box, leaving.get(box.key))]
+    crossing = _segments(layout, joins)
+    shapes = [e for box in made for e in _box(layout, box, crossing.get(layout.rows[box.key], ()))]
     return svg.SVG(
         xmlns=None, class_=["graph"], width=_round(width), height=_round(height), elements=[*lines, *shapes],
         viewBox=svg.ViewBoxSpec(0, 0, _round(width), _round(height)),
@@ -122,10 +122,17 @@ def _edge(layout: Layout, a: Box, b: Box, path: Sequence[float]) -> "Element":
     return svg.Path(d=d, class_=skip, elements=[svg.Title(text=escape(f"{a.title} to {b.title}: {a.below}"))])
 
 
-def _box(layout: Layout, box: Box, bend: float | None) -> list["Element"]:
-    """Draw a box, and the format of what leaves it on the side where no edge bends to (``bend``: how far to the right
-    one does, None where nothing leaves).
-    """
+def _segments(layout: Layout, joins: Sequence[tuple[str, str]]) -> dict[int, list[tuple[float, float]]]:
+    """Give what runs between a row and the next, as places at both."""
+    found: dict[int, list[tuple[float, float]]] = {}
+    for (a, _), path in zip(joins, layout.paths, strict=True):
+        for i, ends in enumerate(pairwise(path)):
+            found.setdefault(layout.rows[a] + i, []).append(ends)
+    return found
+
+
+def _box(layout: Layout, box: Box, crossing: Sequence[tuple[float, float]]) -> list["Element"]:
+    """Draw a box, and the format of what leaves it: to the right, or to the left where only there no edge crosses."""
     import svg
 
     x, y = _round(layout.places[box.key] + MARGIN - BOX / 2), _round(_top(layout.rows[box.key]))
@@ -141,9 +148,10 @@ def _box(layout: Layout, box: Box, bend: float | None) -> list["Element"]:
         svg.A(elements=inner, class_=["node", kind], extra=attributes) if box.link
         else svg.G(elements=inner, class_=["node", kind])
     )  # fmt: skip
-    if bend is None or not box.below:
+    x_middle = layout.places[box.key]
+    if not box.below or x_middle not in (a for a, _ in crossing):
         return [node]
-    side, anchor = (-7, "end") if bend > 0 else (7, "start")
+    side, anchor = (-7, "end") if any(a != b and max(a, b) > x_middle for a, b in crossing) else (7, "start")
     at, text = _round(x + BOX / 2 + side), escape(_cut(box.below, 30))
     return [node, svg.Text(x=at, y=_round(y + TALL + 15), class_=["format", anchor], text=text)]
 
