@@ -88,9 +88,9 @@ def settle(design: Design, *, rounds: int = 6) -> tuple[Network, Sizing, Sizing]
     free, seen = stall_free(built, certify=False), []
     for _ in range(rounds):
         built = network(replace(design, fifo_depths={**design.fifo_depths, **free.depths}))
-        again = stall_free(built)
+        again = stall_free(built, certify=False)
         if again.depths == free.depths:
-            return built, again, least
+            return built, stall_free(built), least
         seen.append(again.depths)
         free = again
     depths = {name: max(each[name] for each in seen) for name in free.depths}

@@ -60,7 +60,9 @@ class Sizing:
 
 
 def stall_free(network: Network, *, certify: bool = True) -> Sizing:
-    """Give the smallest depths without a stall. ``certify``: run the design once more for each FIFO, with one less.
+    """Give the smallest depths without a stall, each with what one less does. ``certify``: run the design once more for
+    each FIFO, to know whether it would even deadlock.
+
     Only designs with feedback can deadlock with FIFOs that are never full; they have no such depths.
     """
     tables = Tables(network)
@@ -76,11 +78,11 @@ def stall_free(network: Network, *, certify: bool = True) -> Sizing:
         raised = {name: max(depth, several.needed(name)) for name, depth in depths.items()}
         raised = _lowered(tables, depths, raised, several.interval)
         reached = simulate(network.with_depths(raised), FRAMES, tables=tables)
-        for name in {name for name in depths if raised[name] > depths[name]} if certify else ():
-            losses[name] = _held_up(tables, raised, name)
+        losses = {name: _held_up(tables, reached, raised, name) for name in depths if raised[name] > depths[name]}
         depths = raised
+    losses |= {name: _stall(one, depths, name) for name in depths if name not in losses}
     if certify:
-        losses |= {name: _stall(tables, depths, name) for name in depths if name not in losses}
+        losses = {name: _confirmed(tables, depths, loss) for name, loss in losses.items()}
     return Sizing(depths, reached.latency, reached.interval, one.latency, several.interval, losses)
 
 
@@ -121,27 +123,32 @@ def _lowered(tables: Tables, floor: Mapping[str, int], depths: Mapping[str, int]
     return found
 
 
-def _held_up(tables: Tables, depths: Mapping[str, int], name: str) -> Loss:
+def _held_up(tables: Tables, reached: Run, depths: Mapping[str, int], name: str) -> Loss:
+    """Run frames back to back with one less: the first write that comes later, and how the frames follow."""
     run = simulate(tables.network.with_depths({**depths, name: depths[name] - 1}), FRAMES, tables=tables)
-    return _loss(run, name) if run.deadlock else replace(_loss(run, name), interval=run.interval)
+    later = np.flatnonzero(run.writes[name] > reached.writes[name])
+    cycle = int(reached.writes[name][later[0]])
+    return Loss(name, run.network.writers[name].name, cycle, interval=run.interval)
 
 
-def _stall(tables: Tables, depths: Mapping[str, int], name: str) -> Loss:
-    """Run with one less: the first write of this FIFO that waits."""
+def _stall(one: Run, depths: Mapping[str, int], name: str) -> Loss:
+    """The first write that has no room with one less, in the schedule of one frame without limits: before it nothing
+    differs.
+    """
     if depths[name] == 1:
         return Loss(name, at_floor=True)
-    return _loss(simulate(tables.network.with_depths({**depths, name: depths[name] - 1}), tables=tables), name)
+    less = depths[name] - 1
+    writes, reads = one.writes[name], one.reads[name]
+    late = np.flatnonzero(writes[less:] <= reads[: writes.size - less])
+    return Loss(name, one.network.writers[name].name, int(writes[less + late[0]]))
 
 
-def _loss(run: Run, name: str) -> Loss:
-    """The first write of this FIFO that waits in a run with one less."""
-    if run.deadlock is not None:
-        return Loss(name, deadlock=run.deadlock)
-    writer = run.network.writers[name]
-    stall, cause = run.stalls(writer)
-    waiting = np.flatnonzero((stall > 0) & (cause == run.tables.number[name]))
-    cycle = int(run.events[writer.name][waiting[0]]) if waiting.size else -1
-    return Loss(name, writer.name, cycle)
+def _confirmed(tables: Tables, depths: Mapping[str, int], loss: Loss) -> Loss:
+    """Run one frame with one less: whether the design deadlocks."""
+    if loss.at_floor or loss.interval:
+        return loss
+    less = {**depths, loss.fifo: depths[loss.fifo] - 1}
+    return replace(loss, deadlock=_deadlock(tables, less))
 
 
 def deadlock_free(network: Network, *, certify: bool = True) -> Sizing:

@@ -1,5 +1,7 @@
 """Depths of FIFOs: nothing later than without limits, and not one less; no deadlock, and not one less."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,11 @@ def ends(design: Network, frames: int = 1) -> list[list[int]]:
     return [e.tolist() for e in run.events.values()]
 
 
+def first_later(before: "np.ndarray", after: "np.ndarray") -> int:  # type: ignore[type-arg]
+    """When the first write was due that comes later, or never."""
+    return next(int(b) for b, a in itertools.zip_longest(before, after) if a is None or a > b)
+
+
 @pytest.mark.parametrize("seed", FEEDFORWARD[:150])
 def test_without_a_stall(seed: int) -> None:
     design = network(seed)
@@ -30,8 +37,9 @@ def test_without_a_stall(seed: int) -> None:
         if loss.at_floor or found.depths[name] > one_frame.needed(name):  # the second: deep for several frames
             continue
         less = simulate(sized.with_depths({name: found.depths[name] - 1}))
+        assert (loss.deadlock is not None) == (less.deadlock is not None)
         assert loss.deadlock is not None or less.activity(design.writers[name]).waits[name] > 0
-        assert loss.deadlock is not None or loss.cycle >= 0
+        assert loss.cycle == first_later(one_frame.writes[name], less.writes[name])
 
 
 @pytest.mark.parametrize("seed", FEEDFORWARD[:150])
@@ -74,8 +82,10 @@ def raised_is_least(design: Network) -> int:
     raised = [name for name in found.depths if found.depths[name] > one.needed(name)]
     for name in raised:
         less = simulate(design.with_depths({**found.depths, name: found.depths[name] - 1}), FRAMES)
-        assert less.deadlock is not None or less.interval > found.free_interval
-        assert found.losses[name].interval == (0 if less.deadlock else less.interval)
+        assert less.deadlock is None
+        assert found.losses[name].interval == less.interval > found.free_interval
+        reached = simulate(design.with_depths(found.depths), FRAMES)
+        assert found.losses[name].cycle == first_later(reached.writes[name], less.writes[name])
     return len(raised)
 
 

@@ -1,5 +1,6 @@
 """The trace: every cycle of a process is in one slice, the file stays small."""
 
+import itertools
 import json
 
 import numpy as np
@@ -14,17 +15,18 @@ from .drawn import network
 @pytest.mark.parametrize("seed", range(40))
 def test_slices_tile_the_run(seed: int) -> None:
     run = simulate(network(seed), 2)
-    if run.deadlock is not None:
-        return
     trace = chrome_trace(run, 5.0)
     json.dumps(trace)
     for number, process in enumerate(run.network.processes):
-        slices = [e["args"] for e in trace["traceEvents"] if e["ph"] == "X" and e["tid"] == number]
+        every = [e for e in trace["traceEvents"] if e["ph"] == "X" and e["tid"] == number]
+        slices = [e["args"] for e in every if e["cat"] != "deadlock"]
+        stuck = {w.process for w in run.deadlock.waits} if run.deadlock else set[str]()
+        assert (len(slices) < len(every)) == (process.name in stuck)
         at = process.start
         for entry in slices:
             assert entry["from_cycle"] == at
             at += entry["cycles"]
-        assert at == run.activity(process).end
+        assert at == max(process.start, run.activity(process).end)
         waits = sum(e["args"]["cycles"] for e in trace["traceEvents"] if e.get("cat") == "wait" and e["tid"] == number)
         assert waits == sum(run.activity(process).waits.values())
 
@@ -34,5 +36,11 @@ def test_long_runs_stay_small() -> None:
     design = Network(
         (Process("source", 20_000, {}, {"f": every}), Process("sink", 60_000, {"f": every * 3}, {})), (Fifo("f", 2),)
     )
-    events = chrome_trace(simulate(design), 4.0)["traceEvents"]
+    run = simulate(design)
+    events = chrome_trace(run, 4.0)["traceEvents"]
+    source = [e["args"] for e in events if e["ph"] == "X" and e["tid"] == 0]
+    did = run.activity(design.processes[0])
+    assert did.waits == {"f": sum(e["waited"].get("f", 0) for e in source)}
+    assert did.busy == sum(e["cycles"] - sum(e["waited"].values()) for e in source)
+    assert all(e["from_cycle"] + e["cycles"] == f["from_cycle"] for e, f in itertools.pairwise(source))
     assert len(events) < 4 * MOST_SLICES + MOST_POINTS + 8
