@@ -103,18 +103,31 @@ def uses(document: Document, counts: Mapping[str, Figure]) -> list[Use]:
     return [Use(name, figure, int(there.get(name, 0)) if there else None) for name, figure in counts.items()]
 
 
+def known_counts(document: Document) -> tuple[str, Mapping[str, Figure]]:
+    """Give what is compared with the board, and in words at which level: the vendor's own counts where a report after
+    synthesis or place and route was imported, else the estimate.
+    """
+    for level in ("implementation", "synthesis"):
+        for report in reversed(document.get("vendor") or ()):
+            counts = {n: f for n, e in (report.get("resources") or {}).items() if (f := numbers.read(e)) and n in NAMES}
+            if report.get("level") == level and counts:
+                return f"{LEVELS[level].lower()}, as {report.get('tool', 'the tool')} reports it", counts
+    level, estimated = fitted(document)
+    return LEVELS.get(level, "").lower().replace("hls", "HLS"), estimated
+
+
 def _fits(document: Document) -> Answer:
-    question, (level, counts) = "Does it fit?", fitted(document)
+    question, (level, counts) = "Does it fit?", known_counts(document)
     found = uses(document, counts)
     if not found:
         return Answer(question, "open", "Not known", "There is no estimate of resources for this design.")
     board = str(document.get("board", "the board"))
     if found[0].available is None:
         return Answer(question, "open", "Not known", f"The resources of {board} are not known.", counts)
-    most = max(found, key=lambda use: use.share("high"))
+    most = max(found, key=lambda use: (use.share("low") > 1, use.share() > 1, use.share("high")))
     state, verdict = _verdict(most)
     span = " to ".join(dict.fromkeys((numbers.percent(most.share("low")), numbers.percent(most.share("high")))))
-    what = f"Fullest: {most.label} with {span} of the {most.available:,} on {board}, {LEVELS[level].lower()}."
+    what = f"Fullest: {most.label} with {span} of the {most.available:,} on {board}, {level}."
     return Answer(question, state, verdict, what)
 
 

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from .answers import actions, answers, uses
-from .document import LEVELS, fitted
+from .answers import actions, answers, known_counts, uses
 from .panel import Document, Maker, Panel
 from .panels import PANELS
 from .template import fill, text
@@ -19,10 +18,9 @@ def page(document: Document, panels: Sequence[Maker] = PANELS) -> bytes:
     ``panels``: what it shows below its head; parts that the manifest does not have are left out.
     """
     made = sections(document, panels)
-    level, counts = fitted(document)
     html = fill(
         "page.html", document=document, answers=answers(document), actions=actions(document), panels=made,
-        uses=uses(document, counts), level=LEVELS.get(level, ""), style=text("style.css"), script=text("script.js"),
+        uses=uses(document, known_counts(document)[1]), style=text("style.css"), script=text("script.js"),
         options=_options(document),
     )  # fmt: skip
     return (UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", html.rstrip()) + "\n").encode()

@@ -141,6 +141,22 @@ def test_whether_it_fits_is_by_the_band(lut: tuple[int, int, int], verdict: str)
     assert verdict in text_of(page(document))
 
 
+def test_one_resource_that_cannot_fit_decides() -> None:
+    document = samples.chain()
+    document["cost"]["levels"] = {
+        "synthesis": {"lut": samples.figure(90, 0.5), "dsp": samples.figure(120)},
+    }
+    document["cost"]["available"] = {"lut": 100, "dsp": 100}
+    text = text_of(page(document))
+    assert "Does not fit" in text
+    assert "Fullest: DSP with 120 % of the 100" in text
+
+
+def test_what_the_tool_reports_is_compared_with_the_board_where_it_is_known() -> None:
+    text = text_of(page(samples.chain() | {"vendor": [VENDOR]}))
+    assert "Fullest: LUT with 2.8 % of the 53,200 on pynq-z2, after logic synthesis, as vivado reports it." in text
+
+
 def test_levels_are_never_mixed() -> None:
     """What is compared with the board is what remains after logic synthesis, each level has its own block."""
     document = samples.chain()
@@ -148,7 +164,7 @@ def test_levels_are_never_mixed() -> None:
     assert "after logic synthesis" in text
     del document["cost"]["levels"]["synthesis"]
     other = text_of(page(document))
-    assert ", hls report." in other
+    assert ", HLS report." in other
     assert "What is left when the logic is optimised" in text
     assert "What is left when the logic is optimised" not in other
 
