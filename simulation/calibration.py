@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from math import exp, log
+from math import exp, isfinite, log
 from pathlib import Path
 
 from ..graph import FileError
@@ -21,6 +21,8 @@ from .resources import Counts, Resources
 VARIABLE = "GATEWRIGHT_CALIBRATION"
 HELD_BACK = 2.0
 """So many reports are needed before half of what they say is believed."""
+MOST = 1e9
+"""No device has more of anything; a line that says so is damaged."""
 FLOORS: Mapping[Resource, float] = {"lut": 200, "ff": 200, "dsp": 5, "bram": 3, "uram": 1}
 """Added to both counts before they are divided: small ones say little."""
 
@@ -66,42 +68,52 @@ def read_store(path: Path | None) -> tuple[list[Lesson], list[str]]:
 
     Raises FileError for a file that cannot be read.
     """
-    if path is None or not path.exists():
-        return [], []
+    lessons, bad = _read(path)
+    if not bad or path is None:
+        return lessons, []
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with _locked(path):
+            return _mended(path)
+    except OSError as error:
+        return lessons, [f"{path}: {bad} damaged lines are left out; it cannot be mended: {error.strerror or error}"]
+
+
+def _read(path: Path | None) -> tuple[list[Lesson], int]:
+    """Give the lessons of a store, and how many of its lines are none."""
+    try:
+        data = path.read_bytes() if path is not None and path.exists() else b""
     except OSError as error:
         raise FileError(f"cannot read: {error.strerror or error}", where=str(path)) from None
-    lessons, bad = [], 0
-    for line in text.splitlines():
-        if line.strip():
-            found = _lesson(line)
-            bad += found is None
-            lessons += [found] if found is not None else []
+    lines = [_lesson(line) for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
+    lessons = [lesson for lesson in lines if lesson is not None]
+    return lessons, len(lines) - len(lessons)
+
+
+def _mended(path: Path) -> tuple[list[Lesson], list[str]]:
+    """Read a store that this process has locked; a damaged one is set aside and written anew without the damage."""
+    lessons, bad = _read(path)
     if not bad:
         return lessons, []
-    aside = _set_aside(path, text, lessons)
+    aside = _set_aside(path, lessons)
     return lessons, [f"{path}: {bad} damaged line{'s' if bad > 1 else ''}; the file as it was is kept as {aside.name}"]
 
 
 def _lesson(line: str) -> Lesson | None:
     try:
         found = Lesson(**json.loads(line))
-        fine = found.level in LEVELS and found.resource in RESOURCES and found.estimated >= 0 and found.reported >= 0
+        fine = found.level in LEVELS and found.resource in RESOURCES
+        fine = fine and all(isfinite(n) and 0 <= n <= MOST for n in (found.estimated, found.reported))
         return found if fine and isinstance(found.kind, str) and isinstance(found.sha256, str) else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 
 
-def _set_aside(path: Path, text: str, lessons: Sequence[Lesson]) -> Path:
+def _set_aside(path: Path, lessons: Sequence[Lesson]) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
-    try:
-        aside.write_text(text, encoding="utf-8")
-        _replace(path, lessons)
-    except OSError as error:
-        raise FileError(f"cannot write: {error.strerror or error}", where=str(path)) from None
+    aside.write_bytes(path.read_bytes())
+    _replace(path, lessons)
     return aside
 
 
@@ -116,10 +128,11 @@ def add(path: Path, lessons: Sequence[Lesson]) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path):
-            known = {(x.sha256, x.level, x.resource) for x in read_store(path)[0]}
+            there, _ = _mended(path)
+            known = {(x.sha256, x.level, x.resource) for x in there}
             new = [x for x in lessons if (x.sha256, x.level, x.resource) not in known]
-            with path.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(asdict(x), sort_keys=True) + "\n" for x in new)
+            if new:
+                _replace(path, [*there, *new])
     except OSError as error:
         hint = f"--calibration FILE or {VARIABLE}=none"
         raise FileError(f"cannot write: {error.strerror or error}", where=str(path), hint=hint) from None

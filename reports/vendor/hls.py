@@ -4,10 +4,10 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from .model import ReportError, VendorReport
+from .model import Level, ReportError, VendorReport
 from .tables import fact, number, rows
 
-COUNTS = {"BRAM_18K": "bram", "DSP": "dsp", "DSP48E": "dsp", "FF": "ff", "LUT": "lut", "URAM": "uram"}
+COUNTS = {"BRAM_18K": "bram", "BRAM": "bram", "DSP": "dsp", "DSP48E": "dsp", "FF": "ff", "LUT": "lut", "URAM": "uram"}
 
 
 def tool_of(version: str) -> str:
@@ -23,6 +23,8 @@ def from_xml(text: str) -> VendorReport:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise ReportError(f"is no whole XML: {error}", hint="was it cut off? run the synthesis again") from None
+    if root.tag == "profile" and root.find("AreaReport/Resources") is not None:
+        return _exported(root)
     if root.tag != "profile" or root.find("AreaEstimates") is None:
         raise ReportError(f"is no report of a synthesis (<{root.tag}>)", hint="give csynth.xml of syn/report")
     version = _text(root, "ReportVersion/Version")
@@ -48,6 +50,21 @@ def from_xml(text: str) -> VendorReport:
     )  # fmt: skip
 
 
+def _exported(root: Any) -> VendorReport:
+    """Read ``*_export.xml``: what Vivado said of the exported design."""
+    area, run = _counts(root.find("AreaReport/Resources")), root.find("RunData")
+    if "lut" not in area:
+        raise ReportError("counts no look-up tables", hint="did the export end? look at its log")
+    level: Level = "implementation" if _text(run, "RUN_TYPE").startswith("impl") else "synthesis"
+    places = {"target": "TargetClockPeriod", "achieved": "AchievedClockPeriod"}
+    clock = {name: number(_text(root.find("TimingReport"), tag)) for name, tag in places.items()}
+    version = re.search(r"20\d\d\.\d", _text(run, "VIVADO_VERSION"))
+    return VendorReport(
+        "Vivado", version[0] if version else "", level, resources=area,
+        clock={n: v for n, v in clock.items() if v is not None},
+    )  # fmt: skip
+
+
 def _text(entry: Any, path: str) -> str:
     found = entry.find(path) if entry is not None else None
     return (found.text or "").strip() if found is not None else ""
@@ -63,8 +80,11 @@ def _counts(entry: Any) -> dict[str, float]:
 
 
 def _pair(low: str, high: str) -> tuple[float, float] | None:
-    least, most = number(low), number(high)
-    return (least, most) if least is not None and most is not None else None
+    return _ordered(number(low), number(high))
+
+
+def _ordered(least: float | None, most: float | None) -> tuple[float, float] | None:
+    return (least, most) if least is not None and most is not None and least <= most else None
 
 
 def from_text(text: str) -> VendorReport:
@@ -107,26 +127,26 @@ def _cycles(text: str) -> tuple[tuple[float, float], tuple[float, float]] | None
         if len(row) >= 4 and values[0] is not None and values[1] is not None:
             times = any(cell.endswith(("ns", "us", "ms", "sec")) for cell in row[2:4])
             least, most = (4, 5) if times and len(row) >= 6 else (2, 3)
-            interval = (values[least], values[most])
-            if interval[0] is not None and interval[1] is not None:
-                return (values[0], values[1]), (interval[0], interval[1])
+            latency, interval = _ordered(values[0], values[1]), _ordered(values[least], values[most])
+            if latency is not None and interval is not None:
+                return latency, interval
     return None
 
 
 def from_cosim(text: str) -> VendorReport:
     """Read ``*_cosim.rpt``: cycles that were simulated."""
-    found = re.search(r"(?:== |Report for )'?([\w.]+)?", text)
+    found = re.search(r"Report for '([\w.]+)'", text)
     for row in rows(text):
         if len(row) >= 8 and row[0] in ("Verilog", "VHDL") and row[1].lower().startswith("pass"):
             values = [number(cell) for cell in row[2:8]]
             latency = (values[0], values[2])
             interval = (values[3], values[5])
-            if latency[0] is None or latency[1] is None:
+            if latency[0] is None or latency[1] is None or latency[0] > latency[1]:
                 continue
             version = fact(text, "Version").split(" ")[0]
-            ends = (interval[0], interval[1]) if interval[0] is not None and interval[1] is not None else None
+            ends = _ordered(interval[0], interval[1])
             return VendorReport(
-                tool_of(version) if version else "HLS", version, "cosim", top=(found[1] or "") if found else "",
+                tool_of(version) if version else "HLS", version, "cosim", top=found[1] if found else "",
                 latency=(latency[0], latency[1]), interval=ends,
             )  # fmt: skip
     raise ReportError("has no row of a cosimulation that passed", hint="run cosim_design again, and look at its log")

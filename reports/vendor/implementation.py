@@ -1,6 +1,7 @@
 """Reports of logic synthesis and place and route: Vivado's utilization and timing, HLS exports, Quartus's fitter."""
 
 import re
+from collections.abc import Mapping
 
 from .model import Level, ReportError, VendorReport
 from .tables import fact, number, rows
@@ -10,6 +11,12 @@ SITES = {
     "Slice Registers": "ff", "DSPs": "dsp", "URAM": "uram", "Block RAM Tile": "bram",
 }  # fmt: skip
 """Vivado's names of what it counts: a tile is two blocks of 18 kbit."""
+
+HIERARCHY = {
+    "Total LUTs": ("lut", 1), "FFs": ("ff", 1), "RAMB36": ("bram", 2), "RAMB18": ("bram", 1), "URAM": ("uram", 1),
+    "DSP Blocks": ("dsp", 1), "DSP48 Blocks": ("dsp", 1),
+}  # fmt: skip
+"""Columns of the hierarchical report, and how many of ours one of it is."""
 
 EXPORTED = {"LUT": "lut", "FF": "ff", "DSP": "dsp", "BRAM": "bram", "URAM": "uram"}
 
@@ -25,12 +32,48 @@ def from_utilization(text: str) -> VendorReport:
                 found[name] = 2 * value if name == "bram" else value
     if "lut" not in found:
         raise ReportError("counts no look-up tables", hint="give the report of report_utilization, as text")
+    return _of_vivado(text, found, {}, {})
+
+
+def from_hierarchy(text: str) -> VendorReport:
+    """Read Vivado's ``report_utilization -hierarchical``: the first row is the design, the others are its modules.
+
+    Raises ReportError where it counts nothing.
+    """
+    header: list[str] = []
+    modules: dict[str, dict[str, float]] = {}
+    for row in rows(text):
+        if row[:2] == ["Instance", "Module"]:
+            header = row
+        elif header and len(row) == len(header) and not row[0].startswith("("):
+            modules.setdefault(row[0], _cells(dict(zip(header, row, strict=True))))
+    if not modules or "lut" not in next(iter(modules.values())):
+        hint = "give the report of report_utilization, as text; was it cut off?"
+        raise ReportError("counts no look-up tables", hint=hint)
+    top = next(iter(modules))
+    return _of_vivado(text, modules.pop(top), {}, modules)
+
+
+def _cells(row: Mapping[str, str]) -> dict[str, float]:
+    """Counts of one row; a block of 36 kbit is two of 18."""
+    found: dict[str, float] = {}
+    for name, (ours, factor) in HIERARCHY.items():
+        value = number(row.get(name, ""))
+        if value is not None:
+            found[ours] = found.get(ours, 0.0) + factor * value
+    return found
+
+
+def _of_vivado(
+    text: str, found: Mapping[str, float], clock: Mapping[str, float], modules: Mapping[str, Mapping[str, float]]
+) -> VendorReport:
+    """Put a report together with what Vivado writes above each."""
     state = fact(text, "Design State").lower()
-    level: Level = "implementation" if "placed" in state or "routed" in state else "synthesis"
+    before = not state or any(word in state for word in ("synthesized", "optimized", "elaborated", "unplaced"))
     version = re.search(r"v\.?(20\d\d\.\d)", fact(text, "Tool Version"))
     return VendorReport(
-        "Vivado", version[1] if version else "", level, top=fact(text, "Design"), part=_part(fact(text, "Device")),
-        resources=found,
+        "Vivado", version[1] if version else "", "synthesis" if before else "implementation", top=fact(text, "Design"),
+        part=_part(fact(text, "Device")), resources=found, clock=clock, modules=modules,
     )  # fmt: skip
 
 
@@ -51,13 +94,8 @@ def from_timing(text: str) -> VendorReport:
     period = re.search(r"\{[\d.]+ [\d.]+\}\s+(\d+\.\d+)\s+\d+\.\d+", text)
     if slack is None or period is None:
         raise ReportError("has no worst slack or no clock", hint="give the report of report_timing_summary, as text")
-    version = re.search(r"v\.?(20\d\d\.\d)", fact(text, "Tool Version"))
     target = float(period[1])
-    routed = "routed" in fact(text, "Design State").lower()
-    return VendorReport(
-        "Vivado", version[1] if version else "", "implementation" if routed else "synthesis", top=fact(text, "Design"),
-        part=_part(fact(text, "Device")), clock={"target": target, "achieved": round(target - slack, 4)},
-    )  # fmt: skip
+    return _of_vivado(text, {}, {"target": target, "achieved": round(target - slack, 4)}, {})
 
 
 def from_export(text: str) -> VendorReport:
@@ -87,7 +125,8 @@ def from_export(text: str) -> VendorReport:
 
 
 def from_quartus(text: str) -> VendorReport:
-    """Read Quartus's ``.fit.summary`` or ``.map.summary``."""
+    """Read Quartus's ``.fit.summary``, ``.map.summary``, ``.fit.rpt`` or ``.map.rpt``."""
+    text = re.sub(r"^; (.+?) +; (.+?) +;$", r"\1 : \2", text, flags=re.MULTILINE)  # tables of .fit.rpt
     if not re.search(r"^(Fitter|Analysis & Synthesis|Synthesis) Status : Successful", text, re.MULTILINE):
         raise ReportError("is of a run that did not succeed", hint="look at the messages of Quartus")
     wanted = {
@@ -99,7 +138,7 @@ def from_quartus(text: str) -> VendorReport:
     counts = {name: float(m[1].replace(",", "")) for name, m in matches.items() if m}
     if not counts:
         raise ReportError("counts nothing", hint="was the summary cut off?")
-    version = re.search(r"^Quartus Prime Version : (\S+)", text, re.MULTILINE)
+    version = re.search(r"^Quartus .*Version : (\S+)", text, re.MULTILINE)
     level: Level = "implementation" if "Fitter Status" in text else "synthesis"
     top = re.search(r"^Top-level Entity Name : (\S+)", text, re.MULTILINE)
     device = re.search(r"^Device : (\S+)", text, re.MULTILINE)
@@ -109,4 +148,4 @@ def from_quartus(text: str) -> VendorReport:
     )  # fmt: skip
 
 
-__all__ = ["from_export", "from_quartus", "from_timing", "from_utilization"]
+__all__ = ["from_export", "from_hierarchy", "from_quartus", "from_timing", "from_utilization"]

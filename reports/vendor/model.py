@@ -50,7 +50,9 @@ class VendorReport:
         }  # fmt: skip
         if self.clock:
             found["clock"] = dict(self.clock)
-            found["clock_ns"] = self._figure(self.clock.get("achieved", self.clock.get("estimated", 0.0)), "ns")
+        reached = self.clock.get("achieved", self.clock.get("estimated"))
+        if reached is not None:
+            found["clock_ns"] = self._figure(reached, "ns")
         for name, ends in (("latency_cycles", self.latency), ("interval_cycles", self.interval)):
             if ends is not None:
                 figure = Figure(ends[1], ends[0], ends[1], "cycles", "vendor", self.source)

@@ -11,15 +11,16 @@ from .model import ReportError, VendorReport
 MOST_BYTES = 64 << 20
 """Reports are smaller."""
 PATTERNS = (
-    "syn/report/csynth.xml", "syn/report/*_csynth.rpt", "sim/report/*_cosim.rpt", "impl/report/verilog/*_export.rpt",
-    "impl/report/verilog/export_*.rpt", "*.fit.summary", "*.map.summary", "*utilization*.rpt", "*timing_summary*.rpt",
+    "csynth.xml", "*_csynth.rpt", "*_cosim.rpt", "*_export.rpt", "export_syn.rpt", "export_impl.rpt", "*.fit.summary",
+    "*.map.summary", "*utilization*.rpt", "*timing_summary*.rpt",
 )  # fmt: skip
 """Where the tools put them, below a project or a solution."""
 READERS: tuple[tuple[str, Callable[[str], VendorReport]], ...] = (
-    ("HLS Report for '", hls.from_text), ("Cosimulation", hls.from_cosim), ("WNS(ns)", implementation.from_timing),
-    ("Implementation tool:", implementation.from_export), ("Resource usage ===", implementation.from_export),
+    ("HLS Report for '", hls.from_text), ("Simulation tool ", hls.from_cosim), ("WNS(ns)", implementation.from_timing),
+    ("Resource usage ===", implementation.from_export),
+    ("Utilization by Hierarchy\n", implementation.from_hierarchy),
     ("Utilization Design Information", implementation.from_utilization), ("Site Type", implementation.from_utilization),
-    ("Fitter Status :", implementation.from_quartus), ("Synthesis Status :", implementation.from_quartus),
+    ("Fitter Status ", implementation.from_quartus), ("Synthesis Status ", implementation.from_quartus),
 )  # fmt: skip
 """Readers by what their reports hold."""
 
@@ -32,7 +33,7 @@ def find_reports(path: Path) -> list[Path]:
         return [path]
     found: dict[Path, None] = {}
     for pattern in PATTERNS:
-        found.update(dict.fromkeys(sorted(path.rglob(pattern))))
+        found.update(dict.fromkeys(f for f in sorted(path.rglob(pattern)) if not _hidden(f.relative_to(path))))
     files = list(found)
     if any(f.name == "csynth.xml" for f in files):  # it holds what the text reports say
         files = [f for f in files if not f.name.endswith("_csynth.rpt")]
@@ -40,6 +41,11 @@ def find_reports(path: Path) -> list[Path]:
         hint = "name a report, or the folder of an HLS solution"
         raise ReportError("no report of a vendor's tool is in it", where=str(path), hint=hint)
     return files
+
+
+def _hidden(path: Path) -> bool:
+    """Whether a file is the tool's own copy (in ``.autopilot`` and the like)."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def read_report(path: Path) -> VendorReport:
@@ -51,7 +57,7 @@ def read_report(path: Path) -> VendorReport:
     except OSError as error:
         raise ReportError(f"cannot read: {error.strerror or error}", where=str(path)) from None
     try:
-        found = _read(path, _decoded(data))
+        found = _read(path, _decoded(data).replace("\r\n", "\n"))
     except ReportError as error:
         raise ReportError(error.what, where=str(path), hint=error.hint) from None
     return replace(found, file=path.name, sha256=sha256(data).hexdigest())
@@ -62,7 +68,7 @@ def _decoded(data: bytes) -> str:
         raise ReportError("is empty", hint="did the tool end? look at its log")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
-    text = data.decode("utf-8", "replace")
+    text = data.decode("utf-8-sig", "replace")
     if text.count("\0") or text.count("\ufffd") > len(text) // 50:
         raise ReportError("is not text", hint="give the report as .xml, .rpt or .summary")
     return text

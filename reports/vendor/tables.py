@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from math import isfinite
 
 
 def rows(text: str) -> Iterator[list[str]]:
@@ -14,13 +15,14 @@ def rows(text: str) -> Iterator[list[str]]:
 
 def number(text: str) -> float | None:
     """Read ``1,234``, ``12.5``, ``~ 0``, ``5.00 ns``; None for what is none (``-``, ``?``, ``undef``)."""
-    found = re.match(r"~?\s*(-?\d[\d,]*\.?\d*)", text.strip())
-    return float(found[1].replace(",", "")) if found else None
+    found = re.match(r"~?\s*(-?\d[\d,]*\.?\d*(?:[eE][+-]?\d+)?)", text.strip())
+    value = float(found[1].replace(",", "")) if found else float("inf")
+    return value if isfinite(value) else None
 
 
 def fact(text: str, name: str) -> str:
     """Give what stands behind ``* Name:`` or ``| Name :``; "" where it is not there."""
-    found = re.search(rf"^[*|]?\s*{name}\s*:\s*(.*?)\s*\|?$", text, re.MULTILINE)
+    found = re.search(rf"^[*|]?[ \t]*{name}[ \t]*:[ \t]*(.*?)[ \t\r]*\|?\r?$", text, re.MULTILINE)
     return found[1].strip() if found else ""
 
 

@@ -16,15 +16,21 @@ def import_reports(
 ) -> list[str]:
     """Put vendors' reports into an output directory's manifest and page, and into the calibration store.
 
-    All or nothing: where one report cannot be read, nothing is written. Gives what is to be told. Raises FileError.
+    All or nothing: where one report cannot be read, nothing is written. What only ``force`` lets in teaches nothing.
+    Gives what is to be told. Raises FileError.
     """
     from .reports.vendor import find_reports, read_report
 
     manifest = read_manifest(directory)
     reports = [read_report(file) for path in paths for file in find_reports(path)]
-    if not force:
-        for report in reports:
+    own = []
+    for report in reports:
+        try:
             _check_design(manifest, report, directory)
+            own.append(report)
+        except FileError:
+            if not force:
+                raise
     known = list(manifest.get("vendor", ()))
     told = []
     for report in reports:
@@ -35,13 +41,16 @@ def import_reports(
         known.append({**entry, "layers": _layers(manifest, report.modules)})
         told.append(f"{report.file}: {report.tool} {report.version}, {report.level}")
     rewrite(directory, {**manifest, "vendor": known})
-    return [*told, *_learn(directory, manifest, reports, calibration)]
+    try:
+        return [*told, *_learn(directory, manifest, own, calibration)]
+    except FileError as error:  # the reports are in; the store is another matter
+        return [*told, f"nothing learnt: {error}"]
 
 
 def _check_design(manifest: dict[str, Any], report: Any, directory: Path) -> None:
     """Raise FileError for a report of another part or another top function."""
     part, top = manifest["options"].get("part", ""), _top(directory, manifest)
-    if report.part and part and _plain(report.part) != _plain(part):
+    if report.part and part and not _same_part(report.part, part):
         what = f"is for the part {report.part}; the directory was compiled for {part}"
         raise FileError(what, where=report.file, hint="--force imports it all the same")
     if report.top and top and report.top != top and report.level in ("hls", "cosim"):
@@ -49,9 +58,11 @@ def _check_design(manifest: dict[str, Any], report: Any, directory: Path) -> Non
         raise FileError(what, where=report.file, hint="import the report of the top function, or --force")
 
 
-def _plain(part: str) -> str:
+def _same_part(a: str, b: str) -> bool:
     """Tools spell a part with and without dashes; Vivado leaves out the beginning, and the speed grade."""
-    return part.lower().replace("-", "").removeprefix("xc")[:11]
+    one, other = (part.lower().replace("-", "").removeprefix("xc") for part in (a, b))
+    length = min(len(one), len(other), 11)
+    return one[:length] == other[:length]
 
 
 def _top(directory: Path, manifest: dict[str, Any]) -> str:

@@ -65,6 +65,43 @@ def test_export_cosim_quartus(tmp_path: Path) -> None:
     assert fitter.resources["dsp"] == 7
 
 
+def test_hierarchy_export_xml_and_fitter(tmp_path: Path) -> None:
+    found = read(tmp_path, samples.HIERARCHY)
+    assert (found.level, found.top) == ("implementation", "digits_qkeras")
+    assert found.resources == {"lut": 5000, "ff": 3000, "bram": 7, "dsp": 4}
+    assert list(found.modules) == ["hidden_U0"]
+    export = read(tmp_path, samples.EXPORT_XML, "digits_export.xml")
+    assert (export.level, export.clock) == ("implementation", {"target": 5.0, "achieved": 4.41})
+    assert export.resources == {"lut": 3100, "ff": 2200, "dsp": 8, "bram": 3}
+    fitter = read(tmp_path, samples.FITTER, "digits.fit.rpt")
+    assert (fitter.level, fitter.version) == ("implementation", "20.1.0")
+    assert fitter.resources == {"alm": 9358, "ff": 4350, "dsp": 16}
+
+
+@pytest.mark.parametrize(
+    ("state", "level"),
+    [("Synthesized", "synthesis"), ("Unplaced", "synthesis"), ("Optimized", "synthesis"), ("Routed", "implementation"),
+     ("Physopt postRoute", "implementation")],
+)  # fmt: skip
+def test_level_is_the_state_of_the_design(tmp_path: Path, state: str, level: str) -> None:
+    text = samples.UTILIZATION.replace("State : Synthesized", f"State : {state}")
+    assert read(tmp_path, text).level == level
+
+
+def test_only_a_target_is_no_clock_that_was_reached(tmp_path: Path) -> None:
+    text = samples.CSYNTH_XML.replace("<EstimatedClockPeriod>7.123</EstimatedClockPeriod>", "")
+    found = read(tmp_path, text, "csynth.xml")
+    assert found.clock == {"target": 10.0}
+    assert "clock_ns" not in found.as_dict()
+
+
+def test_latencies_out_of_order_are_none(tmp_path: Path) -> None:
+    text = samples.CSYNTH_XML.replace("<Best-caseLatency>40<", "<Best-caseLatency>400<")
+    found = read(tmp_path, text, "csynth.xml")
+    assert found.latency is None
+    found.as_dict()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -109,6 +146,11 @@ def test_folders_are_searched(tmp_path: Path) -> None:
     (folder / "csynth.xml").write_text(samples.CSYNTH_XML)
     (folder / "digits_qkeras_csynth.rpt").write_text(samples.CSYNTH_RPT)
     assert [f.name for f in find_reports(tmp_path)] == ["csynth.xml"]
+    (folder / "../../.autopilot").mkdir()
+    (folder / "../../.autopilot/csynth.xml").write_text("the tool's own")
+    for inner in (folder, folder.parent):
+        assert [f.name for f in find_reports(inner)] == ["csynth.xml"]
+    assert len(find_reports(tmp_path)) == 1
     (tmp_path / "empty").mkdir()
     with pytest.raises(GatewrightError, match="no report"):
         find_reports(tmp_path / "empty")
@@ -165,3 +207,35 @@ def test_later_estimates_learn(output: Path, tmp_path: Path) -> None:
     assert len(store.read_text().splitlines()) == 4
     run("report", output, "--import", tmp_path / "csynth.xml", "--calibration", store)
     assert len(store.read_text().splitlines()) == 4
+
+
+def test_cosimulation_of_the_project_is_imported(output: Path, tmp_path: Path) -> None:
+    (tmp_path / "digits_qkeras_cosim.rpt").write_text(samples.COSIM)
+    result = run("report", output, "--import", tmp_path / "digits_qkeras_cosim.rpt", "--calibration", "none")
+    assert result.exit_code == 0, result.output
+    entry = json.loads(run("report", output, "--json").stdout)["vendor"][0]
+    assert (entry["level"], entry["latency_cycles"]["value"]) == ("cosim", 45)
+
+
+def test_a_short_name_of_the_part_is_the_part(output: Path, tmp_path: Path) -> None:
+    for part in ("7z020clg400-1", "xc7z020", "xc7z020-clg400"):
+        (tmp_path / "u.rpt").write_text(samples.UTILIZATION.replace("7z020clg400-1", part))
+        result = run("report", output, "--import", tmp_path / "u.rpt", "--calibration", "none")
+        assert result.exit_code == 0, result.output
+
+
+def test_what_was_forced_teaches_nothing(output: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store.jsonl"
+    (tmp_path / "b.xml").write_text(samples.CSYNTH_XML.replace("digits_qkeras", "other"))
+    result = run("report", output, "--import", tmp_path / "b.xml", "--force", "--calibration", store)
+    assert result.exit_code == 0, result.output
+    assert not store.exists()
+
+
+def test_a_store_that_cannot_be_written_is_told(output: Path, tmp_path: Path) -> None:
+    (tmp_path / "csynth.xml").write_text(samples.CSYNTH_XML)
+    (tmp_path / "file").write_text("")
+    result = run("report", output, "--import", tmp_path / "csynth.xml", "--calibration", tmp_path / "file/store")
+    assert result.exit_code == 0, result.output
+    assert "nothing learnt" in result.output
+    assert len(json.loads(run("report", output, "--json").stdout)["vendor"]) == 1

@@ -181,7 +181,6 @@ Report time       : Tue Mar 3 10:00:00 2020.
 Solution          : solution1.
 Simulation tool   : xsim.
 
-== Cosimulation
 +----------+----------+-----------------------------------------------+-----------------------------------------------+
 |          |          |                    Latency                    |                    Interval                   |
 +   RTL    +  Status  +-----------------------------------------------+-----------------------------------------------+
@@ -204,4 +203,42 @@ Total registers : 20123
 Total block memory bits : 123,456 / 55,562,240 ( < 1 % )
 Total RAM Blocks : 42 / 2,713 ( 2 % )
 Total DSP Blocks : 7 / 1,518 ( < 1 % )
+"""
+
+HIERARCHY = """Copyright 1986-2023 Xilinx, Inc. All Rights Reserved.
+| Tool Version : Vivado v.2023.1 (lin64) Build 3865809
+| Design       : digits_qkeras
+| Device       : xc7z020clg400-1
+| Design State : Physopt postRoute
+
+Utilization Design Information
+
+1. Utilization by Hierarchy
+---------------------------
+
++-------------------+---------------+------------+------------+---------+------+------+--------+--------+------------+
+|      Instance     |     Module    | Total LUTs | Logic LUTs | LUTRAMs | SRLs |  FFs | RAMB36 | RAMB18 | DSP Blocks |
++-------------------+---------------+------------+------------+---------+------+------+--------+--------+------------+
+| digits_qkeras     |         (top) |       5000 |       4900 |      90 |   10 | 3000 |      2 |      3 |          4 |
+|   (digits_qkeras) |         (top) |        700 |        700 |       0 |    0 |  400 |      0 |      0 |          0 |
+|   hidden_U0       |        hidden |       4300 |       4200 |      90 |   10 | 2600 |      2 |      3 |          4 |
++-------------------+---------------+------------+------------+---------+------+------+--------+--------+------------+
+"""
+
+EXPORT_XML = """<?xml version="1.0"?>
+<profile>
+  <RunData><RUN_TYPE>impl</RUN_TYPE><VIVADO_VERSION>v.2019.2</VIVADO_VERSION></RunData>
+  <TimingReport><TargetClockPeriod>5.000</TargetClockPeriod><AchievedClockPeriod>4.410</AchievedClockPeriod></TimingReport>
+  <AreaReport><Resources><SLICE>900</SLICE><LUT>3100</LUT><FF>2200</FF><DSP>8</DSP><BRAM>3</BRAM></Resources></AreaReport>
+</profile>
+"""
+
+FITTER = """; Fitter Summary ;
+; Fitter Status                  ; Successful - Wed Oct  7 15:31:11 2020    ;
+; Quartus Prime Version          ; 20.1.0 Build 711 06/05/2020 SJ Edition   ;
+; Top-level Entity Name          ; digits                                   ;
+; Device                         ; 10AX115S2F45I1SG                         ;
+; Logic utilization (in ALMs)    ; 9,358 / 41,910 ( 22 % )                  ;
+; Total registers                ; 4350                                     ;
+; Total DSP Blocks               ; 16 / 112 ( 14 % )                        ;
 """

@@ -78,3 +78,39 @@ def test_where_the_store_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GATEWRIGHT_CALIBRATION")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert store_path() == Path("/data/gatewright/calibration.jsonl")
+
+
+@pytest.mark.parametrize("number", ["Infinity", "NaN", "1e300", "-1", '"7"', "null", "1" + "0" * 400])
+def test_numbers_that_no_device_has_are_damage(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "store.jsonl"
+    add(path, [lesson(1.5, 1)])
+    good = path.read_text()
+    path.write_text(good + good.replace("30000.0", number))
+    assert number in path.read_text()
+    lessons, told = read_store(path)
+    assert (len(lessons), len(told)) == (1, 1)
+
+
+def test_a_last_line_without_its_end_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "store.jsonl"
+    add(path, [lesson(1.5, 1)])
+    path.write_text(path.read_text().rstrip("\n"))
+    assert add(path, [lesson(1.4, 2)]) == 1
+    lessons, told = read_store(path)
+    assert (len(lessons), told) == (2, [])
+
+
+def test_damaged_bytes_are_kept_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "store.jsonl"
+    path.write_bytes(b"\xff\xfe\n")
+    assert read_store(path)[0] == []
+    assert (tmp_path / "store.jsonl.damaged-1").read_bytes() == b"\xff\xfe\n"
+
+
+def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    path = tmp_path / "store.jsonl"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda i: add(path, [lesson(1.5, i)]), range(24)))
+    assert len(read_store(path)[0]) == 24
