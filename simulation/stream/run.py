@@ -60,13 +60,15 @@ class Run:
 
     @cached_property
     def frame_ends(self) -> Cycles:
-        """For each frame the cycles from the beginning until its last output pack has been taken."""
-        ends = np.zeros(self.frames, np.int64)
+        """For each frame the cycles from the beginning until its last output pack has been taken; 0: it never was."""
+        ends, complete = np.zeros(self.frames, np.int64), self.frames
         for p in self.sinks:
             for f, cycles in p.reads.items():
                 taken = self.reads[f]
                 whole = taken.size // cycles.size
+                complete = min(complete, whole)
                 ends[:whole] = np.maximum(ends[:whole], taken[cycles.size - 1 :: cycles.size][:whole] + 1)
+        ends[complete:] = 0
         return ends
 
     @property
@@ -76,14 +78,15 @@ class Run:
 
     @property
     def interval(self) -> int:
-        """Cycles between the ends of the last two frames; of one frame, its latency."""
-        return int(self.frame_ends[-1] - self.frame_ends[-2]) if self.frames > 1 else self.latency
+        """Cycles between the ends of the last two frames; of one frame, its latency; 0 where they have no end."""
+        ends = self.frame_ends
+        return int(ends[-1] - ends[-2]) if self.frames > 1 and ends[-1] else int(ends[-1])
 
     @property
     def is_steady(self) -> bool:
         """Whether the last two intervals are equal."""
         steps = np.diff(self.frame_ends)
-        return steps.size > 1 and bool(steps[-1] == steps[-2])
+        return steps.size > 1 and bool(self.frame_ends[-1] > 0 and steps[-1] == steps[-2])
 
     def occupancy(self, fifo: str) -> tuple[Cycles, Cycles]:
         """Give the cycles after which the number of packs in a FIFO changes, and the numbers."""

@@ -115,4 +115,6 @@ def test_a_deadlock_is_explained() -> None:
     assert {w.process for w in stuck.cycle} == {"fork", "slow", "join"}
     assert stuck.full == ("b",)
     assert "b is full (3 packs)" in str(stuck)
+    run = simulate(design(3), 4)
+    assert (run.latency, run.interval, run.is_steady) == (0, 0, False)
     assert simulate(design(4)).deadlock is None
