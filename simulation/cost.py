@@ -57,11 +57,13 @@ class Cost:
     def as_dict(self) -> dict[str, Any]:
         """Give ``cost`` of the manifest."""
         period = self.design.clock_ns * 1e-9
-        found = {
+        found: dict[str, Figure] = {
             "latency_cycles": self.timing.latency, "interval_cycles": self.timing.interval,
             "latency_s": self.timing.latency.scaled(period, "s"), "interval_s": self.timing.interval.scaled(period,
             "s"),
         }  # fmt: skip
+        if self.stream and self.stream.deadlock:  # a design that stands still has no latency
+            found = {}
         if self.clock_ns is not None:
             found["clock_ns"] = self.clock_ns
         reported = {"latency_cycles": self.timing.hls_latency, "interval_cycles": self.timing.hls_interval}

@@ -1,12 +1,16 @@
 """Profile, timing, FIFO depths, warnings: as a user runs them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from gatewright.cli import app
+from gatewright.simulation.cost import cost_of_design
+from gatewright.simulation.design import Design, LayerSpec, Type
+from gatewright.wording import cost_lines
 
 ROOT = Path(__file__).parents[1]
 CNN = ROOT / "examples/digits_cnn.keras"
@@ -117,3 +121,25 @@ def test_strict_refuses_what_may_not_fit(tmp_path: Path) -> None:
     assert "the device: " in warned.output
     checked = run("check", CNN, "--board", "basys-3", "--io", "stream", "--strict")
     assert checked.exit_code == 1
+
+
+def test_a_design_that_stands_still_has_no_latency() -> None:
+    """A fork whose one branch is read only when the other has been read whole, through a FIFO of one pack."""
+    shape, types = (4, 4, 2), {"input": Type(16, 6), "output": Type(16, 6)}
+    fork = LayerSpec("f", "clone", "", "", ("x",), ("a", "b"), (shape,), (shape, shape), types=types)
+    move = LayerSpec("m", "kernel", "move", "", ("a",), ("c",), (shape,), (shape,), types=types)
+    join = LayerSpec(
+        "j", "kernel", "concat2", "", ("c", "b"), ("y",), (shape, shape), ((8, 4, 2),),
+        {"by_channel": 0, "outer": 1}, types,
+    )  # fmt: skip
+    design = Design(
+        "stream", (fork, move, join), inputs=("x",), outputs=("y",), input_shapes=(shape,),
+        fifo_depths={"a": 1, "b": 1, "c": 1},
+    )  # fmt: skip
+    cost = cost_of_design(design, None).as_dict()
+    assert "latency_cycles" not in cost
+    assert "hls" in cost
+    assert cost["findings"][0]["what"].startswith("deadlock after cycle")
+    assert cost_lines(cost)[0].startswith("no latency: the design deadlocks")
+    free = cost_of_design(replace(design, fifo_depths={"a": 1, "b": 16, "c": 1}), None).as_dict()
+    assert free["latency_cycles"]["value"] > 32

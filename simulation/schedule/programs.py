@@ -57,7 +57,8 @@ def program(spec: LayerSpec, design: Design) -> Program:
     found = _rule("kernel_dense" if (spec.op, name) == ("kernel", "dense") else name)
     if found is None:
         raise UnsupportedError(f"no schedule is known of {name}", where=spec.source or spec.name)
-    script = Script(len(spec.inputs), len(spec.outputs))
+    wired = spec.op == "kernel" or bool(spec.inputs)  # layers of a report may come without their connections
+    script = Script(len(spec.inputs) if wired else 1, len(spec.outputs) if wired else 1)
     note, bounds = found(spec, design, script)
     least, printed, most = (b + OVERHEAD for b in bounds or (script.now,) * 3)
     return Program(script.now + OVERHEAD, script.reads(), script.writes(), least, printed, most, note)
@@ -295,7 +296,7 @@ def concat(spec: LayerSpec, design: Design, script: Script) -> tuple[str, None]:
 
 def buffered(spec: LayerSpec, design: Design, script: Script) -> tuple[str, None]:
     """The generic adapter: all operands in, side by side, the shorter one last; then one pack every reuse factor."""
-    counts = [in_packs(spec, i) for i in range(len(spec.inputs))]
+    counts = [in_packs(spec, i) for i in range(max(1, len(spec.inputs)))]
     if len(counts) > 2:
         for port, count in enumerate(counts):
             script.loop(count, depth=2, reads=(port,))

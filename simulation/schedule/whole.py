@@ -24,12 +24,14 @@ SOURCE = "schedule of the templates"
 
 
 def timing(design: Design, run: Run | None = None) -> Timing:
-    """Give the cycles of a design. ``run``: a simulation of its network that was made already.
+    """Give the cycles of a design. ``run``: a simulation of its network that was made already. A streaming design of
+    which only the layers are known, not how they are joined, is not simulated: its figures are those of the report.
 
     Raises UnsupportedError for a streaming layer of which no program is known.
     """
     if design.stream:
-        return _stream(design, run or simulate(network(design), FRAMES))
+        wired = design.inputs and len(design.inputs) == len(design.input_shapes)
+        return _stream(design, run or (simulate(network(design), FRAMES) if wired else None))
     layers = {spec.name: _array_layer(*cycles(spec, design), is_loop=is_resource(spec)) for spec in design.layers}
     return _dataflow(design, layers) if design.dataflow else _pipeline(design, layers)
 
@@ -77,7 +79,7 @@ def _dataflow(design: Design, layers: Mapping[str, LayerTiming]) -> Timing:
     path, source = round(max(ends.values(), default=0)), "dataflow of arrays: the longest path, a cycle each to start"
     slowest = max((max(t.interval.value, t.latency.value) for t in layers.values()), default=0)
     latency, interval = _band(path, source), _band(slowest + 1, "dataflow of arrays: the slowest layer")
-    if all(is_resource(spec) and spec.op == "dense" and spec.reuse_factor > 1 for spec in design.layers):
+    if layers and all(is_resource(spec) and spec.op == "dense" and spec.reuse_factor > 1 for spec in design.layers):
         slack = len(layers) - 1  # of one layer the count is exact, of more each boundary may take a cycle more or less
         latency = Figure(path, max(0, path - slack), path + slack, "cycles", "estimated" if slack else "exact", source)
     return Timing("dataflow", latency, interval, latency, interval, layers)
@@ -96,7 +98,7 @@ of that repository: see docs/schedule-model.md."""
 BAND_SHIFT = 2
 
 
-def _stream(design: Design, run: Run) -> Timing:
+def _stream(design: Design, run: Run | None) -> Timing:
     programs = {spec.name: program(spec, design) for spec in design.layers}
     layers = {}
     for name, found in programs.items():
@@ -104,6 +106,8 @@ def _stream(design: Design, run: Run) -> Timing:
         latency = Figure(middle, found.least, found.most, "cycles", "estimated", SOURCE)
         layers[name] = LayerTiming(latency, latency, found.note)
     hls = printed(programs.values())
+    if run is None:
+        return Timing("stream", hls, hls, hls, hls, layers)
     low, high = STREAM_BAND
     source = f"cycle-level run of {FRAMES} frames"
     latency, interval = (

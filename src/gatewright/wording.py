@@ -44,10 +44,11 @@ def cost_lines(cost: Mapping[str, Any]) -> list[str]:
     """Sum a cost estimate up: cycles, time, what it takes of the device."""
     if not cost:
         return []
-    cycles, interval = cost["latency_cycles"], cost["interval_cycles"]
-    line = (
-        f"about {cycles['value']:,} cycles ({cost['latency_s']['value'] * 1e6:.3g} us), interval {interval['value']:,}"
-    )
+    if cycles := cost.get("latency_cycles"):
+        time, interval = cost["latency_s"]["value"], cost["interval_cycles"]["value"]
+        line = f"about {cycles['value']:,} cycles ({time * 1e6:.3g} us), interval {interval:,}"
+    else:
+        line = "no latency: the design deadlocks"
     shares = [
         f"{name.upper()} {100 * cost['resources'][name]['value'] / there:.1f} %"
         for name, there in cost["available"].items()

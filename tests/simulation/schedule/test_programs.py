@@ -138,3 +138,31 @@ def test_layers_of_a_slow_device_have_registers_between_them() -> None:
 
 def _once(spec: LayerSpec) -> LayerSpec:
     return replace(spec, reuse_factor=1)
+
+
+def test_layers_without_connections_have_the_report_s_figures() -> None:
+    """As a report gives them: no operands, no shapes."""
+    bare = replace(conv(), inputs=(), outputs=(), shapes=(), out_shapes=(), strategy="resource", reuse_factor=9)
+    told = timing(Design("stream", (bare, LayerSpec("a", "activation", "relu", sizes={"n_in": 32, "n_chan": 2}))))
+    assert told.latency == told.hls_latency
+    assert told.latency.kind == "estimated"
+    assert told.hls_latency.value == 36 * 14 + 1
+
+
+def test_one_resource_layer_is_exact_and_several_are_not() -> None:
+    dense = LayerSpec(
+        "d", "dense", inputs=("x",), outputs=("y",), sizes={"n_in": 8, "n_out": 8}, strategy="resource", reuse_factor=16
+    )
+    one = timing(Design("parallel", (dense,)))
+    assert (one.latency.value, one.latency.kind) == (18, "exact")
+    narrow = replace(dense, types={"weight": Type(4, 1)})
+    assert timing(Design("parallel", (narrow,))).latency.value == 17
+    second = replace(dense, name="e", inputs=("y",), outputs=("z",))
+    two = timing(Design("parallel", (dense, second)))
+    assert two.latency.value == 36
+    assert two.latency.low < 36 < two.latency.high
+    assert two.interval.value == 18
+
+
+def test_a_design_of_nothing_takes_no_time() -> None:
+    assert timing(Design("parallel", ())).latency.value == 0
