@@ -1,6 +1,7 @@
 """Reports of vendors' tools beside the estimates: import, the store that learns from them, the graph for Netron."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ def import_reports(
     from .reports.vendor import find_reports, read_report
 
     manifest = read_manifest(directory)
-    reports = [read_report(file) for path in paths for file in find_reports(path)]
+    top = _top(directory, manifest)
+    reports = [r for path in paths for r in _joined([read_report(file) for file in find_reports(path)], top)]
     own = []
     for report in reports:
         try:
@@ -45,6 +47,19 @@ def import_reports(
         return [*told, *_learn(directory, manifest, own, calibration)]
     except FileError as error:  # the reports are in; the store is another matter
         return [*told, f"nothing learnt: {error}"]
+
+
+def _joined(reports: list[Any], top: str) -> list[Any]:
+    """Put the text reports of a solution's modules into that of its top function, where that is among them."""
+    modules = [r for r in reports if r.level == "hls" and r.top != top]
+    if not any(r.level == "hls" and r.top == top for r in reports):
+        return reports
+    counts = {r.top: r.resources for r in modules}
+    return [
+        replace(r, modules={**counts, **r.modules}) if r.level == "hls" else r
+        for r in reports
+        if all(r is not module for module in modules)
+    ]
 
 
 def _check_design(manifest: dict[str, Any], report: Any, directory: Path) -> None:

@@ -239,3 +239,16 @@ def test_a_store_that_cannot_be_written_is_told(output: Path, tmp_path: Path) ->
     assert result.exit_code == 0, result.output
     assert "nothing learnt" in result.output
     assert len(json.loads(run("report", output, "--json").stdout)["vendor"]) == 1
+
+
+def test_text_reports_of_modules_belong_to_their_top_function(output: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "solution1/syn/report"
+    folder.mkdir(parents=True)
+    (folder / "digits_qkeras_csynth.rpt").write_text(samples.CSYNTH_RPT)
+    module = samples.CSYNTH_RPT.replace("'digits_qkeras'", "'dense_hidden_s'").replace("29000", "21000")
+    (folder / "dense_hidden_s_csynth.rpt").write_text(module)
+    result = run("report", output, "--import", tmp_path / "solution1", "--calibration", "none")
+    assert result.exit_code == 0, result.output
+    (entry,) = json.loads(run("report", output, "--json").stdout)["vendor"]
+    assert entry["resources"]["lut"]["value"] == 29000
+    assert entry["layers"]["hidden"]["lut"] == 21000
