@@ -102,8 +102,23 @@ def from_text(text: str) -> VendorReport:
     return VendorReport(
         found[1], version, "hls", top=found[2], part=fact(text, "Target device"), resources=area,
         clock={n: v for n, v in periods.items() if v is not None},
-        latency=cycles[0] if cycles else None, interval=cycles[1] if cycles else None,
+        latency=cycles[0] if cycles else None, interval=cycles[1] if cycles else None, modules=_instances(text),
     )  # fmt: skip
+
+
+def _instances(text: str) -> dict[str, dict[str, float]]:
+    """Counts of the instances by their modules' names, as the details of the utilization list them."""
+    names: list[str] = []
+    found: dict[str, dict[str, float]] = {}
+    for row in rows(text):
+        if row[:2] == ["Instance", "Module"]:
+            names = row if any(cell in COUNTS for cell in row) else []
+        elif names and (len(row) != len(names) or row[0] == "Total"):
+            names = []
+        elif names:
+            values = {COUNTS[n]: number(cell) for n, cell in zip(names, row, strict=True) if n in COUNTS}
+            found[row[1]] = {n: v for n, v in values.items() if v is not None}
+    return found
 
 
 def _total(text: str) -> dict[str, float]:

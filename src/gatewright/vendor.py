@@ -1,5 +1,6 @@
 """Reports of vendors' tools beside the estimates: import, the store that learns from them, the graph for Netron."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -89,12 +90,13 @@ def _top(directory: Path, manifest: dict[str, Any]) -> str:
 
 def _layers(manifest: dict[str, Any], modules: Any) -> dict[str, Any]:
     """Give the modules' counts by our layers, where a module's name holds a layer's."""
-    found = {}
-    for entry in manifest["cost"].get("layers", ()):
-        own = [m for m in modules if entry["name"] and entry["name"] in m]
-        if len(own) == 1:
-            found[entry["name"]] = modules[own[0]]
-    return found
+    names = [entry["name"] for entry in manifest["cost"].get("layers", ()) if entry["name"]]
+    own: dict[str, list[str]] = {}
+    for module in modules:
+        held = [n for n in names if re.search(rf"(?<![A-Za-z0-9]){re.escape(n)}(?![A-Za-z0-9])", module)]
+        if held:  # the longest: conv_1 is in the name of a module of conv_1_relu, too
+            own.setdefault(max(held, key=len), []).append(module)
+    return {name: modules[found[0]] for name, found in own.items() if len(found) == 1}
 
 
 def _learn(directory: Path, manifest: dict[str, Any], reports: Sequence[Any], calibration: str | None) -> list[str]:

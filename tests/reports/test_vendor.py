@@ -252,3 +252,28 @@ def test_text_reports_of_modules_belong_to_their_top_function(output: Path, tmp_
     (entry,) = json.loads(run("report", output, "--json").stdout)["vendor"]
     assert entry["resources"]["lut"]["value"] == 29000
     assert entry["layers"]["hidden"]["lut"] == 21000
+
+
+def test_instances_of_a_text_report_are_its_modules(tmp_path: Path) -> None:
+    table = """
++ Detail:
+    * Instance:
+    +---------------+-------------+---------+-------+------+-------+-----+
+    |    Instance   |    Module   | BRAM_18K| DSP48E|  FF  |  LUT  | URAM|
+    +---------------+-------------+---------+-------+------+-------+-----+
+    |dense_hidden_U0|dense_hidden |        0|     10|  8000|  28000|    0|
+    +---------------+-------------+---------+-------+------+-------+-----+
+    |Total          |             |        0|     10|  8000|  28000|    0|
+    +---------------+-------------+---------+-------+------+-------+-----+
+"""
+    found = read(tmp_path, samples.CSYNTH_RPT + table)
+    assert found.modules == {"dense_hidden": {"bram": 0, "dsp": 10, "ff": 8000, "lut": 28000, "uram": 0}}
+    assert found.resources["lut"] == 29000
+
+
+def test_a_module_belongs_to_the_longest_name_that_it_holds() -> None:
+    from gatewright.vendor import _layers
+
+    manifest = {"cost": {"layers": [{"name": "conv"}, {"name": "conv_relu"}, {"name": "on"}]}}
+    modules = {"relu_ap_fixed_conv_relu_s": {"lut": 5.0}, "conv_2d_conv_s": {"lut": 7.0}}
+    assert _layers(manifest, modules) == {"conv": {"lut": 7.0}, "conv_relu": {"lut": 5.0}}
