@@ -147,6 +147,19 @@ def test_what_a_layer_of_the_picture_leads_to_is_shown_although_it_was_filtered(
     assert ask(tmp_path, CHAIN, script) == [True, False]
 
 
+def test_a_layer_is_found_in_the_picture(tmp_path: Path) -> None:
+    script = """
+      const field = document.getElementById("graph-find"), frame = document.querySelector(".picture");
+      field.value = "UP0_conv1_relu"; field.dispatchEvent(new Event("input"));
+      const found = [...document.querySelectorAll(".graph .found")], box = found[0].getBoundingClientRect();
+      const shown = frame.getBoundingClientRect();
+      const inside = box.top >= shown.top && box.bottom <= shown.bottom;
+      field.value = ""; field.dispatchEvent(new Event("input"));
+      return [found.length, inside, frame.scrollTop > 0, document.querySelectorAll(".graph .found").length];
+    """
+    assert ask(tmp_path, UNET, script) == [1, True, True, 0]
+
+
 def test_it_can_be_read_without_scripts(tmp_path: Path) -> None:
     """What only scripts make work is hidden then."""
     bare = CHAIN[: CHAIN.rindex(b"<script>")] + b"</body></html>"

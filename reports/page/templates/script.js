@@ -57,6 +57,17 @@
       picture.style.height = `${height * scale}px`;
     };
     const fit = () => Math.min((frame.clientWidth - 2) / width, (frame.clientHeight - 2) / height);
+    const find = document.getElementById("graph-find"), nodes = all(".node", picture);
+    find.addEventListener("input", () => {
+      const text = find.value.trim().toLowerCase();
+      const found = text ? nodes.filter(node => node.querySelector("title").textContent.toLowerCase().includes(text)) : [];
+      for (const node of nodes) node.classList.toggle("found", found.includes(node));
+      document.getElementById("graph-found").textContent = text ? `${found.length} of ${nodes.length}` : "";
+      if (!found.length) return;
+      const box = found[0].getBBox();
+      frame.scrollTop = (box.y + box.height / 2) * scale - frame.clientHeight / 2;
+      frame.scrollLeft = (box.x + box.width / 2) * scale - frame.clientWidth / 2;
+    });
     for (const button of all("[data-zoom]")) {
       button.addEventListener("click", () => {
         const how = button.dataset.zoom;
