@@ -79,7 +79,7 @@ def _by_name(manifest: Entry) -> dict[str, dict[str, Any]]:
             "op": layer["op"], "shape": layer["shape"], "format": layer["format"],
             "weights": [c["format"] for c in layer["constants"] if layer["parameters"]],
             "strategy": cost.get("strategy"), "reuse_factor": cost.get("reuse_factor"),
-            "cycles": cost.get("latency_cycles", {}).get("value"), "lut": lut,
+            "cycles": cost.get("latency_cycles", {}).get("value"), "hls_lut": lut,
         }  # fmt: skip
     return found
 
