@@ -4,9 +4,10 @@ from collections.abc import Callable
 from math import ceil, log2
 
 from ..design import Design, LayerSpec
-from ..schedule.cores import TABLES, hard_products, is_resource, matrix, multipliers
+from ..schedule.cores import TABLES, is_resource, matrix, multipliers
 from ..schedule.delays import budget_ns, level_ns
 from .amounts import Amounts
+from .constants import products
 from .storage import line_luts, ram_blocks, table_blocks, table_luts, weight_blocks
 
 Rule = Callable[[LayerSpec, Design], Amounts]
@@ -61,11 +62,14 @@ def is_dsp(a: int, b: int) -> bool:
     return a + b >= DSP_WIDTH and min(a, b) > 4
 
 
-def stages(design: Design, terms: float) -> float:
-    """Registers of an adder tree that is cut into cycles, in operands: each cycle keeps what its levels left."""
+def stages(design: Design, terms: float, slowed: float = 0.0) -> float:
+    """Registers of an adder tree that is cut into cycles, in operands: each cycle keeps what its levels left.
+
+    ``slowed``: levels that are lost to what comes before the tree.
+    """
     per_cycle = max(0.25, budget_ns(design) / level_ns(design))
     levels = log2(terms) if terms > 1 else 0.0
-    cut, kept = per_cycle, 0.0
+    cut, kept = max(0.5, per_cycle - slowed), 0.0
     while cut < levels + 0.5:
         kept += 2.0 ** -(cut - 0.5)
         cut += max(1.0, per_cycle)
@@ -90,27 +94,33 @@ def unrolled(spec: LayerSpec, design: Design) -> Amounts:
     n_in, n_out = matrix(spec)
     channels = spec.size("n_chan", 1) if spec.op.startswith("depthwise") else 1
     copies = parallel_copies(spec, design) * channels
-    stats = spec.weights.get("weight")
-    terms = float((stats.count - stats.zeros) / channels if stats else n_in * n_out)
-    if stats is None and spec.types.get("weight") is not None:
-        terms *= 1 - 2.0 ** -bits(spec, "weight")
+    found = products(spec, design)
+    per = channels if spec.weights.get("weight") else 1
+    terms, hard, limit = found.terms / per, found.hard / per, multipliers(spec)[1]
     wide, weight, given = accumulator_bits(spec, n_in), bits(spec, "weight"), bits(spec, "input")
-    hard, limit = hard_products(spec) / channels, multipliers(spec)[1]
-    built = min(hard, limit) if spec.reuse_factor > 1 else hard
-    made.lut["adder_bit"] += copies * terms * wide  # the first product of an output needs none, its bias does
-    soft = (
-        copies * max(0.0, (stats.csd_digits or 0) / channels - terms) if stats and stats.csd_digits is not None else 0
-    )
-    made.lut["digit_bit"] += max(0.0, soft - 2 * copies * hard) * min(wide, weight + given)
-    made.ff["tree_bit"] += copies * terms * wide * stages(design, max(1.0, terms / max(n_out, 1)))
-    made.lut["share_bit"] += copies * (hard - built) * given
-    if is_dsp(given, weight):
+    block = is_dsp(given, weight)
+    built = min(hard, limit) if spec.reuse_factor > 1 and block else hard
+    made.lut["adder_bit"] += copies * (terms - found.wires / per) * wide
+    made.lut["wire_bit"] += copies * found.wires / per * wide
+    made.lut["digit_bit"] += copies * found.adders / per * (weight + given)
+    slowed = DSP_LEVELS * min(1.0, hard / max(terms, 1.0)) if block else 0.0
+    made.ff["tree_bit"] += copies * terms * wide * stages(design, max(1.0, terms / max(n_out, 1)), slowed)
+    if built < hard:  # products wait for each other
+        made.lut["share_bit"] += copies * (hard - built) * given
+        made.ff["wait_bit"] += copies * terms * wide
+    if block and is_resource(spec):
+        made.ff["held_bit"] += copies * min(terms, 2 * hard) * wide
+    if block:
         made.fixed["dsp"] += round(copies * built) * dsp_blocks(given, weight)
         made.lut["dsp"] += copies * built
     else:
         made.lut["multiplier_bit2"] += copies * built * given * weight
     made.inexact.add("dsp")
     return made
+
+
+DSP_LEVELS = 1.3
+"""Levels of an adder tree that take as long as a DSP block, beside a product of shifts."""
 
 
 def accumulator_bits(spec: LayerSpec, n_in: int) -> int:
@@ -200,6 +210,7 @@ def activation(spec: LayerSpec, design: Design) -> Amounts:
         made.fixed["bram"] += table_blocks(lanes, size, width)
         made.lut["rom"] += table_luts(lanes, size, width)
         made.lut["index_bit"] += lanes * bits(spec, "input")
+        made.ff["index_bit"] += lanes * bits(spec, "input")
         made.inexact.add("bram")
     elif spec.function not in ("linear",) or bits(spec, "input") != bits(spec, "output"):
         made.lut["relu_bit"] += lanes * (bits(spec, "input") + bits(spec, "output"))

@@ -70,7 +70,7 @@ def unrolled(weights: "list[list[int]]") -> dict[str, float]:
 def test_zeros_are_free_and_powers_of_two_are_wires() -> None:
     assert sum(unrolled([[0, 0], [0, 0]]).values()) == 0
     wires, sums = unrolled([[1, 2], [4, -8]]), unrolled([[3, 5], [7, 9]])
-    assert wires["adder_bit"] == sums["adder_bit"] > 0
+    assert wires["wire_bit"] == sums["adder_bit"] > 0 == wires["adder_bit"]
     assert wires["digit_bit"] == 0 < sums["digit_bit"]
 
 
