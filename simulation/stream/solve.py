@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .model import Cycles
+from .plain import Plain
 from .tables import Tables
 
 MOST_SWEEPS = 12
@@ -229,69 +230,16 @@ def _library() -> "ctypes.CDLL | None":
 
 
 def _walk(state: _Walk) -> None:
-    """The same walk in Python."""
-    tables = state.tables
-    events = [tables.events[p].cycles.size for p in range(len(state.events))]
-    users: list[set[int]] = [set() for _ in state.written]
-    for p, e in enumerate(tables.events):
-        for fifo in (*e.reads, *e.writes):
-            users[fifo].add(p)
-    waiting, queued = list(range(len(events))), set(range(len(events)))
-    while waiting or _grow(state, waiting):
-        p = waiting.pop()
-        queued.discard(p)
-        while state.done_events[p] < events[p] * state.frames and _step(state, p, events[p]):
-            here = state.first_event[p] + (state.done_events[p] - 1) % events[p]
-            for a in range(state.first_access[here], state.first_access[here + 1]):
-                for other in users[state.fifo[a]] - {p} - queued:
-                    waiting.append(other)
-                    queued.add(other)
-
-
-def _grow(state: _Walk, waiting: list[int]) -> bool:
-    """Everything stands still: make the FIFO that grows deeper, if it is full, and let its writer go on."""
-    f = state.grows
-    if f < 0 or state.done_writes[f] - state.done_reads[f] < state.depth[f]:
-        return False
-    writer = next(p for p, e in enumerate(state.tables.events) if f in e.writes)
-    if state.done_events[writer] == state.events[writer].size:
-        return False
-    state.depth[f] += 1
-    waiting.append(writer)
-    return True
-
-
-def _step(state: _Walk, p: int, events: int) -> bool:
-    """Do the next event of a process, if its FIFOs let it."""
-    done = int(state.done_events[p])
-    here = int(state.first_event[p]) + done % events
-    cycle = int(state.cycle[here])
-    if done == 0:
-        now = int(state.start[p]) + cycle
-    else:
-        wrapped = int(state.length[p]) if done % events == 0 else 0
-        previous = int(state.cycle[state.first_event[p] + (done - 1) % events])
-        now = int(state.events[p][done - 1]) + cycle + wrapped - previous
-    accesses = range(int(state.first_access[here]), int(state.first_access[here + 1]))
-    for a in accesses:
-        f = int(state.fifo[a])
-        if state.is_write[a]:
-            slot = int(state.done_writes[f] - state.depth[f])
-            if slot >= state.done_reads[f]:
-                return False
-            now = max(now, int(state.read[f][slot]) + 1) if slot >= 0 else now
-        else:
-            if state.done_reads[f] >= state.done_writes[f]:
-                return False
-            now = max(now, int(state.written[f][state.done_reads[f]] + state.tables.latency[f]))
-    state.events[p][done] = now
-    for a in accesses:
-        f = int(state.fifo[a])
-        times, count = (state.written, state.done_writes) if state.is_write[a] else (state.read, state.done_reads)
-        times[f][count[f]] = now
-        count[f] += 1
-    state.done_events[p] += 1
-    return True
+    """The same walk in Python: lists instead of arrays, which are faster one by one."""
+    plain = Plain(state)
+    plain.walk()
+    for arrays, lists in ((state.written, plain.written), (state.read, plain.read), (state.events, plain.events)):
+        for array, values in zip(arrays, lists, strict=True):
+            array[: len(values)] = values
+    state.done_events[:] = [len(v) for v in plain.events]
+    state.done_writes[:] = [len(v) for v in plain.written]
+    state.done_reads[:] = [len(v) for v in plain.read]
+    state.depth[:] = plain.depth
 
 
 __all__ = ["MOST_SWEEPS", "Times", "grown", "solve", "swept", "walked"]
