@@ -72,16 +72,27 @@ def _is_layer(record: Record, *ops: str) -> bool:
     return record.kind == "module" and record.design.layers[0].op in ops
 
 
-STEPS: tuple[Callable[[Record], bool], ...] = (
-    lambda r: (
-        (_is_layer(r, "dense") or (r.kind == "sweep" and r.design.layers[0].reuse_factor == 1))
-        and class_of(r.design) == "latency"
-    ),
+def _is_latency_dense(record: Record) -> bool:
+    return class_of(record.design) == "latency" and (record.kind == "sweep" or _is_layer(record, "dense"))
+
+
+def _is_known(record: Record) -> bool:
+    """Whether the digits of a record's weights are known one by one, or to be expected: what is shared is counted."""
+    return all(s.csd_hist is not None for x in record.design.layers for s in x.weights.values())
+
+
+LATER: tuple[Callable[[Record], bool], ...] = (
+    _is_latency_dense,
     lambda r: _is_layer(r, "activation", "softmax", "normalize") and not r.design.stream,
     lambda r: class_of(r.design) == "latency" and r.kind != "sweep",
     lambda r: r.kind != "sweep",
 )
-"""Which records determine the primitives that no step before has: single layers first, where they are told apart."""
+STEPS: Mapping[str, tuple[Callable[[Record], bool], ...]] = {
+    "lut": (lambda r: _is_latency_dense(r) and _is_known(r), *LATER),
+    "ff": (lambda r: class_of(r.design) == "latency" and (r.kind != "module" or _is_layer(r, "dense")), *LATER),
+}
+"""Which records determine the primitives that no step before has: single layers first, where they are told apart. The
+registers of whole designs are more than their layers': those come first."""
 
 
 def fit_costs(records: Sequence[Record], made: Mapping[str, Amounts]) -> dict[str, dict[str, float]]:
@@ -93,7 +104,7 @@ def fit_costs(records: Sequence[Record], made: Mapping[str, Amounts]) -> dict[st
         loops = LOOPS[resource]
         rows = [(getattr(made[r.id], resource), r.counts["hls"].get(resource, 0.0), r.repo) for r in sweeps]
         found = least_squares(rows, loops) if rows else {}
-        for accepts in STEPS:
+        for accepts in STEPS[resource]:
             rest = [
                 (getattr(made[r.id], resource), r.counts["hls"].get(resource, 0.0), r.repo)
                 for r in others
