@@ -28,7 +28,11 @@ def main() -> None:
         raise SystemExit(f"no directory of reports at {folder}: give one with --data")
     begin = time.perf_counter()
     every = read(folder)
-    print(f"{len(every):,} records of {len({r.repo for r in every})} repositories in {folder.name}")
+    unread = sum(r.kind == "unread" for r in every)
+    print(
+        f"{len(every) - unread:,} records of {len({r.repo for r in every} - {''})} repositories in {folder.name}; "
+        f"{unread} could not be read"
+    )
     if asked.score:
         _score(every)
     else:
@@ -42,7 +46,10 @@ def _cross_validate(every: list[Record]) -> None:
     estimates = held_out(records, made)
     assert fit_costs(records, made)
     quality.show(quality.cycles(every), "cycles (the schedule's constants are few: no refit)")
-    quality.show(quality.counts(records, estimates), "resources, HLS report, each repository estimated by the others")
+    quality.show(
+        quality.counts(records, estimates),
+        "resources, HLS report, each repository estimated by the others (the sweep, one repository, by other n_in)",
+    )
     quality.show(
         quality.coverage(records, estimates, band_table(records, estimates)), "bands, fitted without the repository"
     )

@@ -7,6 +7,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -215,19 +216,32 @@ def fit_bands(records: Sequence[Record], estimates: Mapping[str, Mapping[str, fl
 def band_table(
     records: Sequence[Record], estimates: Mapping[str, Mapping[str, float]]
 ) -> dict[str, dict[str, list[bool]]]:
-    """Say for each design whether its report lies in the band that the other repositories' designs gave."""
-    found: dict[str, dict[str, list[bool]]] = {kind: {n: [] for n in RESOURCES[:4]} for kind in CLASSES}
-    for _, others, own in by_repository([r for r in records if r.kind != "module"]):
-        table = fit_bands(others, estimates)
-        for record in own:
-            kind = class_of(record.design)
-            for name in RESOURCES[:4]:
-                reported, guess = record.counts["hls"].get(name), estimates[record.id][name]
+    """Say for each design whether its report lies in the band that the other repositories' designs gave; where a class
+    has one repository only, in that of the designs with other numbers of inputs.
+    """
+    found: dict[str, dict[str, list[bool]]] = {}
+    for kind in CLASSES:
+        rows = [r for r in records if r.kind != "module" and class_of(r.design) == kind]
+        alone = len({r.repo for r in rows}) == 1
+        held = found.setdefault(f"{kind} (one repository, by n_in)" if alone else kind, {n: [] for n in RESOURCES[:4]})
+        for others, own in _parts(rows, by_inputs=alone):
+            edges = fit_bands(others, estimates)[kind]
+            for record, name in product(own, RESOURCES[:4]):
+                reported, guess, slack = record.counts["hls"].get(name), estimates[record.id][name], SLACK[name]
                 if reported is not None and (reported or guess):
-                    edges, slack = table[kind][name], SLACK[name]
-                    held = edges["low"] <= (reported + slack) / (guess + slack) <= edges["high"]
-                    found[kind][name].append(bool(held))
+                    ratio = (reported + slack) / (guess + slack)
+                    held[name].append(bool(edges[name]["low"] <= ratio <= edges[name]["high"]))
     return found
+
+
+def _parts(rows: Sequence[Record], *, by_inputs: bool) -> Iterable[tuple[list[Record], list[Record]]]:
+    """Give for each repository, or for each number of inputs, the others and its own records."""
+    keys = [str(r.design.layers[0].size("n_in")) if by_inputs else r.repo for r in rows]
+    for key in sorted(set(keys)):
+        yield (
+            [r for r, k in zip(rows, keys, strict=True) if k != key],
+            [r for r, k in zip(rows, keys, strict=True) if k == key],
+        )
 
 
 def fit_ratios(records: Sequence[Record]) -> dict[str, Any]:

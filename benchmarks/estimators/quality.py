@@ -32,7 +32,8 @@ def show(lines: Iterable[Line], title: str) -> None:
 
 def cycles(every: Sequence[Record]) -> Iterable[Line]:
     """Cycles of the HLS report."""
-    sweeps = [r for r in every if r.kind == "sweep" and "lat_max" in r.cycles and class_of(r.design) == "resource"]
+    told = [r for r in every if r.kind == "sweep" and {"lat_max", "ii_max"} <= r.cycles.keys()]
+    sweeps = [r for r in told if class_of(r.design) == "resource"]
     if sweeps:
         exact = [timing(r.design).layers[r.design.layers[0].name].interval.value == r.cycles["ii_max"] for r in sweeps]
         near = [timing(r.design).hls_latency.value == r.cycles["lat_max"] for r in sweeps]
@@ -43,8 +44,7 @@ def cycles(every: Sequence[Record]) -> Iterable[Line]:
     for kind, label in (("latency", "strategy latency"), ("other", "recurrent, rows, attention, pools")):
         rows = [r for r in own if class_of(r.design) == kind]
         if rows:
-            told = [timing(r.design).hls_latency for r in rows]
-            errors = [abs(f.value - r.cycles["lat_max"]) for f, r in zip(told, rows, strict=True)]
+            errors = [abs(timing(r.design).hls_latency.value - r.cycles["lat_max"]) for r in rows]
             naive = [abs(sum(s.reuse_factor for s in r.design.layers) - r.cycles["lat_max"]) for r in rows]
             asked = "80 %" if kind == "latency" else ""
             yield (
@@ -114,12 +114,14 @@ def counts(records: Sequence[Record], estimates: Mapping[str, Mapping[str, float
     }  # fmt: skip
     for kind in ("resource", "latency", "stream", "other"):
         rows = [r for r in records if r.kind != "module" and class_of(r.design) == kind]
-        for name in RESOURCES[:4]:
-            told = [r for r in rows if name in r.counts["hls"]]
-            if told:
-                ours = _errors([(estimates[r.id][name], r.counts["hls"][name]) for r in told])
-                rule = _errors([(naive(r, name), r.counts["hls"][name]) for r in told])
-                yield f"{kind}: {name.upper()}", len(told), ours, rule, asked.get((kind, name), "")
+        whole = [r for r in rows if r.kind == "design"]
+        for label, part in ((kind, rows), (f"{kind}, no sweeps", whole if len(whole) < len(rows) else [])):
+            for name in RESOURCES[:4]:
+                told = [r for r in part if name in r.counts["hls"]]
+                if told:
+                    ours = _errors([(estimates[r.id][name], r.counts["hls"][name]) for r in told])
+                    rule = _errors([(naive(r, name), r.counts["hls"][name]) for r in told])
+                    yield f"{label}: {name.upper()}", len(told), ours, rule, asked.get((kind, name), "")
 
 
 def shipped_counts(records: Sequence[Record]) -> Iterable[Line]:
@@ -170,13 +172,17 @@ def _multipliers(spec: LayerSpec) -> float:
 
 def jets(every: Sequence[Record], *, leave_one_out: bool) -> Iterable[Line]:
     """Distributed arithmetic: LUTs from the adder graph's cost."""
-    rows = [r for r in every if r.kind == "jedi" and "da4ml_cost" in r.facts]
+    needed = {"da4ml_cost", "EBOPs"}
+    rows = [
+        r for r in every
+        if r.kind == "jedi" and needed <= r.facts.keys() and r.counts["implementation"].get("lut")
+    ]  # fmt: skip
     if not rows:
         return
     errors = []
     for record in rows:
         cost = fit_cost([_pair(r) for r in rows if r is not record]) if leave_one_out else None
-        guess = distributed(record.facts["da4ml_cost"], record.facts.get("EBOPs"), cost)
+        guess = distributed(record.facts["da4ml_cost"], record.facts["EBOPs"], cost)
         errors.append(abs(guess - record.counts["implementation"]["lut"]) / record.counts["implementation"]["lut"])
     rule = [abs(r.facts["EBOPs"] - r.counts["implementation"]["lut"]) / r.counts["implementation"]["lut"] for r in rows]
     yield (

@@ -1,13 +1,15 @@
 """Reports of designs, as ``Design`` and what the tools said of them.
 
 Reads a directory with ``designs.jsonl``, ``modules.csv``, ``dense_sweep*.csv``, ``jedi*.csv`` and ``deeppicar*.csv``,
-each if it is there; what a row does not state is left out.
+each if it is there; what a row does not state is left out, and a row that cannot be
+read, because its sizes are missing, is a record of kind ``unread`` without counts.
 """
 
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -54,36 +56,55 @@ class Record:
     facts: Mapping[str, float] = field(default_factory=dict)
 
 
+Row = defaultdict[str, str]
+"""A row of a table; "" where it has no such column."""
+
+
 def read(folder: Path) -> list[Record]:
     """Read all records of a directory. Designs that were flagged as doubtful stay out."""
-    found = list(designs(folder))
-    found += modules(folder)
-    found += sweep(folder)
-    found += pictures(folder)
-    return [*found, *jets(folder)]
+    found = [*designs(folder), *modules(folder), *sweep(folder), *pictures(folder), *jets(folder)]
+    times: Counter[str] = Counter()
+    for i, record in enumerate(found):
+        if times[record.id]:  # what tells them apart is not stated
+            found[i] = replace(record, id=f"{record.id} ({times[record.id]})")
+        times[record.id] += 1
+    return found
+
+
+def _each(entries: Iterable[Any], record: Callable[[Any, str], Record | None], kind: str) -> Iterator[Record]:
+    for i, entry in enumerate(entries):
+        try:
+            found = record(entry, f"{kind} {i}")
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            found = Record(f"{kind} {i}", "", Design("parallel", ()), {}, kind="unread")
+        if found:
+            yield found
 
 
 def designs(folder: Path) -> Iterator[Record]:
     """Whole designs."""
     path = folder / "designs.jsonl"
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        entry = json.loads(line)
-        hls = entry.get("hls") or {}
-        if entry.get("flags") or not isinstance(hls.get("LUT", hls.get("lat_max")), (int, float)):
-            continue
-        tool, version = _tool(entry.get("tool"), entry.get("tool_version"))
-        clock = _number(entry.get("clk_ns")) or 5.0
-        layers = tuple(_chained(_layer(each, entry) for each in entry.get("layers") or ()))
-        part, uncertainty = entry.get("part") or _default_part(entry), _number(entry.get("clk_unc_ns"))
-        design = Design(
-            "stream" if entry.get("io_type") == "io_stream" else "parallel", layers, tool, version, part,
-            family_of(part), clock, uncertainty / clock if uncertainty else None,
-            _is_dataflow(layers, hls.get("pipeline"), entry.get("io_type")),
-        )  # fmt: skip
-        yield Record(
-            entry["id"], entry["repo"], design, _levels(entry), _cycles(hls), _clocks(entry),
-            entry.get("generator", "hls4ml"), "design" if entry.get("io_type") and layers else "bare",
-        )  # fmt: skip
+    yield from _each(path.read_text(encoding="utf-8").splitlines() if path.exists() else (), _design, "design")
+
+
+def _design(line: str, name: str) -> Record | None:
+    entry = json.loads(line)
+    hls = entry.get("hls") or {}
+    if entry.get("flags") or not isinstance(hls.get("LUT", hls.get("lat_max")), (int, float)):
+        return None
+    tool, version = _tool(entry.get("tool"), entry.get("tool_version"))
+    clock = _number(entry.get("clk_ns")) or 5.0
+    layers = tuple(_chained(_layer(each, entry) for each in entry.get("layers") or ()))
+    part, uncertainty = entry.get("part") or _default_part(entry), _number(entry.get("clk_unc_ns"))
+    design = Design(
+        "stream" if entry.get("io_type") == "io_stream" else "parallel", layers, tool, version, part,
+        family_of(part), clock, uncertainty / clock if uncertainty else None,
+        _is_dataflow(layers, hls.get("pipeline"), entry.get("io_type")),
+    )  # fmt: skip
+    return Record(
+        str(entry.get("id") or name), str(entry.get("repo") or ""), design, _levels(entry), _cycles(hls),
+        _clocks(entry), entry.get("generator", "hls4ml"), "design" if entry.get("io_type") and layers else "bare",
+    )  # fmt: skip
 
 
 def _is_dataflow(layers: tuple[LayerSpec, ...], pipeline: str | None, io: str | None) -> bool:
@@ -219,81 +240,90 @@ def _chained(layers: Iterator[LayerSpec]) -> Iterator[LayerSpec]:
         channels = max(sizes.get("n_filt", 0), 0) or sizes.get("n_out", 0) or sizes.get("n_chan", 0) or channels
 
 
-def _rows(folder: Path, pattern: str) -> Iterator[dict[str, str]]:
+def _rows(folder: Path, pattern: str) -> Iterator[Row]:
     for path in sorted(folder.glob(pattern)):
         with path.open(encoding="utf-8", newline="") as file:
-            yield from csv.DictReader(file)
+            for row in csv.DictReader(file):
+                yield defaultdict(str, {name: value or "" for name, value in row.items()})
+
+
+def _repo(row: Row) -> str:
+    return row["source"].split("@")[0]
 
 
 def modules(folder: Path) -> Iterator[Record]:
     """Single layers within designs, as the HLS report counts them: modules that are a layer's own function."""
-    for row in _rows(folder, "modules.csv"):
-        op, function, pointwise = op_of(row.get("op", ""))
-        tool, version = _tool(row.get("tool"), row.get("tool_version"))
-        sizes = {name: int(float(row[name])) for name in SIZES if _number(row.get(name)) is not None}
-        if pointwise:
-            sizes |= {"filt_width": 1, "filt_height": 1}
-        types = {}
-        for ours, bits, whole in (("input", "in_bits", "in_int"), ("weight", "w_bits", "w_int")):
-            if _number(row.get(bits)):
-                types[ours] = Type(int(float(row[bits])), int(_number(row.get(whole)) or 0))
-        for ours, bits in (("accum", "acc_bits"), ("output", "out_bits")):
-            if _number(row.get(bits)):
-                types[ours] = Type(int(float(row[bits])), int(float(row[bits])))
-        weights = {}
-        if _number(row.get("w_n")):
-            zeros = int(_number(row.get("w_zeros")) or _number(row.get("n_zeros")) or 0)
-            digits = _number(row.get("w_csd"))
-            weights["weight"] = WeightStats(
-                int(float(row["w_n"])), zeros, types.get("weight"), None, int(digits) if digits is not None else None
-            )
-        layer = LayerSpec(
-            row["module"], op, function, sizes=sizes, types=types, strategy=(row.get("strategy") or "latency").lower(),
-            reuse_factor=int(_number(row.get("reuse_factor")) or 1), weights=weights,
-        )  # fmt: skip
-        clock, uncertainty = _number(row.get("clk_ns")) or 5.0, _number(row.get("clk_unc_ns"))
-        design = Design(
-            "stream" if row.get("io_type") == "io_stream" else "parallel", (layer,), tool, version,
-            row.get("part", ""), family_of(row.get("part", "")), clock, uncertainty / clock if uncertainty else None,
-        )  # fmt: skip
-        counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
-        cycles = {
-            n: float(row[n]) for n in ("lat_min", "lat_max", "ii_min", "ii_max") if _number(row.get(n)) is not None
-        }
-        yield Record(
-            f"{row['design']}#{row['module']}", row["repo"], design, {"hls": counts}, cycles, {},
-            row.get("generator", "hls4ml"), "module",
-        )  # fmt: skip
+    yield from _each(_rows(folder, "modules.csv"), _module, "module")
+
+
+def _module(row: Row, _: str) -> Record | None:
+    op, function, pointwise = op_of(row.get("op", ""))
+    tool, version = _tool(row.get("tool"), row.get("tool_version"))
+    sizes = {name: int(float(row[name])) for name in SIZES if _number(row.get(name)) is not None}
+    if pointwise:
+        sizes |= {"filt_width": 1, "filt_height": 1}
+    types = {}
+    for ours, bits, whole in (("input", "in_bits", "in_int"), ("weight", "w_bits", "w_int")):
+        if _number(row.get(bits)):
+            types[ours] = Type(int(float(row[bits])), int(_number(row.get(whole)) or 0))
+    for ours, bits in (("accum", "acc_bits"), ("output", "out_bits")):
+        if _number(row.get(bits)):
+            types[ours] = Type(int(float(row[bits])), int(float(row[bits])))
+    weights = {}
+    if _number(row.get("w_n")):
+        zeros = int(_number(row.get("w_zeros")) or _number(row.get("n_zeros")) or 0)
+        digits = _number(row.get("w_csd"))
+        weights["weight"] = WeightStats(
+            int(float(row["w_n"])), zeros, types.get("weight"), None, int(digits) if digits is not None else None
+        )
+    layer = LayerSpec(
+        row["module"], op, function, sizes=sizes, types=types, strategy=(row.get("strategy") or "latency").lower(),
+        reuse_factor=int(_number(row.get("reuse_factor")) or 1), weights=weights,
+    )  # fmt: skip
+    clock, uncertainty = _number(row.get("clk_ns")) or 5.0, _number(row.get("clk_unc_ns"))
+    design = Design(
+        "stream" if row.get("io_type") == "io_stream" else "parallel", (layer,), tool, version,
+        row.get("part", ""), family_of(row.get("part", "")), clock, uncertainty / clock if uncertainty else None,
+    )  # fmt: skip
+    counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
+    cycles = {n: float(row[n]) for n in ("lat_min", "lat_max", "ii_min", "ii_max") if _number(row.get(n)) is not None}
+    return Record(
+        f"{row['design']}#{row['module']}", row["repo"], design, {"hls": counts}, cycles, {},
+        row.get("generator", "hls4ml"), "module",
+    )  # fmt: skip
 
 
 def sweep(folder: Path) -> Iterator[Record]:
     """Single dense layers over sizes, widths and reuse factors; ``facts["ok"]`` 0 where the run did not end."""
-    for row in _rows(folder, "*dense_*.csv"):
-        if not row.get("n_in") or not row.get("rf_csv"):
-            continue
-        n_in, n_out, bits = (int(float(row[k])) for k in ("n_in", "n_out", "weight_bits"))
-        tool, version = _version_in(row.get("tool", ""))
-        given = Type.parse(row.get("in_type", "")) or Type(16, 6)
-        types = {"input": given, "output": Type(16, 6), "accum": Type(16, 6)}
-        types["weight"] = types["bias"] = Type(bits, int(_number(row.get("weight_int")) or 0))
-        layer = LayerSpec(
-            row["model"], "dense", sizes={"n_in": n_in, "n_out": n_out}, types=types, strategy=row["strategy"].lower(),
-            reuse_factor=int(float(row["rf_csv"])), inputs=("input",), outputs=(row["model"],),
-        )  # fmt: skip
-        part, resource = row.get("part", ""), row["strategy"].lower() == "resource"
-        io = "stream" if row.get("io_type") == "io_stream" else "parallel"
-        clock = _number(row.get("clk_ns")) or 5.0
-        design = Design(io, (layer,), tool, version, part, family_of(part), clock, None, resource)  # type: ignore[arg-type]
-        counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
-        cycles = {
-            n: float(row[n]) for n in ("lat_min", "lat_max", "ii_min", "ii_max") if _number(row.get(n)) is not None
-        }
-        name = f"{row['model']}:{row['strategy']}:{row['rf_csv']}"
-        yield Record(
-            name, row.get("source", "sweep").split("@")[0], design, {"hls": counts} if counts else {}, cycles,
-            {"hls": float(row["est_clk_ns"])} if _number(row.get("est_clk_ns")) else {}, "hls4ml", "sweep",
-            {"ok": float(row.get("ok") == "True")},
-        )  # fmt: skip
+    yield from _each(_rows(folder, "*dense_*.csv"), _dense, "dense")
+
+
+def _dense(row: Row, _: str) -> Record | None:
+    if not row.get("n_in") or not row.get("rf_csv"):
+        return None
+    if not row["strategy"]:
+        raise ValueError("no strategy")
+    n_in, n_out, bits = (int(float(row[k])) for k in ("n_in", "n_out", "weight_bits"))
+    tool, version = _version_in(row.get("tool", ""))
+    given = Type.parse(row.get("in_type", "")) or Type(16, 6)
+    types = {"input": given, "output": Type(16, 6), "accum": Type(16, 6)}
+    types["weight"] = types["bias"] = Type(bits, int(_number(row.get("weight_int")) or 0))
+    layer = LayerSpec(
+        row["model"], "dense", sizes={"n_in": n_in, "n_out": n_out}, types=types, strategy=row["strategy"].lower(),
+        reuse_factor=int(float(row["rf_csv"])), inputs=("input",), outputs=(row["model"],),
+    )  # fmt: skip
+    part, resource = row.get("part", ""), row["strategy"].lower() == "resource"
+    io = "stream" if row.get("io_type") == "io_stream" else "parallel"
+    clock = _number(row.get("clk_ns")) or 5.0
+    design = Design(io, (layer,), tool, version, part, family_of(part), clock, None, resource)  # type: ignore[arg-type]
+    counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
+    cycles = {n: float(row[n]) for n in ("lat_min", "lat_max", "ii_min", "ii_max") if _number(row.get(n)) is not None}
+    name = f"{row['model']}:{row['strategy']}:{row['rf_csv']}"
+    return Record(
+        name, _repo(row), design, {"hls": counts} if counts else {}, cycles,
+        {"hls": float(row["est_clk_ns"])} if _number(row.get("est_clk_ns")) else {}, "hls4ml", "sweep",
+        {"ok": float(row.get("ok") == "True")},
+    )  # fmt: skip
 
 
 def _version_in(text: str) -> tuple[str, str]:
@@ -303,18 +333,21 @@ def _version_in(text: str) -> tuple[str, str]:
 
 def pictures(folder: Path) -> Iterator[Record]:
     """Streaming convolution networks over clocks: layers are made from the row's lists of them."""
-    for row in _rows(folder, "*iostream_conv*.csv"):
-        tool, version = _version_in(row.get("tool", ""))
-        part, clock = row.get("part", ""), _number(row.get("clk_ns")) or 10.0
-        layers = tuple(_chained(iter(_picture_layers(row))))
-        design = Design("stream", layers, tool, version, part, family_of(part), clock)
-        counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
-        cycles = {n: float(row[n]) for n in ("lat_min", "lat_max") if _number(row.get(n)) is not None}
-        yield Record(
-            f"{row['conv_bits']}:{row['fc_bits']}:{row['conv_layers']}:{clock}", row["source"].split("@")[0], design,
-            {"hls": counts}, cycles, {"hls": float(row["est_clk_ns"])} if _number(row.get("est_clk_ns")) else {},
-            "hls4ml", "picture",
-        )  # fmt: skip
+    yield from _each(_rows(folder, "*iostream_conv*.csv"), _picture, "picture")
+
+
+def _picture(row: Row, _: str) -> Record | None:
+    tool, version = _version_in(row.get("tool", ""))
+    part, clock = row.get("part", ""), _number(row.get("clk_ns")) or 10.0
+    layers = tuple(_chained(iter(_picture_layers(row))))
+    design = Design("stream", layers, tool, version, part, family_of(part), clock)
+    counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
+    cycles = {n: float(row[n]) for n in ("lat_min", "lat_max") if _number(row.get(n)) is not None}
+    return Record(
+        f"{row['conv_bits']}:{row['fc_bits']}:{row['conv_layers']}:{clock}", _repo(row), design,
+        {"hls": counts}, cycles, {"hls": float(row["est_clk_ns"])} if _number(row.get("est_clk_ns")) else {},
+        "hls4ml", "picture",
+    )  # fmt: skip
 
 
 def _picture_layers(row: Mapping[str, str]) -> Iterator[LayerSpec]:
@@ -369,26 +402,27 @@ def _picture_layers(row: Mapping[str, str]) -> Iterator[LayerSpec]:
 
 def jets(folder: Path) -> Iterator[Record]:
     """Designs by distributed arithmetic, placed and routed; ``facts``: EBOPs, da4ml's cost, sizes."""
-    for row in _rows(folder, "*jedi*.csv"):
-        names = ("EBOPs", "da4ml_cost", "n_particles", "n_features", "latency_cycles", "clk_target_ns")
-        facts = {n: float(row[n]) for n in names if _number(row.get(n)) is not None}
-        part = row.get("part", "")
-        design = Design(
-            "parallel", (), "vitis", "", part, family_of(part), facts.get("clk_target_ns", 2.0), None, False
-        )
-        counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
-        clock = {"implementation": float(row["clk_achieved_ns"])} if _number(row.get("clk_achieved_ns")) else {}
-        yield Record(
-            row["model"],
-            row["source"].split("@")[0],
-            design,
-            {"implementation": counts},
-            {},
-            clock,
-            "da4ml",
-            "jedi",
-            facts,
-        )
+    yield from _each(_rows(folder, "*jedi*.csv"), _jet, "jet")
+
+
+def _jet(row: Row, name: str) -> Record | None:
+    names = ("EBOPs", "da4ml_cost", "n_particles", "n_features", "latency_cycles", "clk_target_ns")
+    facts = {n: float(row[n]) for n in names if _number(row.get(n)) is not None}
+    part = row.get("part", "")
+    design = Design("parallel", (), "vitis", "", part, family_of(part), facts.get("clk_target_ns", 2.0), None, False)
+    counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
+    clock = {"implementation": float(row["clk_achieved_ns"])} if _number(row.get("clk_achieved_ns")) else {}
+    return Record(
+        row["model"] or name,
+        _repo(row),
+        design,
+        {"implementation": counts},
+        {},
+        clock,
+        "da4ml",
+        "jedi",
+        facts,
+    )
 
 
 __all__ = ["Record", "designs", "jets", "modules", "op_of", "pictures", "read", "sweep"]

@@ -97,7 +97,7 @@ def stream_depth(spec: LayerSpec, design: Design) -> int:
 def hls_counts(made: Amounts, fits: Fits) -> dict[Resource, float]:
     """Price amounts at the level of the HLS report."""
     lut, ff = (
-        sum(fits.costs[resource].get(name, 0.0) * amount for name, amount in listed.items())
+        sum(fits.costs[resource].get(name, UNPRICED) * amount for name, amount in listed.items())
         for resource, listed in (("lut", made.lut), ("ff", made.ff))
     )
     return {"lut": lut, "ff": ff, "dsp": made.fixed.get("dsp", 0.0), "bram": made.fixed.get("bram", 0.0), "uram": 0.0}
@@ -124,6 +124,8 @@ def resources(design: Design, fits: Fits | None = None) -> Resources:
 
 WIDENING = 0.2
 """By how much of itself (in logarithms) a band is wider for each way in which a design leaves the domain."""
+UNPRICED = 1.0
+"""What one of a primitive costs that no report has: a look-up table or register for each bit."""
 LAYER_WIDENING = 1.2
 """A single layer is less sure than a sum of many."""
 
@@ -148,7 +150,7 @@ def _figure(
     ratio = _ratio(level, name, kind, design, fits)
     middle = count * ratio["median"]
     low, high = _band(name, kind, made, fits)
-    if level == "hls" and low == high:
+    if level == "hls" and low == high and name not in made.inexact:
         return Figure(round(middle), round(middle), round(middle), UNITS[name], "exact", "template")
     low, high = low * ratio["low"] / ratio["median"], high * ratio["high"] / ratio["median"]
     slack = SLACK[name] if middle or name in made.inexact else 0

@@ -165,6 +165,12 @@ def resource(spec: LayerSpec, design: Design) -> Amounts:
     else:
         made.lut["multiplier_bit2"] += blocks * given * width
     made.fixed["bram"] += weight_blocks(n_in, n_out, reuse, width)
+    if design.tool != "vivado":  # no report of it was at hand
+        made.inexact |= {"dsp", "bram"}
+    if 4 < width < 8:
+        made.inexact.add("dsp")
+    if reuse > 1024:
+        made.inexact.add("bram")
     return made
 
 
