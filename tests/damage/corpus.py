@@ -93,10 +93,14 @@ def _described() -> Iterator[Good]:
 
 
 def _directories() -> Iterator[Good]:
-    """An output directory, zipped: without a project, which is only compiled, never read as numbers."""
+    """An output directory, zipped: without a project, which is only compiled, never read as numbers, and without the
+    page, which is made from the rest and may be made again.
+    """
     from gatewright.graph.file import archive
+    from gatewright.output import PAGE
     from gatewright.project import compile_model
 
     for name in ("digits_qkeras.h5", "jet_tagger.onnx"):
         project = compile_model(ROOT / "examples" / name, board="host", vectors=4)
-        yield Good(f"{name}.directory", ".directory", archive(dict(project.files)))
+        files = {n: content for n, content in project.files.items() if n != PAGE}
+        yield Good(f"{name}.directory", ".directory", archive(files))
