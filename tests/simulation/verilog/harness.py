@@ -1,16 +1,19 @@
-"""Many designs in one Verilator build; what each FIFO did, cycle by cycle."""
+"""Many designs in one Verilator build; what each FIFO and each stage did."""
 
 import re
 import shutil
 import subprocess
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gatewright.simulation.stream import Network
+from .builder import Drawn
 
 HERE = Path(__file__).parent
 VERILATOR = shutil.which("verilator")
+PLACES = 1000
+"""Identifiers of a design: more than it has processes or FIFOs."""
 MAIN = """
 #include "Vtop.h"
 #include "verilated.h"
@@ -31,41 +34,59 @@ int main(int argc, char **argv) {
 
 
 @dataclass
+class Seen:
+    """What a stage did: cycles in which it moved, the first, the one behind the last; at the end: is it under way, and
+    the FIFOs that hold it up, with whether they are full.
+    """
+
+    active: bool
+    busy: int
+    start: int
+    end: int
+    blocked: set[tuple[str, bool]]
+
+
+@dataclass
 class Ran:
-    """A design in hardware: cycles of writes and reads, largest occupancy and what is left, by FIFO; who is stuck."""
+    """A design in hardware. By FIFO: cycles and values of writes and reads, largest occupancy, what is left."""
 
     writes: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     reads: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    sent: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    taken: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     most: dict[str, int] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)
-    stuck: set[str] = field(default_factory=set)
+    seen: dict[str, Seen] = field(default_factory=dict)
+
+    @property
+    def stuck(self) -> set[str]:
+        return {name for name, seen in self.seen.items() if seen.active}
 
 
-def top_text(designs: list[tuple[Network, int, list[str]]]) -> str:
+def top_text(designs: Sequence[Drawn]) -> str:
     """Write the top module: all designs side by side, each with its wires."""
     body = []
-    for number, (network, _, text) in enumerate(designs):
-        used = " ".join(text)
-        wires = sorted(set(re.findall(r"@(f\d+_\w+|open\w+)", used)))
-        body += [f"    wire d{number}_{name};" for name in wires]
-        for place, fifo in enumerate(network.fifos):
-            name = f"d{number}_{fifo.name}"
-            slow = int(fifo.latency == 2)
+    for number, design in enumerate(designs):
+        name = f"d{number}_"
+        wires = sorted(set(re.findall(r"@(f\d+_\w+|open\w+)", " ".join(design.text))))
+        body += [f"    wire {'[15:0] ' if w.endswith(('_in', '_out')) else ''}{name}{w};" for w in wires]
+        for place, fifo in enumerate(design.network.fifos):
+            wired = ", ".join(f".{w}({name}{fifo.name}_{w})" for w in ("wr", "full", "in", "rd", "empty", "out"))
             body.append(
-                f"    fifo {name} (.clk(clk), .cycle(cycle), .stop(stop), .id({number * 1000 + place}), "
-                f".depth({fifo.depth}), .slow({slow}), .wr({name}_wr), .full({name}_full), .rd({name}_rd), "
-                f".empty({name}_empty));"
+                f"    fifo {name}{fifo.name} (.clk(clk), .cycle(cycle), .stop(stop), .id({number * PLACES + place}), "
+                f".depth({fifo.depth}), .slow({int(fifo.latency == 2)}), {wired});"
             )
-        for line in text:
-            line = re.sub(r"@i(\d+)", lambda m: str(number * 1000 + int(m[1])), line)  # noqa: B023
-            body.append("    " + re.sub(r"@(\w+)", rf"d{number}_\1", line))
+        for line in design.text:
+            placed = re.sub(r"@i(\d+)", lambda m, n=number: str(n * PLACES + int(m[1])), line)  # type: ignore[misc]
+            body.append("    " + placed.replace("@", name))
     head = "module top (input wire clk, input wire stop);\n    reg [31:0] cycle = 0;\n"
     return f"{head}    always @(posedge clk) cycle <= cycle + 1;\n" + "\n".join(body) + "\nendmodule\n"
 
 
-def run(designs: list[tuple[Network, int, list[str]]], folder: Path, cycles: int) -> list[Ran]:
+def run(designs: Sequence[Drawn], folder: Path, cycles: int) -> list[Ran]:
     """Build and run designs for so many cycles."""
     assert VERILATOR is not None
+    assert all(f.depth <= 1024 for d in designs for f in d.network.fifos)
     (folder / "top.v").write_text(top_text(designs))
     (folder / "main.cpp").write_text(MAIN)
     command = [
@@ -79,22 +100,29 @@ def run(designs: list[tuple[Network, int, list[str]]], folder: Path, cycles: int
     return _read(done.stdout, designs)
 
 
-def _read(text: str, designs: list[tuple[Network, int, list[str]]]) -> list[Ran]:
+def _read(text: str, designs: Sequence[Drawn]) -> list[Ran]:
     found = [Ran() for _ in designs]
     for line in text.splitlines():
-        kind, *numbers = line.split()
-        assert kind != "BAD", line
-        design, place = divmod(int(numbers[0]), 1000)
-        ran, network = found[design], designs[design][0]
+        kind, *words = line.split()
+        identifier, *numbers = (int(word) for word in words)
+        design, place = divmod(identifier, PLACES)
+        ran, network = found[design], designs[design].network
         if kind == "P":
-            if int(numbers[1]):
-                ran.stuck.add(network.processes[place].name)
+            process = network.processes[place]
+            active, busy, start, end, *held = numbers
+            blocked = {
+                (name, is_full)
+                for names, bits, is_full in zip((process.reads, process.writes), held, (False, True), strict=True)
+                for bit, name in enumerate(names)
+                if bits >> bit & 1
+            }
+            ran.seen[process.name] = Seen(bool(active), busy, start, end, blocked)
             continue
         name = network.fifos[place].name
-        if kind == "W":
-            ran.writes[name].append(int(numbers[1]))
-        elif kind == "R":
-            ran.reads[name].append(int(numbers[1]))
-        else:
-            ran.most[name], ran.left[name] = int(numbers[1]), int(numbers[2])
+        if kind == "F":
+            ran.most[name], ran.left[name] = numbers
+            continue
+        cycles, values = (ran.writes, ran.sent) if kind == "W" else (ran.reads, ran.taken)
+        cycles[name].append(numbers[0])
+        values[name].append(numbers[1])
     return found
