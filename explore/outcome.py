@@ -1,7 +1,8 @@
 """What a search leaves: the front as a table, as a page with a plot, and each point as a configuration."""
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -27,17 +28,28 @@ def _value(value: Any) -> str:
 
 
 def write(
-    folder: Path, result: Result, space: Space, *, model: str, board: str, default: Mapping[str, float]
+    folder: Path,
+    result: Result,
+    space: Space,
+    *,
+    model: str,
+    board: str,
+    default: Mapping[str, float],
+    sources: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Write ``pareto.json``, ``pareto.html`` and ``point-N.toml`` into a folder; give the points. Raises FileError."""
+    """Write ``pareto.json``, ``pareto.html`` and ``point-N.toml`` into a folder; give the points.
+
+    ``sources``: arguments that a compilation needs to read the same model and samples. Raises FileError.
+    """
     points = []
     for number, trial in enumerate(result.pareto, 1):
         file = folder / f"point-{number}.toml"
         target = trial.point.get("board", board)
+        command = ["gatewright", "compile", model, "--board", target, "--config", str(file), *sources]
         points.append(
             {
                 "number": number, "trial": trial.number, "values": trial.values, "file": file.name, "board": target,
-                "command": f"gatewright compile {model} --board {target} --config {file} --out build/point-{number}",
+                "command": shlex.join([*command, "--out", f"build/point-{number}"]),
             }
         )  # fmt: skip
     document = {

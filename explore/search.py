@@ -20,6 +20,9 @@ OBJECTIVES: Mapping[str, str] = {
 """What can be asked for, and which way is better. latency, interval: seconds; error: root of the mean square difference
 to the float model's outputs."""
 
+BUSY_S = 30.0
+"""Seconds in which another process must let go of the study's file."""
+
 Say = Callable[[str], None]
 
 
@@ -81,6 +84,7 @@ def search(
     objectives: tuple[str, ...],
     trials: int,
     storage: Path,
+    options: str = "",
     workers: str | int = 1,
     bar: float | None = None,
     seed: int = 0,
@@ -89,11 +93,13 @@ def search(
     """Run ``trials`` more trials, or as many as there is time for until it is interrupted, and give all there are.
 
     ``storage``: a file that keeps the study: a search that was stopped, in whatever way, goes on from it. ``bar``: the
-    float model's accuracy. Raises OptionError, FileError.
+    float model's accuracy. ``options``: all else that a study's trials have in common, as a text. Raises OptionError,
+    FileError.
     """
     told: list[str] = []
     with _quiet():
-        study = _study(storage, task.key, board, objectives, seed, told)
+        wanted = {"model": task.key, "board": board, "objectives": ",".join(objectives), "options": options}
+        study = _study(storage, wanted, objectives, seed, told)
         _resume(study, space)
         pool = make_pool(workers)
         try:
@@ -114,33 +120,52 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _study(storage: Path, key: str, board: str, objectives: tuple[str, ...], seed: int, told: list[str]) -> Any:
-    """Open the study of a file, or begin one; a damaged file is kept aside. Raises OptionError for another search's."""
+def _study(storage: Path, wanted: Mapping[str, str], objectives: tuple[str, ...], seed: int, told: list[str]) -> Any:
+    """Open the study of a file, or begin one; a damaged file is kept aside. ``wanted``: what its trials share.
+
+    Raises OptionError for another search's, FileError for one that is in use or cannot be opened.
+    """
     try:
         study = _open(storage, objectives, seed)
         known = study.user_attrs
     except GatewrightError:
         raise
     except Exception as error:
+        if reason := _closed(error):
+            hint = "wait for the other search, or another --out or --storage"
+            raise FileError(f"the study cannot be opened: {reason}", where=str(storage), hint=hint) from None
         aside = _aside(storage)
         told.append(
             f"{storage} is damaged ({type(error).__name__}); it is kept as {aside.name}, the search begins anew"
         )
         study = _open(storage, objectives, seed)
         known = study.user_attrs
-    wanted = {"model": key, "board": board, "objectives": ",".join(objectives)}
     for name, value in wanted.items():
         if known.get(name, value) != value:
-            what = f"the storage is of another search: its {name} is {known[name][:60]}"
+            what = f"the storage is of another search: {name} {known[name][:80]}, now {value[:80]}"
             raise OptionError(what, where=str(storage), hint="another --out or --storage")
-        study.set_user_attr(name, value)
+        if name not in known:
+            study.set_user_attr(name, value)
     return study
+
+
+def _closed(error: Exception) -> str:
+    """Say why SQLite cannot open a file that is whole: locked, not readable; "" for a damaged one."""
+    from sqlalchemy.exc import OperationalError
+
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OperationalError):
+            reason = str(found.orig)
+            return "" if reason.startswith(("no such", "table", "duplicate")) else reason
+        found = found.__cause__ or found.__context__
+    return ""
 
 
 def _open(storage: Path, objectives: tuple[str, ...], seed: int) -> Any:
     import optuna
 
-    backend = optuna.storages.RDBStorage(f"sqlite:///{storage}", engine_kwargs={"connect_args": {"timeout": 30}})
+    backend = optuna.storages.RDBStorage(f"sqlite:///{storage}", engine_kwargs={"connect_args": {"timeout": BUSY_S}})
     count = len(backend.get_all_studies())
     stored = optuna.load_study(study_name="gatewright", storage=backend).trials if count else []
     sampler = optuna.samplers.TPESampler(

@@ -1,7 +1,7 @@
 """What is searched: io, strategy, reuse factors, bits of values and weights by layer; points as configurations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, floor, log2
 from typing import Any
 
@@ -36,11 +36,12 @@ class LayerSpace:
 
 @dataclass(frozen=True)
 class Space:
-    """The layers, and the io types that the design can have on the board."""
+    """The layers, and the io types that the design can have on the board. ``fixed``: what the user chose for all."""
 
     layers: tuple[LayerSpace, ...]
     ios: tuple[str, ...]
     boards: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def suggest(self, trial: Any) -> dict[str, Any]:
         """Let Optuna choose a point."""
@@ -94,7 +95,7 @@ class Space:
                 entry["reuse_factor"] = _valid(layer, int(point[f"reuse:{layer.name}"]))
             if len(entry) > 1:
                 tables.append(entry)
-        return {"io": point["io"], "strategy": point["strategy"], "layer": tables}
+        return {"io": point["io"], "strategy": point["strategy"], **self.fixed, "layer": tables}
 
 
 def _valid(layer: LayerSpace, wanted: int) -> int:
@@ -134,7 +135,8 @@ def make_space(graph: Graph, boards: Sequence[Board], samples: Inputs, choices: 
         )
         for name in names
     )  # fmt: skip
-    return Space(layers, tuple(ios), tuple(b.name for b in boards))
+    fixed = {name: getattr(choices, name) for name in ("hls", "clock_ns") if getattr(choices, name) is not None}
+    return Space(layers, tuple(ios), tuple(b.name for b in boards), fixed)
 
 
 def _with_io(choices: Any, io: str) -> Any:

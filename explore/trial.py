@@ -55,7 +55,7 @@ def run_trial(
     """Evaluate one configuration: the cheap estimate first, then accuracy on a part, then on all samples.
 
     ``bar``: the float model's accuracy; ``wants``: the objectives. What cannot be built, or does not fit the device, is
-    given up before anything is run.
+    given up before anything is run. ``bar`` None: nothing is given up for its accuracy.
     """
     from ..simulation.cost import cost_of
 
@@ -66,6 +66,9 @@ def run_trial(
         cost = cost_of(graph, task.choices.options(target, settings), target)
     except GatewrightError as error:
         return Outcome(reason=str(error).splitlines()[0], kind="infeasible")
+    unbuildable = [f.what for f in cost.findings if f.kind == "limit"]
+    if unbuildable:
+        return Outcome(reason=unbuildable[0].splitlines()[0], kind="infeasible")
     values = figures(cost)
     over = [n for n, figure in cost.fitted.items() if cost.available and figure.value > cost.available[n]]
     if over:
@@ -124,6 +127,9 @@ def read_labels(path: Path, count: int) -> NDArray:
         found = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise FileError(f"cannot read labels: {error}", where=str(path), hint="numpy.save(file, labels)") from None
+    if found.dtype.kind not in "biuf":
+        what = f"labels of type {found.dtype}"
+        raise OptionError(what, where=str(path), hint="the numbers of the classes, or a row of scores a sample")
     if found.ndim == 2 and found.shape[1] > 1:
         found = found.argmax(axis=1)
     found = found.reshape(-1)

@@ -34,8 +34,11 @@ class Here:
     width = 1
 
     def submit(self, function: Callable[..., Outcome], *arguments: Any) -> Any:
-        """Run the function at once."""
-        return _Done(function(*arguments))
+        """Run the function at once; where it breaks, the outcome says so, as that of a worker."""
+        try:
+            return _Done(function(*arguments))
+        except Exception as error:
+            return _Done(_broken("the trial", error))
 
     def wait(self, jobs: Sequence[Any]) -> list[Any]:
         """All are done."""
@@ -48,6 +51,10 @@ class Here:
 
     def close(self) -> None:
         """Nothing to let go."""
+
+
+def _broken(what: str, error: Exception) -> Outcome:
+    return Outcome(reason=f"{what} failed: {type(error).__name__}: {error}".splitlines()[0], kind="failed")
 
 
 class _Done:
@@ -82,7 +89,7 @@ class Cluster:
             found: Outcome = job.result()
             return found
         except Exception as error:
-            return Outcome(reason=f"the worker failed: {type(error).__name__}: {error}".splitlines()[0], kind="failed")
+            return _broken("the worker", error)
 
     def close(self) -> None:
         """Close the connection; workers of this machine end."""

@@ -3,18 +3,21 @@
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .frontend import load
-from .graph import Graph, OptionError, evaluate
+from .graph import Graph, NDArray, OptionError, evaluate
 from .graph.evaluate import feed
 from .graph.file import to_bytes
 from .options import Choices
 from .output import sha256
 from .project import Progress, find_board
 from .samples import read_samples
+
+if TYPE_CHECKING:
+    from .explore.space import Space
 
 NEEDED = ("optuna", "distributed")
 MOST_TRIALS = 100_000
@@ -52,19 +55,21 @@ def explore(
     count = len(next(iter(x.values())))
     given = read_labels(labels, count) if labels is not None else None
     reference = first_output(evaluate(graph, x))
-    bar = accuracy(reference, given) if given is not None else 1.0
+    bar = accuracy(reference, given) if given is not None else None
     progress("looking at what can be searched")
     space = make_space(graph, targets, x, choices)
     files = to_bytes(graph)
     key = sha256(b"".join([*files.values(), *(v.tobytes() for v in x.values())]))
     task = Task(key, files, x, given, reference, choices)
     _make(out)
+    _make((storage or out / "study.db").parent)
     default = run_trial(task, {"io": space.ios[0]}, targets[0].name, None, objectives)
     result = search(
         task, space, board=targets[0].name, objectives=objectives, trials=trials, storage=storage or out / "study.db",
-        workers=workers, bar=bar, seed=seed, say=progress,
+        options=_options(space, choices, given), workers=workers, bar=bar, seed=seed, say=progress,
     )  # fmt: skip
-    points = write(out, result, space, model=model, board=targets[0].name, default=default.values)
+    sources = [*(["--weights", weights] if weights else []), "--samples", str(samples)]
+    points = write(out, result, space, model=model, board=targets[0].name, default=default.values, sources=sources)
     kinds = [t.kind for t in result.trials]
     document = {
         "model": model, "board": targets[0].name, "objectives": list(objectives), "float_accuracy": bar,
@@ -81,6 +86,14 @@ def explore(
         show(_closing(document))
 
     return document, people
+
+
+def _options(space: "Space", choices: Choices, labels: NDArray | None) -> str:
+    """Spell what all trials of a study share beside the model, the samples, the objectives."""
+    given = {"io": "|".join(space.ios), "boards": "|".join(space.boards), **space.fixed, "types": choices.types}
+    if labels is not None:
+        given["labels"] = sha256(labels.tobytes())[:12]
+    return ", ".join(f"{name} {value}" for name, value in given.items())
 
 
 def _checked(objective: str, trials: int, boards: Sequence[str], labels: Path | None) -> tuple[str, ...]:
@@ -126,7 +139,7 @@ def _closing(document: dict[str, Any]) -> Any:
         "",
         f"{counts['complete']} complete, {counts['pruned']} given up early, {counts['infeasible']} not possible here"
         + (f", {counts['failed']} failed" if counts["failed"] else ""),
-        f"the float model: {100 * document['float_accuracy']:.2f} %",
+        *([] if document["float_accuracy"] is None else [f"the float model: {100 * document['float_accuracy']:.2f} %"]),
         *(f"note: {note}" for note in document["notes"][:5]),
         *([] if not document["interrupted"] else ["interrupted: the same command goes on from here"]),
         f"written to {document['out']}: pareto.html, pareto.json, point-N.toml",

@@ -2,13 +2,16 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -16,6 +19,13 @@ from gatewright.cli import app
 from gatewright.explore.outcome import toml_text
 from gatewright.explore.search import Found, dominates
 from gatewright.explore.search import Result as Searched
+from gatewright.explore.trial import Outcome, Task, run_trial
+from gatewright.explore.workers import make_pool
+from gatewright.graph.file import to_bytes
+from gatewright.options import Choices
+from gatewright.simulation.resources import Finding
+
+from ..drawn import network
 
 pytest.importorskip("optuna", reason="the extra `explore`")
 ROOT = Path(__file__).parents[2]
@@ -108,6 +118,69 @@ def test_a_damaged_study_is_kept_aside(tmp_path: Path) -> None:
     assert (out / "study.db.damaged-1").exists()
 
 
+def test_a_study_in_use_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["gatewright.explore.search"], "BUSY_S", 0.2)
+    out = tmp_path / "out"
+    assert explore(out, 1).exit_code == 0
+    with sqlite3.connect(out / "study.db", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        result = explore(out, 1)
+        other.execute("ROLLBACK")
+    assert result.exit_code == 1
+    assert "database is locked" in result.output
+    assert [p.name for p in out.glob("study*")] == ["study.db"]
+    assert explore(out, 1).exit_code == 0
+
+
+@pytest.mark.parametrize("more", [("--io", "parallel"), ("--clock-ns", "10"), ("--board", "alveo-u280")])
+def test_other_options_are_another_search(searched: Path, more: tuple[str, str]) -> None:
+    result = explore(searched, 1, *more)
+    assert result.exit_code == 1
+    assert "another search: options" in result.output
+
+
+def test_the_command_of_a_point_makes_it(tmp_path: Path) -> None:
+    """A clock that the user chose is in the configuration; the samples are in the command."""
+    out = tmp_path / "out"
+    assert explore(out, 2, "--clock-ns", 10, "--storage", tmp_path / "new/study.db").exit_code == 0
+    point = json.loads((out / "pareto.json").read_text())["points"][0]
+    arguments = shlex.split(point["command"])[1:]
+    arguments[-1] = str(tmp_path / "made")
+    result = run(*arguments, "--no-verify", "--json")
+    cost = json.loads(result.stdout)["cost"]
+    assert cost["latency_s"]["value"] == pytest.approx(point["values"]["latency"], rel=1e-5)
+    assert cost["resources"]["lut"]["value"] == point["values"]["lut"]
+
+
+def test_labels_that_are_no_classes(tmp_path: Path) -> None:
+    np.save(tmp_path / "y.npy", np.array(["seven"] * 300))
+    result = explore(tmp_path / "out", 1, "--labels", tmp_path / "y.npy")
+    assert result.exit_code == 1
+    assert "the numbers of the classes" in result.output
+
+
+def test_a_trial_that_breaks_is_told() -> None:
+    pool = make_pool(1)
+
+    def breaks() -> Outcome:
+        raise ZeroDivisionError("by nothing")
+
+    (job,) = pool.wait([pool.submit(breaks)])
+    assert pool.result(job) == Outcome(reason="the trial failed: ZeroDivisionError: by nothing", kind="failed")
+
+
+def test_what_cannot_be_synthesized_is_not_run(tmp_path: Path) -> None:
+    finding = Finding("limit", "too much is unrolled", "conv")
+    graph = network(0)
+    x = {op.name: np.zeros((4, *op.shape)) for op in graph.input_ops}
+    task = Task("key", to_bytes(graph), x, None, np.zeros((4, 1)), Choices())
+    cost = type("Cost", (), {"findings": (finding,)})()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gatewright.simulation.cost.cost_of", lambda *_: cost)
+        found = run_trial(task, {}, "alveo-u250", None, ("lut",))
+    assert found == Outcome(reason="too much is unrolled", kind="infeasible")
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -132,8 +205,6 @@ def test_accuracy_needs_labels(tmp_path: Path) -> None:
 
 
 def test_labels_of_another_length(tmp_path: Path) -> None:
-    import numpy as np
-
     np.save(tmp_path / "y.npy", np.zeros(3, np.int64))
     result = explore(tmp_path / "out", 1, "--labels", tmp_path / "y.npy")
     assert "3 labels for" in result.output
