@@ -224,11 +224,12 @@ def _weights(tables: Mapping[str, Any]) -> dict[str, WeightStats]:
     return found
 
 
-def _chained(layers: Iterator[LayerSpec]) -> Iterator[LayerSpec]:
+def _chained(given: Iterable[LayerSpec]) -> Iterator[LayerSpec]:
     """Join the layers one after the other: records do not say how they are connected; and pass on the channels, which
-    element-wise layers do not state.
+    element-wise layers do not state: those before the first layer that states them have as many.
     """
-    previous, channels = "input", 0
+    layers = list(given)
+    previous, channels = "input", next((n for n in map(_entering, layers) if n), 0)
     for i, layer in enumerate(layers):
         name, sizes = f"{layer.name}_{i}", dict(layer.sizes)
         if layer.op in ("activation", "normalize", "merge", "clone") and channels:
@@ -238,6 +239,11 @@ def _chained(layers: Iterator[LayerSpec]) -> Iterator[LayerSpec]:
         yield replace(layer, name=name, inputs=(previous,), outputs=(name,), sizes=sizes)
         previous = name
         channels = max(sizes.get("n_filt", 0), 0) or sizes.get("n_out", 0) or sizes.get("n_chan", 0) or channels
+
+
+def _entering(layer: LayerSpec) -> int:
+    """Channels that a layer takes, 0 where it does not say."""
+    return layer.size("n_chan") if layer.op in ("conv1d", "conv2d", "pool1d", "pool2d", "depthwise2d") else 0
 
 
 def _rows(folder: Path, pattern: str) -> Iterator[Row]:
@@ -339,7 +345,7 @@ def pictures(folder: Path) -> Iterator[Record]:
 def _picture(row: Row, _: str) -> Record | None:
     tool, version = _version_in(row.get("tool", ""))
     part, clock = row.get("part", ""), _number(row.get("clk_ns")) or 10.0
-    layers = tuple(_chained(iter(_picture_layers(row))))
+    layers = tuple(_chained(_picture_layers(row)))
     design = Design("stream", layers, tool, version, part, family_of(part), clock)
     counts = {ours: float(row[name]) for name, ours in COUNTS.items() if _number(row.get(name)) is not None}
     cycles = {n: float(row[n]) for n in ("lat_min", "lat_max") if _number(row.get(n)) is not None}
@@ -359,6 +365,8 @@ def _picture_layers(row: Mapping[str, str]) -> Iterator[LayerSpec]:
     weight, value = Type(int(bits[0]), int(bits[1])), Type.parse(row["default_precision"]) or Type(16, 6)
     types = {"input": Type.parse(given) or value, "output": value, "accum": value, "weight": weight, "bias": weight}
     target, strategy = int(row["target_rf"]), row["strategy"].lower()
+    flat = {"n_in": high * wide * channels, "n_chan": channels}
+    yield LayerSpec("quantize", "activation", "linear", sizes=flat, types={**types, "output": types["input"]})
     for i, conv in enumerate(json.loads(row["conv_layers"])):
         k, stride, filters = conv["k"], conv["stride"], conv["filters"]
         if conv["padding"] == "same":
@@ -383,7 +391,7 @@ def _picture_layers(row: Mapping[str, str]) -> Iterator[LayerSpec]:
             "mult_n_out": filters,
         }  # fmt: skip
         reuse = nearest(n_in, filters, target)
-        grown = types["input"].width + weight.width + max(1, (n_in - 1).bit_length())
+        grown = types["input"].width + weight.width + max(1, (n_in - 1).bit_length()) + 1  # the bias
         types = {**types, "accum": Type(grown, grown // 2), "output": Type(grown, grown // 2)}
         yield LayerSpec(f"conv{i}", "conv2d", sizes=sizes, types=types, strategy=strategy, reuse_factor=reuse)
         high, wide, channels = *out, filters

@@ -74,7 +74,7 @@ def joints(design: Design) -> Amounts:
     for spec in design.layers[:-1]:
         width, depth = stream_width(spec), stream_depth(spec, design)
         made.lut["fifo"] += fifo_luts(width, depth) * max(1, len(spec.outputs))
-        made.fixed["bram"] += fifo_blocks(width, depth) * max(1, len(spec.outputs))
+        made.fixed["bram"] += fifo_blocks(width, depth, design.tool) * max(1, len(spec.outputs))
         made.ff["fifo"] += width
     return made
 

@@ -161,17 +161,31 @@ def resource(spec: LayerSpec, design: Design) -> Amounts:
         pass  # in look-up tables, of which the report shows no more than of wider ones
     elif given + width >= LOOP_DSP_WIDTH["vivado" if design.tool == "vivado" else "vitis"]:
         spared = 1 if width <= 6 and design.tool == "vivado" else 0
-        made.fixed["dsp"] += max(0, blocks - spared) * dsp_blocks(given, width)
+        in_blocks = blocks if design.tool == "vivado" or is_dsp(given, width) else fused(blocks, n_out)
+        made.fixed["dsp"] += max(0, in_blocks - spared) * dsp_blocks(given, width)
     else:
         made.lut["multiplier_bit2"] += blocks * given * width
-    made.fixed["bram"] += weight_blocks(n_in, n_out, reuse, width)
-    if design.tool != "vivado":  # no report of it was at hand
+    made.fixed["bram"] += weight_blocks(n_in, n_out, reuse, width, design.tool)
+    if design.tool != "vivado":  # reports of one repository were at hand
         made.inexact |= {"dsp", "bram"}
     if 4 < width < 8:
         made.inexact.add("dsp")
     if reuse > 1024:
         made.inexact.add("bram")
     return made
+
+
+def fused(blocks: int, n_out: int) -> int:
+    """DSP blocks of small products that are added up (Vitis): a product with the sum that it goes into; the other one
+    of a pair is logic. Sums are halved until one or two products are left.
+    """
+
+    def tree(n: int) -> int:
+        return 1 if n <= 2 else tree(n // 2) + tree(n - n // 2)
+
+    sums = min(blocks, n_out)
+    each, more = divmod(blocks, sums)
+    return (sums - more) * tree(each) + more * tree(each + 1)
 
 
 def window(spec: LayerSpec, design: Design) -> Amounts:

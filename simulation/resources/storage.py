@@ -9,15 +9,17 @@ SRL_BITS = 32
 BLOCK_BITS = 18 * 1024
 
 
-def rom_blocks(width: int, depth: int) -> int:
+def rom_blocks(width: int, depth: int, tool: str = "vivado") -> int:
     """18-kbit blocks of a read-only memory of ``depth`` words of ``width`` bits.
 
     A block is 36 bits wide to 512 words, 18 to 1,024, 9 to 2,048, 4 to 4,096, 2 to 8,192; a rest of one or two bits
-    goes
-    to look-up tables (612 reports of Vivado HLS 2020.1: 92 % exact).
+    goes to look-up tables (612 reports of Vivado HLS 2020.1: 92 % exact). Vitis does as the pragma says, and takes a
+    block for the smallest too (15 modules of Vitis HLS 2024.2).
     """
-    if width * depth < LUTRAM_BITS or depth < 2:
+    if depth < 2:
         return 0
+    if width * depth < LUTRAM_BITS:
+        return 0 if tool == "vivado" else 1
     for limit, bits in ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2)):
         if depth <= limit:
             return width // bits + (1 if width % bits > 2 else 0)
@@ -36,9 +38,13 @@ def table_luts(reads: int, size: int, width: int) -> int:
     return reads * width * max(1, ceil(size / 64)) if size * width < LUTRAM_BITS else 0
 
 
-def fifo_blocks(width: int, depth: int) -> int:
-    """18-kbit blocks of a FIFO; none where it is a shift register."""
-    return 0 if width * depth <= LUTRAM_BITS or depth <= 2 else ram_blocks(width, depth)
+def fifo_blocks(width: int, depth: int, tool: str = "vivado") -> int:
+    """18-kbit blocks of a FIFO; none where it is a shift register. Those of Vitis are not wider than 18 bits (99
+    designs of Vitis HLS 2024.2).
+    """
+    if width * depth <= LUTRAM_BITS or depth <= 2:
+        return 0
+    return ram_blocks(width, max(depth, 1 if tool == "vivado" else 513))
 
 
 def fifo_luts(width: int, depth: int) -> int:
@@ -59,11 +65,11 @@ def line_luts(rows: int, columns: int, width: int) -> int:
     return rows * width * ceil(columns / SRL_BITS)
 
 
-def weight_blocks(n_in: int, n_out: int, reuse: int, width: int) -> int:
+def weight_blocks(n_in: int, n_out: int, reuse: int, width: int, tool: str = "vivado") -> int:
     """18-kbit blocks of the weights of strategy resource, one word an iteration, and of the table of output places."""
     if reuse <= 1:
         return 0
-    blocks = rom_blocks(ceil(n_in * n_out / reuse) * width, reuse)
+    blocks = rom_blocks(ceil(n_in * n_out / reuse) * width, reuse, tool)
     shared = reuse // n_in if reuse > n_in else 1
     places = reuse * ceil(log2(shared)) if shared > 1 else 0
     return blocks + (1 if places >= LUTRAM_BITS else 0)

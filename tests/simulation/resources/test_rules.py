@@ -12,6 +12,7 @@ from gatewright.simulation.figures import Figure
 from gatewright.simulation.resources import resources, shipped
 from gatewright.simulation.resources.limits import limits
 from gatewright.simulation.resources.rules import amounts
+from gatewright.simulation.resources.rules import fused
 from gatewright.simulation.resources.storage import fifo_blocks, fifo_luts, rom_blocks, weight_blocks
 
 TYPES = {"input": Type(16, 6), "weight": Type(8, 1), "accum": Type(16, 6), "output": Type(16, 6)}
@@ -38,6 +39,22 @@ def test_weights_of_strategy_resource() -> None:
     """Reports of Vivado HLS 2020.1: 32x64, reuse factor 512: 4 multipliers of 2 bits: 8 bits a word, and the places."""
     assert weight_blocks(32, 64, 512, 2) == 2
     assert weight_blocks(32, 64, 1, 8) == 0
+
+
+def test_memories_of_vitis() -> None:
+    """A block for the smallest weights; FIFOs of 18-bit columns (reports of Vitis HLS 2024.2)."""
+    assert [rom_blocks(6, 50, "vitis"), rom_blocks(30, 25, "vitis"), rom_blocks(60, 50, "vitis")] == [1, 1, 2]
+    assert [fifo_blocks(*size, "vitis") for size in ((40, 900), (12, 900), (95, 169), (114, 121), (8, 4096))] == [
+        3, 1, 6, 7, 2,
+    ]  # fmt: skip
+    assert fifo_blocks(30, 25, "vitis") == 0
+
+
+@pytest.mark.parametrize(
+    ("blocks", "n_out", "dsp"), [(1, 2, 1), (2, 1, 1), (5, 1, 3), (11, 1, 7), (10, 5, 5), (6, 6, 6), (5, 2, 3)]
+)
+def test_sums_of_small_products_share_dsp_blocks(blocks: int, n_out: int, dsp: int) -> None:
+    assert fused(blocks, n_out) == dsp
 
 
 def test_fifos_are_shift_registers_or_blocks() -> None:
