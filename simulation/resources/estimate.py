@@ -75,7 +75,10 @@ def joints(design: Design) -> Amounts:
         width, depth = stream_width(spec), stream_depth(spec, design)
         made.lut["fifo"] += fifo_luts(width, depth) * max(1, len(spec.outputs))
         made.fixed["bram"] += fifo_blocks(width, depth, design.tool) * max(1, len(spec.outputs))
-        made.ff["fifo"] += width
+        if design.tool == "vivado":  # a FIFO for each element of a pack
+            made.ff["fifo"] += ceil(width / bits(spec, "output")) * max(1, len(spec.outputs))
+        else:
+            made.ff["fifo_bit"] += width * max(1, len(spec.outputs))
     return made
 
 

@@ -211,7 +211,8 @@ def pooling(spec: LayerSpec, design: Design) -> Amounts:
     if not design.stream:
         lanes *= max(1, spec.size("out_height", 1)) * max(1, spec.size("out_width", 0) or spec.size("n_out", 1))
     made.lut["compare_bit"] += (taps - 1) * lanes * bits(spec, "input")
-    made.ff["compare_bit"] += (taps - 1) * lanes * bits(spec, "input")
+    if not design.stream:  # in a stream the window holds what is compared
+        made.ff["compare_bit"] += (taps - 1) * lanes * bits(spec, "input")
     if spec.function == "average" and design.tool == "vivado":
         made.lut["divider_bit"] += lanes * bits(spec, "input")
         made.ff["divider_bit"] += lanes * bits(spec, "input")
@@ -235,8 +236,8 @@ def activation(spec: LayerSpec, design: Design) -> Amounts:
     elif spec.function not in ("linear",) or bits(spec, "input") != bits(spec, "output"):
         made.lut["relu_bit"] += lanes * (bits(spec, "input") + bits(spec, "output"))
         made.ff["relu_bit"] += lanes * bits(spec, "output") * (level_ns(design) / budget_ns(design) > 1.1)
-    made.lut["process"] += design.stream
-    made.ff["process"] += design.stream
+    made.lut["passing"] += design.stream
+    made.ff["passing"] += design.stream
     return made
 
 
@@ -260,8 +261,8 @@ def elements(spec: LayerSpec, design: Design) -> Amounts:
         made.fixed["dsp"] += lanes * is_dsp(given, other) * dsp_blocks(given, other)
         made.inexact.add("dsp")
     made.lut["add_bit"] += lanes * bits(spec, "output")
-    made.lut["process"] += design.stream
-    made.ff["process"] += design.stream
+    made.lut["passing"] += design.stream
+    made.ff["passing"] += design.stream
     made.ff["relu_bit"] += lanes * bits(spec, "output") * design.stream
     return made
 
@@ -278,8 +279,8 @@ def softmax(spec: LayerSpec, design: Design) -> Amounts:
     made.fixed["bram"] += table_blocks(lanes, size, bits(spec, "exp_table", 18)) + 1
     made.fixed["dsp"] += lanes if bits(spec, "exp_table", 18) + bits(spec, "inv_table", 18) >= 22 else 0
     made.inexact |= {"bram", "dsp"}
-    made.lut["process"] += design.stream
-    made.ff["process"] += design.stream
+    made.lut["passing"] += design.stream
+    made.ff["passing"] += design.stream
     return made
 
 
@@ -325,8 +326,8 @@ def recurrent(spec: LayerSpec, design: Design) -> Amounts:
 def moving(spec: LayerSpec, design: Design) -> Amounts:
     """Control of a stream; nothing for arrays."""
     made = Amounts()
-    made.lut["process"] += design.stream
-    made.ff["process"] += design.stream
+    made.lut["passing"] += design.stream
+    made.ff["passing"] += design.stream
     return made
 
 
