@@ -194,8 +194,8 @@ def band(ratios: Sequence[float], repos: Sequence[str]) -> dict[str, float]:
         counts[repo] = counts.get(repo, 0) + 1
     share = np.array([counts[repos[i]] ** -0.3 for i in order])
     place = (np.cumsum(share) - share / 2) / share.sum()
-    values = np.array(ratios)[order]
-    low, high = (float(np.interp(q, place, values)) for q in ((1 - COVERED) / 2, (1 + COVERED) / 2))
+    values = np.log(np.maximum(np.array(ratios)[order], 1e-3))
+    low, high = (float(np.exp(np.interp(q, place, values))) for q in ((1 - COVERED) / 2, (1 + COVERED) / 2))
     return {"low": round(min(low, 1.0), 4), "high": round(max(high, 1.0), 4), "count": len(ratios)}
 
 
@@ -258,7 +258,7 @@ def fit_ratios(records: Sequence[Record]) -> dict[str, Any]:
 def _ratio(records: Sequence[Record], level: str, tool: str, io: str, name: str) -> dict[str, float]:
     def pairs(accepts: Callable[[Record], bool], upper: str) -> list[tuple[float, str]]:
         return [
-            (r.counts[upper][name] / r.counts["hls"][name], r.repo) for r in records
+            ((r.counts[upper][name] + SLACK[name]) / (r.counts["hls"][name] + SLACK[name]), r.repo) for r in records
             if upper in r.counts and r.counts.get("hls", {}).get(name) and name in r.counts[upper] and accepts(r)
         ]  # fmt: skip
 

@@ -1,11 +1,11 @@
 """From amounts to counts: what one of each primitive costs, how sure that is, and what is left after synthesis."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from math import ceil
+from math import ceil, exp, hypot, log
 from typing import Any
 
 from ..design import LEVELS, RESOURCES, Design, LayerSpec, Level, Resource
@@ -109,12 +109,14 @@ def hls_counts(made: Amounts, fits: Fits) -> dict[Resource, float]:
 def resources(design: Design, fits: Fits | None = None) -> Resources:
     """Estimate what a design takes: in all and by layer, at each level, with bands."""
     fits = fits or shipped()
-    kind, reasons = class_of(design), domain(design, fits)
+    kind = class_of(design)
+    parts = {spec.name: amounts(spec, design) for spec in design.layers}
+    reasons = domain(design, fits, {name: hls_counts(made, fits)["lut"] for name, made in parts.items()})
     wide = 1.0 + WIDENING * min(len(reasons), 2)
     layers: dict[str, dict[Level, Counts]] = {}
     total = Amounts()
     for spec in design.layers:
-        made = amounts(spec, design)
+        made = parts[spec.name]
         total.add(made)
         layers[spec.name] = _levels(hls_counts(made, fits), made, kind, design, fits, wide * LAYER_WIDENING)
     total.add(joints(design))
@@ -155,12 +157,22 @@ def _figure(
     low, high = _band(name, kind, made, fits)
     if level == "hls" and low == high and name not in made.inexact:
         return Figure(round(middle), round(middle), round(middle), UNITS[name], "exact", "template")
-    low, high = low * ratio["low"] / ratio["median"], high * ratio["high"] / ratio["median"]
+    low, high = both(low, ratio["low"] / ratio["median"]), both(high, ratio["high"] / ratio["median"])
     slack = SLACK[name] if middle or name in made.inexact else 0
     bottom, top = (middle + slack) * low**wide - slack, (middle + slack) * high**wide - slack
     source = f"{fits.provenance['name']}, class {kind}"
+    if name in made.most:
+        top = min(top, max(made.bound(name), middle))
     value = round(middle)
     return Figure(value, min(value, max(0, int(bottom))), max(value, ceil(top)), UNITS[name], "estimated", source)
+
+
+def both(one: float, other: float) -> float:
+    """Give the edge of a band for two errors that do not follow from each other: ratios on one side of 1."""
+    if not one or not other:
+        return 0.0
+    size = hypot(log(one), log(other))
+    return exp(size if one * other > 1 else -size)
 
 
 UNITS: Mapping[Resource, str] = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM18", "uram": "URAM"}
@@ -199,25 +211,40 @@ def _clock(design: Design, fits: Fits, wide: float) -> dict[Level, Figure]:
     return found
 
 
-def domain(design: Design, fits: Fits) -> list[str]:
-    """Say how a design differs from those that were fitted."""
+def domain(design: Design, fits: Fits, luts: Mapping[str, float]) -> list[str]:
+    """Say how a design differs from those that were fitted. ``luts``: by layer; layers of together a twentieth of them
+    change no sum.
+    """
     reasons = []
+
+    def matter(layers: Iterable[LayerSpec]) -> bool:
+        return sum(luts[s.name] for s in layers) > LITTLE * sum(luts.values())
+
+    if design.tool not in {known.split()[0] for known in fits.provenance["tools"]}:
+        reasons.append(f"no report of {design.tool} was at hand")
     if design.family and design.family not in fits.domain["families"]:
         reasons.append(f"no report of a {design.family} device was at hand")
     low, high = fits.domain["clock_ns"]
     if not low <= design.clock_ns <= high:
         reasons.append(f"a clock of {design.clock_ns:g} ns is outside of the reports' {low:g} to {high:g} ns")
     most = fits.domain["width"]
-    widest = max((t.width for s in design.layers for k, t in s.types.items() if k in ("input", "weight")), default=0)
-    if widest > most:
-        reasons.append(f"operands of {widest} bits; the reports' have at most {most}")
-    kernels = sorted({s.function for s in design.layers if s.op == "kernel"} - {"copy", "fork", "quantize", "relu"})
-    if kernels:
-        reasons.append(f"kernels of which no report exists: {', '.join(kernels[:5])}")
-    unknown = sorted({amounts(s, design).unknown for s in design.layers} - {""})
+    wide = {s.name: max((t.width for k, t in s.types.items() if k in OPERANDS), default=0) for s in design.layers}
+    if matter(s for s in design.layers if wide[s.name] > most):
+        reasons.append(f"operands of {max(wide.values())} bits; the reports' have at most {most}")
+    kernels = [s for s in design.layers if s.op == "kernel" and s.function not in KNOWN_KERNELS]
+    if matter(kernels):
+        reasons.append(f"kernels of which no report exists: {', '.join(sorted({s.function for s in kernels})[:5])}")
+    unknown = [s for s in design.layers if amounts(s, design).unknown]
     if unknown:
-        reasons.append(f"layers without a rule: {', '.join(unknown[:5])}")
+        names = sorted({amounts(s, design).unknown for s in unknown})
+        reasons.append(f"layers without a rule: {', '.join(names[:5])}")
     return reasons
+
+
+OPERANDS = ("input", "weight")
+KNOWN_KERNELS = ("copy", "fork", "quantize", "relu")
+LITTLE = 0.05
+"""Share of a design's look-up tables below which layers that no report has do not make its sum less sure."""
 
 
 __all__ = ["Fits", "class_of", "domain", "generation", "hls_counts", "joints", "resources", "shipped", "whole"]

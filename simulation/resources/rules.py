@@ -116,6 +116,7 @@ def unrolled(spec: LayerSpec, design: Design) -> Amounts:
     else:
         made.lut["multiplier_bit2"] += copies * built * given * weight
     made.inexact.add("dsp")
+    made.most["dsp"] = copies * min(terms, limit) * dsp_blocks(given, weight)
     return made
 
 

@@ -10,9 +10,9 @@ from gatewright.simulation.cost import available, fit
 from gatewright.simulation.design import LEVELS, RESOURCES, Design, LayerSpec, Type, statistics
 from gatewright.simulation.figures import Figure
 from gatewright.simulation.resources import resources, shipped
+from gatewright.simulation.resources.estimate import both, domain
 from gatewright.simulation.resources.limits import limits
-from gatewright.simulation.resources.rules import amounts
-from gatewright.simulation.resources.rules import fused
+from gatewright.simulation.resources.rules import amounts, fused
 from gatewright.simulation.resources.storage import fifo_blocks, fifo_luts, rom_blocks, weight_blocks
 
 TYPES = {"input": Type(16, 6), "weight": Type(8, 1), "accum": Type(16, 6), "output": Type(16, 6)}
@@ -146,3 +146,27 @@ def test_what_is_over_the_device_is_told() -> None:
         lut(10, 20, 50000), lut(10, 20, 60000), lut(60000, 70000, 80000)
     )]  # fmt: skip
     assert ["nearly fills" in texts[0], "may not fit" in texts[1], "does not fit" in texts[2]] == [True] * 3
+
+
+def test_no_more_dsp_blocks_than_products() -> None:
+    """A constant product takes one block at most, however wide the fit's band is."""
+    design = dense(64, 64, 1, bits=16)
+    design = replace(design, layers=(replace(design.layers[0], strategy="latency"),))
+    found = resources(design)
+    assert found.total["hls"]["dsp"].value < 64 * 64
+    assert all(found.total[level]["dsp"].high <= 64 * 64 for level in LEVELS)
+
+
+def test_two_errors_are_less_than_their_product() -> None:
+    assert both(0.5, 0.5) == pytest.approx(0.5 ** (2**0.5))
+    assert both(2.0, 1.0) == 2.0
+    assert both(0.5, 0.0) == 0.0
+
+
+def test_little_layers_do_not_widen_a_band() -> None:
+    design = dense(64, 64, 128)
+    strange = replace(design.layers[0], name="k", op="kernel", function="lookup")
+    design = replace(design, layers=(*design.layers, strange))
+    assert domain(design, shipped(), {"d": 100.0, "k": 5.0}) == []
+    assert "lookup" in domain(design, shipped(), {"d": 100.0, "k": 6.0})[0]
+    assert "no report of quartus" in domain(replace(design, tool="quartus"), shipped(), {"d": 1.0, "k": 0.0})[0]

@@ -60,9 +60,7 @@ def overlapping(seed: int) -> Network:
 def skipping(stages: int, length: int, packs: int = 1) -> Network:
     """A chain of slow processes and a way around it: many frames are in the chain at once."""
     every = np.arange(packs, dtype=np.int64)
-    body = [
-        Process(f"p{i}", length, {f"c{i}": every}, {f"c{i + 1}": every + length - packs}) for i in range(stages)
-    ]
+    body = [Process(f"p{i}", length, {f"c{i}": every}, {f"c{i + 1}": every + length - packs}) for i in range(stages)]
     last = {f"c{stages}": every, "skip": every}
     ends = (Process("source", packs, {}, {"c0": every, "skip": every}), Process("join", packs, last, {}))
     fifos = (Fifo("skip", 1, 16), *(Fifo(f"c{i}", 1, 8) for i in range(stages + 1)))
