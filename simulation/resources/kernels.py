@@ -83,6 +83,7 @@ def _products(made: Amounts, spec: LayerSpec, design: Design) -> None:
     made.lut["adder_bit"] += at_once * share * wide
     made.ff["tree_bit"] += at_once * share * wide * stages(design, max(2.0, at_once / max(1, _lanes(spec, design))))
     _multiplier(made, ceil(at_once * hard / reuse), given, width)
+    made.most["dsp"] += ceil(at_once * share / reuse) * dsp_blocks(given, width)
 
 
 def _buffers(made: Amounts, spec: LayerSpec, design: Design) -> None:
