@@ -18,6 +18,8 @@ EXTRAS = {
     "onnxruntime": ("onnxruntime", "the tests against ONNX Runtime"),
     "qonnx": ("qonnx", "the tests against QONNX"),
     "da4ml": ("distributed-arithmetic", "--strategy distributed_arithmetic"),
+    "optuna": ("explore", "gatewright explore"),
+    "distributed": ("explore", "gatewright explore --workers"),
 }
 TOOLS = {
     "g++": "compiles the C simulation fastest; the ziglang package stands in for it",
