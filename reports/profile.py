@@ -13,8 +13,8 @@ NAMES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM18", "uram": "URAM
 LEVELS = {"hls": "HLS report", "synthesis": "after synthesis", "implementation": "after place and route"}
 NEARLY = 0.8
 LEGEND = (
-    "Bands (in parentheses) hold about 90 % of designs of repositories that were left out of the fit; how many of which "
-    "kind: docs/estimates.md. exact: follows from the template; simulated: a cycle-level run; estimated: a fit. "
+    "Bands (in parentheses) hold about 90 % of designs of repositories that were left out of the fit; how many of "
+    "which kind: docs/estimates.md. exact: follows from the template; simulated: a cycle-level run; estimated: a fit. "
     "gatewright report DIR --json gives each figure's source."
 )
 
