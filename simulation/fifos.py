@@ -88,9 +88,9 @@ def settle(design: Design, *, rounds: int = 6) -> tuple[Network, Sizing, Sizing]
     free, seen = stall_free(built, certify=False), []
     for _ in range(rounds):
         built = network(replace(design, fifo_depths={**design.fifo_depths, **free.depths}))
-        again = stall_free(built, certify=False)
+        again = stall_free(built, certify=False, near=free.depths)
         if again.depths == free.depths:
-            return built, stall_free(built), least
+            return built, stall_free(built, near=free.depths), least
         seen.append(again.depths)
         free = again
     depths = {name: max(each[name] for each in seen) for name in free.depths}

@@ -359,13 +359,14 @@ def test_places_that_do_not_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     tiny().save(tmp_path / "tiny.gw")
     (tmp_path / "tmp").mkdir()
-    code = "import gatewright.project as p, time; p.evaluate; p.lower = lambda *a, **k: time.sleep(60); "
+    code = "import gatewright.project as p, sys, time; p.evaluate; "
+    code += "p.lower = lambda *a, **k: (print('asleep', file=sys.stderr, flush=True), time.sleep(60)); "
     code += "import gatewright.cli as c; c.main()"
     command = [sys.executable, "-c", code, "compile", "tiny.gw", "--board", "host", "--out", "out"]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    while "lowering" not in process.stderr.readline():
+    while "asleep" not in process.stderr.readline():
         time.sleep(0.01)
     process.send_signal(number)
     assert process.wait(20) == 128 + number

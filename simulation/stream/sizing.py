@@ -14,7 +14,7 @@ depth can be less. (Finding the cheapest of all minimal vectors is NP-hard in ge
 *Minimising buffer requirements of synchronous dataflow graphs with model checking*, DAC 2005.)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,9 +59,10 @@ class Sizing:
     losses: dict[str, Loss]
 
 
-def stall_free(network: Network, *, certify: bool = True) -> Sizing:
+def stall_free(network: Network, *, certify: bool = True, near: Mapping[str, int] | None = None) -> Sizing:
     """Give the smallest depths without a stall, each with what one less does. ``certify``: run the design once more for
-    each FIFO, to know whether it would even deadlock.
+    each FIFO, to know whether it would even deadlock. ``near``: depths from which the search for frames back to back
+    begins, those of a network that hardly differs.
 
     Only designs with feedback can deadlock with FIFOs that are never full; they have no such depths.
     """
@@ -76,6 +77,10 @@ def stall_free(network: Network, *, certify: bool = True) -> Sizing:
     reached = simulate(network.with_depths(depths), FRAMES, tables=tables)
     if reached.interval > several.interval:
         raised = {name: max(depth, several.needed(name)) for name, depth in depths.items()}
+        if near is not None:
+            guess = {name: min(most, max(depths[name], near[name])) for name, most in raised.items()}
+            if simulate(network.with_depths(guess), FRAMES, tables=tables).interval <= several.interval:
+                raised = guess
         raised = _lowered(tables, depths, raised, several.interval)
         reached = simulate(network.with_depths(raised), FRAMES, tables=tables)
         losses = {name: _held_up(tables, reached, raised, name) for name in depths if raised[name] > depths[name]}
@@ -99,27 +104,35 @@ def _writers(network: Network) -> list[tuple[Fifo, Process]]:
 def _lowered(tables: Tables, floor: Mapping[str, int], depths: Mapping[str, int], interval: int) -> dict[str, int]:
     """Bring depths down towards those for one frame while frames still end every ``interval`` cycles.
 
-    More room may let an earlier frame end sooner and so lengthen an interval: hence repeated until nothing changes.
+    Few stay raised, so halves of them are tried together. More room may let an earlier frame end sooner and so lengthen
+    an interval: hence repeated until nothing changes.
     """
     width = {f.name: f.width for f in tables.network.fifos}
     found, before = dict(depths), dict[str, int]()
 
-    def holds(name: str, depth: int) -> bool:
-        run = simulate(tables.network.with_depths({**found, name: depth}), FRAMES, tables=tables)
+    def holds(tried: Mapping[str, int]) -> bool:
+        run = simulate(tables.network.with_depths({**found, **tried}), FRAMES, tables=tables)
         return run.deadlock is None and run.interval <= interval
+
+    def lower(names: Sequence[str]) -> None:
+        if not names:
+            return
+        if holds({name: floor[name] for name in names}):
+            found.update((name, floor[name]) for name in names)
+        elif len(names) > 1:
+            lower(names[: len(names) // 2])
+            lower(names[len(names) // 2 :])
+        elif holds({names[0]: found[names[0]] - 1}):
+            low, high = floor[names[0]], found[names[0]] - 1
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if holds({names[0]: middle}) else (middle, high)
+            found[names[0]] = high
 
     while found != before:
         before = dict(found)
-        for name in sorted(found, key=lambda name: (width[name] * (floor[name] - found[name]), name)):
-            if found[name] == floor[name] or not holds(name, found[name] - 1):
-                continue
-            low, high = floor[name] - 1, found[name] - 1
-            if holds(name, floor[name]):
-                high = floor[name]
-            while high - low > 1:
-                middle = (low + high) // 2
-                low, high = (low, middle) if holds(name, middle) else (middle, high)
-            found[name] = high
+        raised = [name for name in found if found[name] > floor[name]]
+        lower(sorted(raised, key=lambda name: (width[name] * (floor[name] - found[name]), name)))
     return found
 
 
