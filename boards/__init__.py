@@ -12,6 +12,8 @@ from .model import (
     Board,
     Cache,
     Clock,
+    Compiler,
+    CompilerKind,
     Core,
     Figure,
     Fpga,
@@ -28,8 +30,9 @@ from .model import (
 )
 
 __all__ = [
-    "Accelerator", "Board", "Cache", "Clock", "Core", "Figure", "Fpga", "FpgaVendor", "Gpu", "HlsBackend", "Kind",
-    "Memory", "Peak", "Region", "Resources", "Synthesis", "ToolPart", "boards", "load", "names", "parse",
+    "Accelerator", "Board", "Cache", "Clock", "Compiler", "CompilerKind", "Core", "Figure", "Fpga", "FpgaVendor", "Gpu",
+    "HlsBackend", "Kind", "Memory", "Peak", "Region", "Resources", "Synthesis", "ToolPart", "boards", "load", "names",
+    "parse",
 ]  # fmt: skip
 
 

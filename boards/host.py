@@ -2,30 +2,44 @@
 
 import os
 import platform
+import sysconfig
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from .model import Board, Core, Figure, Memory
+from .instruction_sets import compiler_for
+from .model import Board, Cache, CacheKind, Core, Figure, Memory
 
 CPUINFO = Path("/proc/cpuinfo")
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+KINDS: dict[str, CacheKind] = {"Data": "data", "Instruction": "instruction", "Unified": "unified"}
+UNITS = {"K": 1, "M": 1 << 10, "G": 1 << 20}
+"""What the kernel writes behind the size of a cache, in KiB."""
 
 
 @cache
 def host() -> Board:
-    """Give the machine itself: architecture, logical cores, instruction set flags and memory, as far as they show.
+    """Give the machine itself: cores, instruction set flags, caches, memory and compiler, as far as they show.
 
     The board named ``host`` has kind "cpu". It also serves where only the integer graph is wanted: it limits nothing.
     """
-    info = _first_processor(_text(CPUINFO))
+    processors = _processors(_text(CPUINFO))
+    info = processors[0] if processors else {}
     machine = platform.machine() or "unknown"
+    count = os.cpu_count() or 1
     core = Core(
         name=info.get("model name") or platform.processor() or machine,
         isa=machine,
         extensions=tuple(sorted((info.get("flags") or info.get("Features") or info.get("isa") or "").split())),
-        count=Figure(os.cpu_count() or 1, "os.cpu_count(): logical cores"),
+        count=Figure(count, "os.cpu_count(): logical cores"),
     )
-    title = f"this machine ({machine}, {core.count.value} logical cores)"
-    return Board(name="host", kind="cpu", title=title, maker="unknown", cores=(core,), memories=_memories())
+    musl = "musl" in str(sysconfig.get_config_var("SOABI"))
+    return Board(
+        name="host", kind="cpu", title=f"this machine ({machine}, {count} logical cores)", maker="unknown",
+        compiler=compiler_for(platform.system(), machine, processors, musl=musl),
+        cores=(core,), caches=tuple(_caches()), memories=_memories(),
+    )  # fmt: skip
 
 
 def _text(path: Path) -> str:
@@ -35,10 +49,50 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _first_processor(cpuinfo: str) -> dict[str, str]:
-    """Give the entries of the first processor: 'flags : fpu vme ...' on x86, 'Features : fp asimd ...' on Arm."""
-    lines = (line.partition(":") for line in cpuinfo.partition("\n\n")[0].splitlines())
+def _processors(cpuinfo: str) -> list[dict[str, str]]:
+    """Give the entries of each processor: 'flags : fpu vme ...' on x86, 'Features : fp asimd ...' on Arm.
+
+    What stands after the last of them and is of none ('Hardware : BCM2835') is left out.
+    """
+    blocks = [_entries(block) for block in cpuinfo.split("\n\n")]
+    return [block for block in blocks if "processor" in block]
+
+
+def _entries(block: str) -> dict[str, str]:
+    lines = (line.partition(":") for line in block.splitlines())
     return {key.strip(): value.strip() for key, mark, value in lines if mark}
+
+
+def _caches() -> Iterator[Cache]:
+    """Give the caches of the first core, in the kernel's order; a container or another system has none to show."""
+    for folder in sorted(CACHES.glob("index[0-9]*"), key=lambda path: int(path.name.removeprefix("index"))):
+        level, kind, size = (_text(folder / name).strip() for name in ("level", "type", "size"))
+        kib = _kib(size)
+        if not level.isdecimal() or kind not in KINDS or not kib:
+            continue
+        shared, line = _count(_text(folder / "shared_cpu_list")), _text(folder / "coherency_line_size").strip()
+        yield Cache(
+            level=int(level),
+            kind=KINDS[kind],
+            size_kib=Figure(kib, f"{folder}/size"),
+            shared_by=Figure(shared, f"{folder}/shared_cpu_list: logical cores") if shared else None,
+            line_bytes=Figure(int(line), f"{folder}/coherency_line_size") if line.isdecimal() and int(line) else None,
+        )
+
+
+def _kib(size: str) -> int:
+    """Read the kernel's '1024K'; 0 where it is no size."""
+    number, unit = size[:-1], size[-1:]
+    return int(number) * UNITS[unit] if number.isdecimal() and unit in UNITS else 0
+
+
+def _count(cpus: str) -> int:
+    """Count what a list like '0-3,8' names; 0 where it is no such list."""
+    try:
+        ends = [[int(end) for end in part.split("-")] for part in cpus.split(",")]
+    except ValueError:
+        return 0
+    return sum(part[-1] - part[0] + 1 for part in ends)
 
 
 def _memories() -> tuple[Memory, ...]:

@@ -20,11 +20,13 @@ Reach = Literal["processor", "fabric", "both"]
 RegionKind = Literal["ram", "flash", "itcm", "dtcm", "rom", "external"]
 CacheKind = Literal["instruction", "data", "unified"]
 AcceleratorKind = Literal["npu", "dla", "dsp", "ai-engine", "tensor-core"]
+CompilerKind = Literal["llvm", "cuda", "opencl", "metal", "webgpu"]
 NumberFormat = Literal["int4", "int8", "int16", "int32", "fp8", "bf16", "fp16", "tf32", "fp32", "fp64"]
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Number = TypeVar("Number", int, float)
 
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
+TRIPLE = r"[a-z0-9_.]+(-[a-z0-9_.]+){1,3}"
 
 
 @dataclass(frozen=True)
@@ -145,19 +147,25 @@ class Fpga:
 
 @dataclass(frozen=True, kw_only=True)
 class Core:
-    """A group of equal processor cores: ``isa`` is the base ("armv8.2-a", "x86_64"), ``extensions`` what it adds."""
+    """A group of equal processor cores: ``isa`` is the base ("armv8.2-a", "x86_64"), ``extensions`` what it adds.
+
+    ``count`` is absent where the board stands for a class of machines.
+    """
 
     name: str
     isa: str
     extensions: tuple[str, ...] = ()
-    count: Figure[int]
+    count: Figure[int] | None = None
     clock_mhz: Figure[float] | None = None
     mac_per_cycle: Figure[float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cache:
-    """A cache: ``level`` 1, 2, 3; ``size_kib`` of one of them; ``shared_by`` how many cores."""
+    """A cache: ``level`` 1, 2, 3; ``size_kib`` of one of them; ``shared_by`` how many cores.
+
+    The caches of a board of kind "gpu" are those of its graphics processor.
+    """
 
     level: int
     kind: CacheKind
@@ -227,11 +235,33 @@ class Peak:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Compiler:
+    """What a compiler of tensor programs (TVM, LLVM itself) has to be told to build for the board.
+
+    ``kind`` is what generates the code that does the arithmetic: "llvm" on processor cores, the others on a graphics
+    processor. The rest, but for ``arch`` and ``vector_bits``, is of the processor cores, which on a board of kind "gpu"
+    run the host part: ``triple`` is LLVM's target triple ("aarch64-linux-gnu"), ``cpu`` its -mcpu name or level
+    ("cortex-a76", "x86-64-v3", "generic"), ``features`` its -mattr words, "+" for what the cores have, "-" for what
+    programs may not use although the name implies it ("-sve" where the kernel hides it), ``abi`` that of RISC-V
+    ("lp64d"), empty elsewhere. ``arch`` is CUDA's name of the graphics processor ("sm_87"), empty for other kinds.
+    ``vector_bits`` is the width of the vectors that schedules use: 0 where there are none, as on a graphics processor.
+    """
+
+    kind: CompilerKind
+    triple: str = field(metadata={"pattern": TRIPLE})
+    cpu: str = field(metadata={"pattern": r"\S+"})
+    features: tuple[str, ...] = ()
+    abi: str = field(default="", metadata={"pattern": r"\S+"})
+    arch: str = field(default="", metadata={"pattern": r"\S+"})
+    vector_bits: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Board:
     """A target: everything that lowering, the back ends and the cost models may know of it.
 
     ``fpga`` is given for kind "fpga", ``gpu`` for "gpu", ``cores`` for "mcu", "cpu" and "phone" (an FPGA's are its
-    processing system), ``regions`` for "mcu".
+    processing system), ``regions`` for "mcu", ``compiler`` for "cpu", "gpu" and "phone".
     """
 
     name: str = field(metadata={"pattern": NAME})
@@ -243,6 +273,7 @@ class Board:
     power_w: Figure[float] | None = None
     fpga: Fpga | None = None
     gpu: Gpu | None = None
+    compiler: Compiler | None = None
     cores: tuple[Core, ...] = ()
     caches: tuple[Cache, ...] = ()
     regions: tuple[Region, ...] = ()
@@ -258,7 +289,7 @@ class Board:
 def _plain_fields(table: object) -> dict[str, Json]:
     assert is_dataclass(table)
     known = ((each.name, getattr(table, each.name)) for each in fields(table))
-    return {name: _plain(value) for name, value in known if value is not None and value != ()}
+    return {name: _plain(value) for name, value in known if value not in (None, (), "")}
 
 
 def _plain(value: object) -> Json:

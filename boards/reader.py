@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .lines import Path
-from .model import NAME, REQUIRED, Board, Figure, Fpga
+from .model import NAME, REQUIRED, TRIPLE, Board, Compiler, Figure, Fpga
 
 SCHEMA = 1
 """The version of the schema that this package reads; a file says its own with ``schema = 1``."""
@@ -23,8 +23,22 @@ HOST = "host"
 
 Table = TypeVar("Table")
 
-KIND_NEEDS = {"fpga": ("fpga",), "gpu": ("gpu",), "mcu": ("cores", "regions"), "cpu": ("cores",), "phone": ("cores",)}
+KIND_NEEDS = {
+    "fpga": ("fpga",), "gpu": ("gpu", "compiler"), "mcu": ("cores", "regions"), "cpu": ("cores", "compiler"),
+    "phone": ("cores", "compiler"),
+}  # fmt: skip
 """The tables that a board of each kind must have."""
+
+PATTERNS = {
+    NAME: "lower case words joined by dashes, like 'pynq-z2'",
+    TRIPLE: "an LLVM target triple, like 'aarch64-linux-gnu'",
+}
+"""What the patterns of the schema ask for, in words; any other asks for a text without blanks."""
+
+FEATURE = r"[+-][a-z0-9][a-z0-9._-]*"
+CUDA_ARCH = r"sm_[0-9]+[a-z]?"
+WIDEST_VECTOR_BITS = 65536
+"""The longest vector registers of any instruction set, those of RISC-V."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +117,7 @@ class _Reader:
         value = self.value(hint, got, path)
         pattern = column.metadata.get("pattern")
         if pattern and isinstance(value, str) and not re.fullmatch(pattern, value):
-            say = "lower case words joined by dashes, like 'pynq-z2'" if pattern == NAME else "no blanks"
-            self.expected(path, say, value)
+            self.expected(path, PATTERNS.get(pattern, "no blanks"), value)
         return value
 
     def value(self, hint: object, got: object, path: Path) -> object:
@@ -229,7 +242,12 @@ def _missing(document: Mapping[str, object]) -> Iterable[Problem]:
 
 def _contradictions(board: Board) -> list[Problem]:
     """Find what is well formed and yet cannot be."""
-    return [*_name_problems(board), *(_fpga_problems(board.fpga) if board.fpga else ()), *_cache_problems(board)]
+    return [
+        *_name_problems(board),
+        *(_fpga_problems(board.fpga) if board.fpga else ()),
+        *_cache_problems(board),
+        *(_compiler_problems(board.kind, board.compiler) if board.compiler else ()),
+    ]
 
 
 def _name_problems(board: Board) -> Iterable[Problem]:
@@ -261,3 +279,27 @@ def _cache_problems(board: Board) -> Iterable[Problem]:
         if each.cores is not None and each.cores not in names:
             what = f"expected the name of one of the cores ({', '.join(names) or 'none'}), got {each.cores!r}"
             yield Problem(("caches", index, "cores"), what)
+
+
+def _compiler_problems(kind: str, compiler: Compiler) -> Iterable[Problem]:
+    if (kind == "gpu") == (compiler.kind == "llvm"):
+        expected = "cuda, opencl, metal or webgpu" if kind == "gpu" else "llvm"
+        hint = "the graphics processor of a machine is a board of its own, of kind 'gpu'" if kind != "gpu" else ""
+        what = f"expected {expected} on a board of kind {kind!r}, got {compiler.kind!r}"
+        yield Problem(("compiler", "kind"), what, hint)
+    cuda = compiler.kind == "cuda"
+    if not re.fullmatch(CUDA_ARCH if cuda else "", compiler.arch):
+        expected = "CUDA's name of the device, like 'sm_87'" if cuda else "nothing, as this is not CUDA"
+        yield Problem(("compiler", "arch"), f"expected {expected}, got {_show(compiler.arch)}")
+    bits = compiler.vector_bits
+    if bits and not (64 <= bits <= WIDEST_VECTOR_BITS and bits.bit_count() == 1):
+        what = f"expected 0 or a power of two from 64 to {WIDEST_VECTOR_BITS}, got {bits}"
+        yield Problem(("compiler", "vector_bits"), what)
+    names = [word[1:] for word in compiler.features]
+    for index, word in enumerate(compiler.features):
+        if not re.fullmatch(FEATURE, word):
+            hint = f"did you mean '+{word}'?" if re.fullmatch(FEATURE, f"+{word}") else ""
+            what = f"expected a feature of LLVM with its sign, like '+dotprod', got {_show(word)}"
+            yield Problem(("compiler", "features", index), what, hint)
+        elif names[index] in names[:index]:
+            yield Problem(("compiler", "features", index), f"{names[index]!r} is given twice")

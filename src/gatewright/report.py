@@ -184,7 +184,7 @@ def board_table(boards: Mapping[str, Any]) -> Table:
 def _board_row(name: str, board: Any) -> dict[str, str]:
     row = {"name": name, "kind": board.kind, "title": board.title}
     if board.fpga is None:
-        return row
+        return {**row, "part": _processor(board), "MHz": _fastest(board)}
     r = board.fpga.resources
     logic, dsp = r.lut or r.alm or r.lut4, r.dsp or r.mult18 or r.mult16
     return {
@@ -194,6 +194,19 @@ def _board_row(name: str, board: Any) -> dict[str, str]:
         "DSP": f"{dsp.value:,}" if dsp else "",
         "MHz": f"{board.fpga.clock.default_mhz.value:g}",
     }
+
+
+def _processor(board: Any) -> str:
+    """Say what code is generated for: a graphics processor, or a core or level by LLVM's name."""
+    if board.kind == "gpu":
+        return str(board.compiler.arch or board.gpu.name)
+    return str(board.compiler.cpu) if board.compiler else ""
+
+
+def _fastest(board: Any) -> str:
+    clocked = [board.gpu] if board.kind == "gpu" else board.cores
+    clocks = [each.clock_mhz.value for each in clocked if each.clock_mhz]
+    return f"{max(clocks):g}" if clocks else ""
 
 
 def width() -> int:

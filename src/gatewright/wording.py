@@ -68,12 +68,18 @@ def run(document: Mapping[str, Any]) -> list[str]:
 
 
 def tree(value: Any, indent: int = 0) -> list[str]:
-    """Nested data as indented lines; a figure on one line with its source."""
+    """Nested data as indented lines; a figure on one line with its source, an array of words on one as well."""
     pad = "  " * indent
     lines: list[str] = []
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, entry in items:
-        if isinstance(entry, dict) and "value" in entry:
+    if isinstance(value, list):
+        for entry in value:
+            first, *rest = tree(entry, indent + 1) if isinstance(entry, (dict, list)) else [f"{pad}  {entry}"]
+            lines += [f"{pad}- {first.lstrip()}", *rest]
+        return lines
+    for key, entry in value.items():
+        if isinstance(entry, list) and all(isinstance(word, str) and " " not in word for word in entry):
+            lines.append(f"{pad}{key}: {', '.join(entry)}")
+        elif isinstance(entry, dict) and "value" in entry:
             doubt = "" if entry.get("verified", True) else " (not verified)"
             lines.append(f"{pad}{key}: {entry['value']}{doubt}   [{entry.get('source', '')}]")
         elif isinstance(entry, (dict, list)):

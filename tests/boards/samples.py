@@ -89,6 +89,13 @@ caches = [
 memories = [{ name = "main", technology = "lpddr4x", bandwidth_gb_s = { value = 17.0, source = "me" } }]
 peaks = [{ unit = "cores", format = "fp32", gops = { value = 153.6, source = "me" } }]
 
+[compiler]
+kind = "llvm"
+triple = "aarch64-linux-gnu"
+cpu = "cortex-a76"
+features = ["+dotprod", "+fullfp16"]
+vector_bits = 128
+
 [sources]
 me = "made up"
 """
@@ -106,6 +113,13 @@ architecture = "ampere"
 compute_units = { value = 8, source = "me" }
 lanes = { value = 1024, source = "me" }
 clock_mhz = { value = 1020, source = "me" }
+
+[compiler]
+kind = "cuda"
+triple = "aarch64-linux-gnu"
+cpu = "cortex-a78"
+arch = "sm_87"
+vector_bits = 0
 
 [[peaks]]
 unit = "tensor cores"
@@ -134,6 +148,13 @@ clock_mhz = { value = 3200, source = "me" }
 name = "A715"
 isa = "armv9-a"
 count = { value = 4, source = "me" }
+
+[compiler]
+kind = "llvm"
+triple = "aarch64-linux-android"
+cpu = "cortex-x3"
+features = ["+i8mm", "-sve"]
+vector_bits = 128
 
 [gpu]
 name = "Adreno"

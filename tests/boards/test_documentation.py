@@ -6,7 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from gatewright.boards import Accelerator, Board, Cache, Core, Fpga, Gpu, Memory, Peak, Region, Resources, parse
+from gatewright.boards import (
+    Accelerator,
+    Board,
+    Cache,
+    Compiler,
+    Core,
+    Fpga,
+    Gpu,
+    Memory,
+    Peak,
+    Region,
+    Resources,
+    parse,
+)
 from gatewright.graph.errors import GatewrightError
 
 from .samples import FPGA
@@ -20,7 +33,9 @@ def test_the_example_reads() -> None:
     assert parse(example[1], where="docs").fpga.part == "xc7a35tcpg236-1"
 
 
-@pytest.mark.parametrize("table", [Board, Fpga, Resources, Core, Cache, Region, Memory, Gpu, Accelerator, Peak])
+@pytest.mark.parametrize(
+    "table", [Board, Fpga, Resources, Core, Cache, Region, Memory, Gpu, Compiler, Accelerator, Peak]
+)
 def test_every_key_is_named(table: type) -> None:
     nested = {"clock": "[fpga.clock]", "resources": "[fpga.resources]", "tool_parts": "[[fpga.tool_parts]]"}
     for key in (each.name for each in fields(table)):

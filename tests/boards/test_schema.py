@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gatewright.boards import load, names, parse
 from gatewright.graph.errors import FileError, GatewrightError, ManyErrors, OptionError
 
-from .samples import ALL, FPGA, MCU
+from .samples import ALL, CPU, FPGA, GPU, MCU
 
 
 def test_a_microcontroller() -> None:
@@ -118,13 +118,63 @@ def test_all_the_problems_of_a_file_at_once_in_the_order_of_lines() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "table"),
-    [("fpga", "fpga"), ("gpu", "gpu"), ("mcu", "cores"), ("mcu", "regions"), ("cpu", "cores"), ("phone", "cores")],
-)
+    [
+        ("fpga", "fpga"), ("gpu", "gpu"), ("gpu", "compiler"), ("mcu", "cores"), ("mcu", "regions"), ("cpu", "cores"),
+        ("cpu", "compiler"), ("phone", "cores"), ("phone", "compiler"),
+    ],
+)  # fmt: skip
 def test_a_kind_needs_its_tables(kind: str, table: str) -> None:
     head = f'schema = 1\nname = "x"\nkind = "{kind}"\ntitle = "x"\nmaker = "x"\n'
     with pytest.raises((OptionError, ManyErrors)) as caught:
         parse(head, where="x.toml")
     assert any(each.what.startswith(f"{table}: missing") for each in told(caught.value))
+
+
+def test_what_the_compiler_is_told() -> None:
+    cpu, card, phone = (parse(ALL[kind], where="x.toml").compiler for kind in ("cpu", "gpu", "phone"))
+    assert (cpu.kind, cpu.triple, cpu.cpu, cpu.vector_bits) == ("llvm", "aarch64-linux-gnu", "cortex-a76", 128)
+    assert (cpu.features, cpu.abi, cpu.arch) == (("+dotprod", "+fullfp16"), "", "")
+    assert (card.kind, card.arch, card.features) == ("cuda", "sm_87", ())
+    assert phone.features == ("+i8mm", "-sve")
+    plain = parse(CPU, where="x.toml").as_dict()["compiler"]
+    assert "abi" not in plain, "what is empty is left out"
+    assert plain["features"] == ["+dotprod", "+fullfp16"]
+    board = parse(CPU.replace('count = { value = 4, source = "me" } ', "").replace(", }", "}"), where="x.toml")
+    assert board.cores[0].count is None, "a class of machines has no number of cores"
+
+
+# (board, what to replace, by what, words of the complaint, words of the hint)
+WRONG_COMPILERS = [
+    (CPU, 'kind = "llvm"', 'kind = "lvm"', ["compiler.kind", "one of llvm, cuda"], "did you mean 'llvm'?"),
+    (CPU, 'kind = "llvm"', 'kind = "opencl"', ["compiler.kind", "expected llvm", "'opencl'"], "a board of its"),
+    (GPU, 'kind = "cuda"', 'kind = "llvm"', ["compiler.kind", "cuda, opencl, metal or webgpu", "'llvm'"], ""),
+    (GPU, 'kind = "cuda"', 'kind = "metal"', ["compiler.arch", "not CUDA", "'sm_87'"], ""),
+    (GPU, '"sm_87"', '"87"', ["compiler.arch", "like 'sm_87'", "'87'"], ""),
+    (GPU, 'arch = "sm_87"\n', "", ["compiler.arch", "like 'sm_87'", "''"], ""),
+    (CPU, '"aarch64-linux-gnu"', '"aarch64"', ["compiler.triple", "triple", "'aarch64'"], ""),
+    (CPU, '"aarch64-linux-gnu"', '"aarch64 linux gnu"', ["compiler.triple", "triple"], ""),
+    (CPU, '"cortex-a76"', '"cortex a76"', ["compiler.cpu", "no blanks"], ""),
+    (CPU, 'cpu = "cortex-a76"\n', "", ["compiler.cpu", "missing"], ""),
+    (CPU, "vector_bits = 128\n", "# vector_bits\n", ["compiler.vector_bits", "missing", "whole number"], ""),
+    (CPU, "vector_bits = 128", "vector_bits = 96", ["compiler.vector_bits", "power of two", "96"], ""),
+    (CPU, "vector_bits = 128", "vector_bits = 131072", ["compiler.vector_bits", "65536"], ""),
+    (CPU, "vector_bits = 128", "vector_bits = -128", ["compiler.vector_bits", "whole number"], ""),
+    (CPU, '"+fullfp16"', '"fullfp16"', ["compiler.features[1]", "with its sign"], "did you mean '+fullfp16'?"),
+    (CPU, '"+fullfp16"', '"+full fp16"', ["compiler.features[1]", "with its sign"], ""),
+    (CPU, '"+fullfp16"', '"-dotprod"', ["compiler.features[1]", "'dotprod' is given twice"], ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "old", "new", "words", "hint"), WRONG_COMPILERS, ids=range(len(WRONG_COMPILERS)))
+def test_a_wrong_compiler_table(text: str, old: str, new: str, words: list[str], hint: str) -> None:
+    assert text.count(old) >= 1
+    broken = text.replace(old, new, 1)
+    with pytest.raises((OptionError, ManyErrors)) as caught:
+        parse(broken, where="my.toml")
+    found = [each for each in told(caught.value) if all(word in each.what for word in words) and hint in each.hint]
+    assert found, f"not told: {caught.value}"
+    first, last = (broken[: broken.index(mark)].count("\n") + 1 for mark in ("[compiler]", "vector_bits"))
+    assert first <= int(found[0].where.rpartition(":")[2]) <= last
 
 
 def test_second_table_of_an_array() -> None:
