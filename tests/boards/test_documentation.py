@@ -18,6 +18,7 @@ from gatewright.boards import (
     Peak,
     Region,
     Resources,
+    boards,
     parse,
 )
 from gatewright.graph.errors import GatewrightError
@@ -41,6 +42,19 @@ def test_every_key_is_named(table: type) -> None:
     for key in (each.name for each in fields(table)):
         shown = (f"`{key}`", f"[[{key}]]", f"[{key}]", nested.get(key, f"`{key}`"))
         assert any(form in TEXT for form in shown), key
+
+
+def test_every_board_is_listed_under_its_kind() -> None:
+    rows = re.findall(r"^\| `(fpga|cpu|phone|gpu)`[^|]*\| (`.*) \|$", TEXT, re.MULTILINE)
+    listed = [(name, kind) for kind, row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert sorted(listed) == sorted((name, board.kind) for name, board in boards().items() if name != "host")
+
+
+def test_the_readme_counts_the_boards() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    kinds = [board.kind for name, board in boards().items() if name != "host"]
+    fpgas = kinds.count("fpga")
+    assert f"{fpgas} FPGA boards and {len(kinds) - fpgas} processors, phones and graphics processors" in text
 
 
 def test_the_messages_are_the_real_ones() -> None:
