@@ -118,6 +118,17 @@ def test_samples_of_the_wrong_shape(model: Path, tmp_path: Path) -> None:
     assert "has shape (3, 5)" in result.stderr
 
 
+def test_boards_are_shown_with_what_code_is_generated_for() -> None:
+    rows = [line.split() for line in run("boards").stdout.splitlines()]
+    for row in (["raspberry-pi-5", "cpu", "cortex-a76", "2400"], ["cuda-h100", "gpu", "sm_90"], ["metal-a17", "gpu"]):
+        assert row in [shown[: len(row)] for shown in rows]
+    lines = run("boards", "raspberry-pi-5").stdout.splitlines()
+    assert "  features: +dotprod, +fullfp16" in lines
+    assert "  - name: Cortex-A76" in lines
+    assert any(line.startswith("    clock_mhz: 2400   [Raspberry Pi 5 product brief") for line in lines)
+    assert sum(line.startswith("  - level: ") for line in lines) == 4
+
+
 def test_boards_and_doctor_speak_json() -> None:
     boards = json.loads(run("boards", "--json").stdout)
     assert boards["pynq-z2"]["fpga"]["resources"]["dsp"]["value"] == 220
