@@ -1,0 +1,40 @@
+"""What the benchmark asks of an engine."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+Run = Callable[[], object]
+
+
+class Skip(Exception):  # noqa: N818
+    """An engine cannot run a network; the message says why."""
+
+
+class Engine(ABC):
+    """One engine with one network loaded."""
+
+    name: ClassVar[str]
+    package: ClassVar[str] = ""
+    """What is imported, for its version."""
+    reads: ClassVar[tuple[str, ...]]
+    """Suffixes of the files that it reads, the one to choose first."""
+
+    def choose(self, files: Sequence[Path]) -> Path:
+        """The file to load, or ``Skip``."""
+        for suffix in self.reads:
+            for path in files:
+                if path.suffix == suffix:
+                    return path
+        raise Skip(f"no {' or '.join(self.reads)} file of this network")
+
+    @abstractmethod
+    def load(self, path: Path, threads: int) -> Run:
+        """Read a file and give what runs one inference on drawn inputs that are in place already."""
+
+    @abstractmethod
+    def outputs(self) -> list[NDArray[Any]]:
+        """The outputs of the last inference."""

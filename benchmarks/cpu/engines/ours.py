@@ -1,0 +1,31 @@
+"""Gatewright's own CPU module."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .base import Engine, Run, Skip
+
+
+class Ours(Engine):
+    """A module compiled for the board ``host``."""
+
+    name = "gatewright"
+    package = "gatewright"
+    reads = (".tflite", ".onnx")
+
+    def load(self, path: Path, threads: int) -> Run:
+        """Compile the network and set its inputs."""
+        run, self.read = ours(path, threads)
+        return run
+
+    def outputs(self) -> list[NDArray[Any]]:
+        """What the module wrote last."""
+        return self.read()
+
+
+def ours(path: Path, threads: int) -> tuple[Run, Callable[[], list[NDArray[Any]]]]:
+    """Give what runs one inference of the compiled module, and what reads its outputs."""
+    raise Skip("modules for CPUs are not there yet")
