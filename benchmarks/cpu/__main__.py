@@ -10,9 +10,10 @@ Each network runs in a process of its own: all engines warm, in alternating roun
 and the least, and how far the outputs are apart. With one thread the process stays on one core and its CPU time is
 told, with more it is wall time.
 
-The peers are in the extra `peers`: LiteRT (which reads only .tflite files: those of MLPerf Tiny's reference have these
-names), onnxruntime, which also makes the int8 files, OpenVINO and TVM. ExecuTorch (`pip install executorch`, which
-brings PyTorch) is optional and runs the .pte files of the folder given. What is not installed is skipped.
+The peers are in the extra `peers`: LiteRT, onnxruntime, which also makes the int8 files, OpenVINO and TVM. ExecuTorch
+(`pip install executorch`, which brings PyTorch) is optional and runs .pte files of the folder given. What is not
+installed is skipped. Files of MLPerf Tiny's reference have the names that are looked for: LiteRT and Gatewright read
+those where they are given; else both read files of the same weights, .tflite and .onnx.
 
 Files are kept in the user's cache directory: --cache DIR, GATEWRIGHT_CACHE, XDG_CACHE_HOME.
 """

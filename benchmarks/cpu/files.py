@@ -8,6 +8,7 @@ import onnx
 
 from .networks import NETWORKS, build
 from .quantize import quantize
+from .tflite import convert
 
 PRECISIONS = ("fp32", "int8")
 CASES = tuple(f"{name}_{precision}" for name in NETWORKS for precision in PRECISIONS)
@@ -20,7 +21,7 @@ def cache(given: Path | None = None) -> Path:
         base = os.environ.get("GATEWRIGHT_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         given = Path(base).expanduser() / "gatewright" / "benchmarks"
     total = hashlib.sha256()
-    for name in ("build", "inputs", "networks", "quantize"):
+    for name in ("build", "inputs", "networks", "quantize", "tflite"):
         total.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     folder = given / total.hexdigest()[:8]
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,8 +43,22 @@ def onnx_file(case: str, folder: Path) -> Path:
     return path
 
 
+def tflite_file(case: str, folder: Path) -> Path | None:
+    """The TensorFlow Lite form of a case's ONNX file; None for what has none, and where LiteRT is not installed."""
+    path = folder / f"{case}.tflite"
+    if not path.exists():
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        try:
+            convert(onnx_file(case, folder), unfinished)
+        except (KeyError, ModuleNotFoundError):
+            return None
+        unfinished.rename(path)
+    return path
+
+
 def files_of(case: str, folder: Path, given: Path | None) -> list[Path]:
-    """Every form of a case: what a given folder has of it (.tflite, .pte, .onnx), and the ONNX file made here."""
-    found = [given / f"{case}{suffix}" for suffix in (".tflite", ".pte", ".onnx")] if given else []
+    """Every form of a case, what a given folder has of it (.onnx, .tflite, .pte) before what is made here."""
+    found = [given / f"{case}{suffix}" for suffix in (".onnx", ".tflite", ".pte")] if given else []
     found = [path for path in found if path.exists()]
-    return found if any(p.suffix == ".onnx" for p in found) else [*found, onnx_file(case, folder)]
+    made = (onnx_file(case, folder), tflite_file(case, folder))
+    return [*found, *(path for path in made if path is not None)]

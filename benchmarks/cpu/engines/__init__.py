@@ -9,9 +9,7 @@ from .openvino import OpenVINO
 from .ours import Ours
 from .tvm import TVM
 
-ENGINES: dict[str, type[Engine]] = {
-    e.name: e for e in (Ours, LiteRT, OnnxRuntime, OpenVINO, ExecuTorch, TVM, Evaluate)
-}
+ENGINES: dict[str, type[Engine]] = {e.name: e for e in (Ours, LiteRT, OnnxRuntime, OpenVINO, ExecuTorch, TVM, Evaluate)}
 """By name, in the order of the table's columns."""
 DEFAULT = ("gatewright", "litert", "onnxruntime", "openvino", "executorch")
 """Without those that are slow: TVM's own pipeline, and Gatewright's interpreter."""

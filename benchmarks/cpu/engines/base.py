@@ -21,14 +21,13 @@ class Engine(ABC):
     package: ClassVar[str] = ""
     """What is imported, for its version."""
     reads: ClassVar[tuple[str, ...]]
-    """Suffixes of the files that it reads, the one to choose first."""
+    """Suffixes of the files that it reads."""
 
     def choose(self, files: Sequence[Path]) -> Path:
-        """The file to load, or ``Skip``."""
-        for suffix in self.reads:
-            for path in files:
-                if path.suffix == suffix:
-                    return path
+        """The first file that it reads, or ``Skip``."""
+        for path in files:
+            if path.suffix in self.reads:
+                return path
         raise Skip(f"no {' or '.join(self.reads)} file of this network")
 
     @abstractmethod

@@ -20,9 +20,12 @@ class Evaluate(Engine):
     def load(self, path: Path, threads: int) -> Run:
         """Read the file and draw its inputs."""
         import gatewright
+        from gatewright.graph.evaluate.run import source_shape
 
         graph = gatewright.load(path)
-        drawn = [draw((1, *x.shape), _dtype(x.op.format), i) for i, x in enumerate(graph.inputs)]
+        drawn = [
+            draw((1, *source_shape(x.shape, x.op.axes)), _dtype(x.op.format), i) for i, x in enumerate(graph.inputs)
+        ]
         stored = graph.is_integer
 
         def run() -> None:

@@ -15,17 +15,14 @@ class OpenVINO(Engine):
 
     name = "openvino"
     package = "openvino"
-    reads = (".onnx", ".tflite")
+    reads = (".onnx",)
 
     def load(self, path: Path, threads: int) -> Run:
         """Compile the network and set its inputs."""
         import openvino
 
-        core = openvino.Core()
-        model = core.read_model(path)
-        model.reshape({port: _batch_of_one(port.partial_shape) for port in model.inputs})
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
-        self.compiled = core.compile_model(model, "CPU", options)
+        self.compiled = openvino.Core().compile_model(path, "CPU", options)
         self.request = self.compiled.create_infer_request()
         for i, port in enumerate(self.compiled.inputs):
             drawn = draw(port.shape, port.element_type.to_dtype(), i)
@@ -36,7 +33,3 @@ class OpenVINO(Engine):
     def outputs(self) -> list[NDArray[Any]]:
         """Copies of the output tensors."""
         return [np.array(self.request.get_output_tensor(i).data) for i in range(len(self.compiled.outputs))]
-
-
-def _batch_of_one(shape: Any) -> list[int]:
-    return [1 if size.is_dynamic else size.get_length() for size in shape]
