@@ -23,6 +23,9 @@ class Value(NamedTuple):
     shape: tuple[int, ...]
 
 
+Operand = Value | NDArray[Any] | np.generic
+
+
 class Builder:
     """Makes nodes one after the other; every weight comes from one generator, so a seed gives one file."""
 
@@ -45,7 +48,7 @@ class Builder:
         self.stored.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
         return name
 
-    def op(self, kind: str, operands: Sequence[Value | NDArray[Any]], shape: Sequence[int], **attributes: Any) -> Value:
+    def op(self, kind: str, operands: Sequence[Operand], shape: Sequence[int], **attributes: Any) -> Value:
         """Append a node; arrays among the operands are stored."""
         names = [x.name if isinstance(x, Value) else self.constant(np.asarray(x)) for x in operands]
         made = f"t{len(self.nodes)}"
@@ -108,7 +111,7 @@ class Builder:
         """Softmax of the last axis."""
         return self.op("Softmax", [x], x.shape, axis=-1)
 
-    def add(self, a: Value, b: Value | NDArray[Any]) -> Value:
+    def add(self, a: Value, b: Operand) -> Value:
         """Sum of two tensors, or of a tensor and a constant, in the first one's shape."""
         return self.op("Add", [a, b], a.shape)
 

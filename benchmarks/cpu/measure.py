@@ -4,11 +4,11 @@ With one thread the process is held on one core and its CPU time is taken, which
 least; with more it is wall time.
 """
 
-import importlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from .engines import ENGINES, Engine, Skip
 from .engines.base import Run
 
-SETTLE = 0.002
-"""Seconds that an engine's threads get to go to sleep before the next engine's turn."""
+SETTLE = 0.05
+"""Seconds between two engines' turns with several threads: those of onnxruntime spin on for a while after a run, which
+made the engine that came next up to twice as slow.
+"""
 WARM = 0.02
 """Seconds that an engine runs before it is first timed."""
 
@@ -92,8 +94,9 @@ def rounds(ready: Sequence[Loaded], count: int, slot: float, threads: int) -> No
         warm(one, slot, clock)
     for turn in range(count):
         for one in ready if turn % 2 == 0 else reversed(ready):
-            time.sleep(SETTLE)
-            one.run()
+            if threads > 1:
+                time.sleep(SETTLE)
+            timed(one.run, 1 + one.count // 5, clock)
             one.seconds += (timed(one.run, one.count, clock),)
 
 
@@ -124,8 +127,11 @@ def difference(a: Sequence[NDArray[Any]], b: Sequence[NDArray[Any]], step: float
 
 
 def version(package: str) -> str:
-    """The version of an engine that was imported."""
-    return str(getattr(importlib.import_module(package), "__version__", "")) if package else ""
+    """The version of an installed package; empty for one that is run from its sources."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def measure(files: Sequence[Path], names: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class Engine(ABC):
 
     name: ClassVar[str]
     package: ClassVar[str] = ""
-    """What is imported, for its version."""
+    """The distribution that it comes in."""
     reads: ClassVar[tuple[str, ...]]
     """Suffixes of the files that it reads."""
 

@@ -24,7 +24,7 @@ class Evaluate(Engine):
 
         graph = gatewright.load(path)
         drawn = [
-            draw((1, *source_shape(x.shape, x.op.axes)), _dtype(x.op.format), i) for i, x in enumerate(graph.inputs)
+            draw((1, *source_shape(op.shape, op.axes)), _dtype(op.format), i) for i, op in enumerate(graph.input_ops)
         ]
         stored = graph.is_integer
 

@@ -21,12 +21,11 @@ class ExecuTorch(Engine):
     def load(self, path: Path, threads: int) -> Run:
         """Load the method and make its inputs."""
         import torch
+        from executorch.extension.pybindings import portable_lib
         from executorch.runtime import Runtime
 
-        runtime = Runtime.get()
-        if threads != torch.get_num_threads():
-            torch.set_num_threads(threads)
-        method = runtime.load_program(path).load_method("forward")
+        portable_lib._unsafe_reset_threadpool(threads)
+        method = Runtime.get().load_program(path).load_method("forward")
         if method is None:
             raise Skip("the program has no method forward")
         told = [method.metadata.input_tensor_meta(i) for i in range(method.metadata.num_inputs())]

@@ -14,7 +14,7 @@ class LiteRT(Engine):
     """The interpreter of the package ai-edge-litert."""
 
     name = "litert"
-    package = "ai_edge_litert"
+    package = "ai-edge-litert"
     reads = (".tflite",)
 
     def load(self, path: Path, threads: int) -> Run:

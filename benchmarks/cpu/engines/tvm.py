@@ -15,7 +15,7 @@ class TVM(Engine):
     """The virtual machine's function ``main``."""
 
     name = "tvm"
-    package = "tvm"
+    package = "apache-tvm"
     reads = (".onnx",)
 
     def load(self, path: Path, threads: int) -> Run:
