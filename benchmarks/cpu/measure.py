@@ -49,24 +49,35 @@ def hold(threads: int) -> list[int]:
 
 
 def load(names: Sequence[str], files: Sequence[Path], threads: int) -> tuple[list[Loaded], dict[str, str]]:
-    """The engines that can run the network, and why the others cannot."""
+    """The engines that can run the network, each with the first file that it can; and why others, or a file, cannot."""
     ready: list[Loaded] = []
     skipped: dict[str, str] = {}
     for name in names:
-        engine = ENGINES[name]()
         try:
-            path = engine.choose(files)
-            run = engine.load(path, threads)
-            run()
+            for path in ENGINES[name]().readable(files):
+                one = start(name, path, threads)
+                if isinstance(one, Loaded):
+                    ready.append(one)
+                    break
+                skipped[name] = one
         except Skip as why:
             skipped[name] = str(why)
         except ModuleNotFoundError as missing:
             skipped[name] = f"not installed: {missing.name}"
-        except Exception as failure:  # an engine's own errors come in every class
-            skipped[name] = f"{type(failure).__name__}: {failure}".strip().splitlines()[0]
-        else:
-            ready.append(Loaded(engine, path, run))
     return ready, skipped
+
+
+def start(name: str, path: Path, threads: int) -> Loaded | str:
+    """An engine that has run a file once, or what it said."""
+    engine = ENGINES[name]()
+    try:
+        run = engine.load(path, threads)
+        run()
+    except (Skip, ModuleNotFoundError):
+        raise
+    except Exception as failure:  # an engine's own errors come in every class
+        return f"{path.name}: {type(failure).__name__}: {failure}".strip().splitlines()[0]
+    return Loaded(engine, path, run)
 
 
 def timed(run: Run, count: int, clock: Callable[[], float]) -> float:

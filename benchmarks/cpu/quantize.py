@@ -7,7 +7,7 @@ Of the ways that onnxruntime's tools offer, each network is written in the one t
   (MobileNetV2 at 224), OpenVINO 1.1 times.
 - Networks with layer normalization: the operands of Conv, Gemm and MatMul quantized, symmetric s8, their results left
   in float. OpenVINO, the fastest, takes 0.6 times what u8 everywhere takes (ViT-Tiny, BERT, ConvNeXt); onnxruntime
-  has no fast kernel for it and takes twice as long.
+  has no fast kernel for it and takes two to three times as long.
 """
 
 import logging

@@ -132,7 +132,16 @@ def test_engines_that_cannot_are_skipped_with_a_reason() -> None:
     assert not [one for one in ready if one.engine.name == "executorch"]
     assert skipped["executorch"] == "no .pte file of this network"
     with pytest.raises(Skip):
-        ENGINES["litert"]().choose([Path("x.onnx")])
+        ENGINES["litert"]().readable([Path("x.onnx")])
+
+
+def test_a_file_that_an_engine_refuses_is_passed_over(tmp_path: Path) -> None:
+    bad, good = tmp_path / "bad.onnx", tmp_path / "good.onnx"
+    bad.write_bytes(b"no model")
+    onnx.save(build("jet"), good)
+    (one,), skipped = load(["evaluate"], [bad, good], 1)
+    assert one.path == good
+    assert skipped["evaluate"].startswith("bad.onnx: FileError: ")
 
 
 def test_the_table() -> None:

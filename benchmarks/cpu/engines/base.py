@@ -23,12 +23,12 @@ class Engine(ABC):
     reads: ClassVar[tuple[str, ...]]
     """Suffixes of the files that it reads."""
 
-    def choose(self, files: Sequence[Path]) -> Path:
-        """The first file that it reads, or ``Skip``."""
-        for path in files:
-            if path.suffix in self.reads:
-                return path
-        raise Skip(f"no {' or '.join(self.reads)} file of this network")
+    def readable(self, files: Sequence[Path]) -> list[Path]:
+        """The files that it reads, or ``Skip``."""
+        found = [path for path in files if path.suffix in self.reads]
+        if not found:
+            raise Skip(f"no {' or '.join(self.reads)} file of this network")
+        return found
 
     @abstractmethod
     def load(self, path: Path, threads: int) -> Run:
