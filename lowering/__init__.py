@@ -6,7 +6,8 @@ from typing import Any
 
 from ..boards import Board
 from ..boards import load as load_board
-from ..graph import Graph, Inputs, OptionError, UnsupportedError, bodies, op_name
+from ..graph import Fixed, Graph, Inputs, OptionError, UnsupportedError, bodies, op_name
+from ..graph.ops import Quantize
 from .config import Config, Precision, make_config
 from .inside import everywhere
 from .passes.decompose import decompose
@@ -16,6 +17,7 @@ from .passes.fold_scale import fold_scale
 from .passes.make_tables import make_tables
 from .passes.merge_quantizers import merge_quantizers
 from .passes.place_quantizers import place_quantizers
+from .passes.real_outputs import real_outputs
 from .passes.refuse_dynamic import refuse_dynamic
 from .passes.simplify import simplify
 from .passes.soften_masks import soften_masks
@@ -40,6 +42,25 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
 )
 """What lowering does, in order."""
 
+FLOATS: tuple[tuple[str, Pass], ...] = (
+    *(
+        (name, step)
+        for name, step in PIPELINE
+        if name in ("refuse_dynamic", "fold_constants", "simplify", "fold_scale")
+    ),
+    ("real_outputs", lambda g, c, x: real_outputs(g)),
+)
+"""What it does where floating point may stay."""
+
+
+def keeps_floats(graph: Graph, board: Board, config: Config, *, integer_only: bool = False) -> bool:
+    """Say whether a graph keeps its floating-point parts on a board: processors have floats, and a model that was
+    trained for fixed point, or a precision that the user names, asks for integers.
+    """
+    if integer_only or board.kind not in ("cpu", "gpu", "phone") or config.explicit or config.rules:
+        return False
+    return not any(isinstance(n.op, Quantize) and isinstance(n.op.format, Fixed) for n in graph.nodes)
+
 
 def lower(
     graph: Graph,
@@ -49,14 +70,16 @@ def lower(
     samples: Inputs | None = None,
     config: str | Path | Mapping[str, Any] | Config | None = None,
     output: str = "model",
+    floats: bool = False,
     watch: Watch = lambda name, graph: None,
 ) -> Graph:
     """Turn a float graph into one of integers only, ready for a back end.
 
     ``precision`` (``"fixed<16,6>"``) is for what the model does not quantize itself; with ``samples`` (batch first) the
     integer bits of those formats come from the values seen. ``config``: a TOML file with overrides per layer
-    (docs/configuration.md). ``output="logits"`` drops a softmax at the output. ``watch`` sees the graph after each
-    pass.
+    (docs/configuration.md). ``output="logits"`` drops a softmax at the output. With ``floats`` what
+    the model computes in floating point stays so (for processors): nothing is quantized that it does not quantize
+    itself. ``watch`` sees the graph after each pass.
 
     Raises UnsupportedError for what has no integer form, OptionError for options that make no sense, ShapeError for
     samples that do not fit. A graph that is all integers already comes back as it is.
@@ -70,10 +93,10 @@ def lower(
         graph = drop_softmax(graph)
     if graph.is_integer:
         return graph
-    for name, step in PIPELINE:
+    for name, step in FLOATS if floats else PIPELINE:
         graph = step(graph, settings, samples)
         watch(name, graph)
-    return _checked(graph)
+    return graph if floats else _checked(graph)
 
 
 def _checked(graph: Graph) -> Graph:
@@ -91,4 +114,4 @@ def _checked(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "Config", "Precision", "Seen", "Watch", "lower", "make_config", "observe"]
+__all__ = ["PIPELINE", "Config", "Precision", "Seen", "Watch", "keeps_floats", "lower", "make_config", "observe"]

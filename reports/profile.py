@@ -23,6 +23,10 @@ def render(document: Entry, *, narrow: bool = False) -> RenderableType:
     """Lay out what ``profile`` found: one design in full, several side by side."""
     designs = document["designs"]
     parts: list[RenderableType] = [Text(str(document["model"]), style="bold"), ""]
+    if any("measured" in d for d in designs):
+        for design in designs:
+            parts += measured(design) if "measured" in design else one(design, narrow) if "cost" in design else []
+        return Group(*parts)
     if len(designs) == 1:
         return Group(*parts, *one(designs[0], narrow), "", Text(LEGEND, style="dim"))
     return Group(*parts, *_side_by_side(designs), "", Text(LEGEND, style="dim"))
@@ -38,6 +42,32 @@ def one(design: Entry, narrow: bool) -> list[RenderableType]:
         parts += ["", _fifos(cost["stream"])]
     parts += ["", layer_table(cost, narrow=narrow)]
     return [*parts, *findings(cost)]
+
+
+def measured(design: Entry) -> list[RenderableType]:
+    """Lay out a run on this machine: the whole, then the layers, the slowest first."""
+    found = design["measured"]
+    peaks = ", ".join(f"{rate / 1e9:.0f} GMAC/s ({kind})" for kind, rate in found["peaks"].items())
+    head = (
+        f"{design['board']} ({design['target']}): {found['seconds'] * 1e6:,.1f} us an inference, one thread; "
+        f"{design['macs']:,} MACs, {design['macs'] / max(found['seconds'], 1e-12) / 1e9:.1f} GMAC/s"
+    )
+    memory = f"arena {found['arena_bytes']:,} bytes, constants {found['constant_bytes']:,} bytes"
+    roof = f"measured peaks: {peaks or 'no products'}; copies {found['bandwidth'] / 1e9:.0f} GB/s"
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("layer", "ends in", "shape", "us", "share", "GMAC/s", "roofline", "bound"):
+        table.add_column(name, justify="left" if name in ("layer", "ends in", "bound") else "right")
+    total = sum(layer["seconds"] for layer in found["layers"]) or 1.0
+    for layer in sorted(found["layers"], key=lambda each: -each["seconds"]):
+        seconds = layer["seconds"]
+        rate = f"{layer['macs'] / seconds / 1e9:.1f}" if layer["macs"] and seconds else ""
+        table.add_row(
+            layer["name"], layer["op"], "x".join(map(str, layer["shape"])) or "scalar", f"{seconds * 1e6:,.2f}",
+            f"{100 * seconds / total:.1f} %", rate, f"{min(100 * layer['roofline'], 999):.0f} %",
+            layer["bound"],
+        )  # fmt: skip
+    legend = "roofline: the least time that the measured peaks leave a layer, as a share of its time"
+    return [Text(head), Text(memory), Text(roof), "", table, "", Text(legend, style="dim"), ""]
 
 
 def findings(cost: Entry) -> list[RenderableType]:

@@ -60,6 +60,8 @@ def _proved(node: Node, length: int) -> bool:
 def _vectors(node: Node, limit: int | None, count: int, samples: NDArray | None, rng: np.random.Generator) -> NDArray:
     assert isinstance(node.op, Input)
     shape = node.shape
+    if not node.type.is_integer:
+        return _reals(shape, limit, count, samples, rng)
     low, high = (np.broadcast_to(b, shape).astype(np.int64) for b in node.type.quantized.bounds)
     if limit is not None:
         low, high = np.clip(low, 0, limit - 1), np.clip(high, 0, limit - 1)
@@ -71,6 +73,19 @@ def _vectors(node: Node, limit: int | None, count: int, samples: NDArray | None,
     missing = max(0, count - len(fixed))
     random = rng.integers(low, high, size=(missing, *shape), dtype=np.int64, endpoint=True)
     return np.concatenate([fixed, random])
+
+
+def _reals(
+    shape: tuple[int, ...], limit: int | None, count: int, samples: NDArray | None, rng: np.random.Generator
+) -> NDArray:
+    """Zeros, ones, samples, and numbers of a normal distribution; whole ones where they are indices."""
+    parts = [np.zeros((1, *shape)), np.ones((1, *shape))]
+    if samples is not None:
+        parts.append(samples[: max(1, count // SHARE_OF_SAMPLES)])
+    fixed = np.concatenate(parts)[:count]
+    rest = (max(0, count - len(fixed)), *shape)
+    drawn = rng.standard_normal(rest) if limit is None else rng.integers(0, limit, rest)
+    return np.concatenate([fixed, drawn]).astype(np.float32)
 
 
 def _constants(low: NDArray, high: NDArray) -> NDArray:

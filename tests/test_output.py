@@ -98,6 +98,7 @@ def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path, monkeypatch: py
     out = tmp_path / "out"
     write_directory(out, compiled().files)
     before, calls, real = snapshot(out), [0], Path.write_bytes
+    files = gw.compile(tiny(3), board="host").files
 
     def write(self: Path, data: bytes) -> int:
         calls[0] += 1
@@ -108,7 +109,7 @@ def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(Path, "write_bytes", write)
     with pytest.raises(gw.FileError, match="No space left"):
-        write_directory(out, gw.compile(tiny(3), board="host").files)
+        write_directory(out, files)
     monkeypatch.undo()
     assert snapshot(out) == before
     assert os.listdir(tmp_path) == ["out"]

@@ -359,7 +359,9 @@ def test_places_that_do_not_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     tiny().save(tmp_path / "tiny.gw")
     (tmp_path / "tmp").mkdir()
-    code = "import gatewright.project as p, sys, time; p.evaluate; "
+    # a process in the background of a script has inherited a SIGINT that is ignored
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "import gatewright.project as p, sys, time; p.evaluate; "
     code += "p.lower = lambda *a, **k: (print('asleep', file=sys.stderr, flush=True), time.sleep(60)); "
     code += "import gatewright.cli as c; c.main()"
     command = [sys.executable, "-c", code, "compile", "tiny.gw", "--board", "host", "--out", "out"]

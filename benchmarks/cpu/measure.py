@@ -139,6 +139,8 @@ def difference(a: Sequence[NDArray[Any]], b: Sequence[NDArray[Any]], step: float
 
 def version(package: str) -> str:
     """The version of an installed package; empty for one that is run from its sources."""
+    if not package:
+        return ""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

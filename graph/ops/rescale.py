@@ -1,8 +1,10 @@
 """Change of scale by an integer multiplier and a shift: the arithmetic of fixed-point runtimes, each step of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -121,6 +123,7 @@ def _really(x: Ints, op: MultiplyShift) -> Ints:
     return np.asarray(away.astype(np.int64))
 
 
+@lru_cache(maxsize=1 << 16)
 def integer_factor(factor: float, reach: int, most: int) -> tuple[int, int]:
     """Give the least ``m, d`` for which ``(x * m + 2^(d - 1) - (x < 0)) >> d`` is what REAL makes of ``x * factor``.
 
@@ -128,15 +131,14 @@ def integer_factor(factor: float, reach: int, most: int) -> tuple[int, int]:
     beyond ``most`` too. Each step from k - 1 to k bounds m / 2^d: the first x with k from below, the last without it
     from above. Raises RangeError where no number lies between the bounds.
     """
-    lower, upper = Fraction(0), Fraction(2 * most + 1)
-    for k in range(1, most + 1):
-        first = _first(factor, k)
-        if first > reach:
-            upper = min(upper, Fraction(2 * k - 1, 2 * max(reach, 1)))
-            break
-        lower = max(lower, Fraction(2 * k - 1, 2 * first))
-        if first > 1:
-            upper = min(upper, Fraction(2 * k - 1, 2 * (first - 1)))
+    firsts = _firsts(factor, most)
+    inside = int(np.searchsorted(firsts, reach, side="right"))
+    steps = 2 * np.arange(1, most + 1, dtype=np.int64) - 1
+    lower = _extreme(steps[:inside], 2 * firsts[:inside], max, Fraction(0))
+    later = firsts[:inside] > 1
+    upper = _extreme(steps[:inside][later], 2 * (firsts[:inside][later] - 1), min, Fraction(2 * most + 1))
+    if inside < most:
+        upper = min(upper, Fraction(int(steps[inside]), 2 * max(reach, 1)))
     for d in range(1, 128):
         m = ceil(lower * 2**d)
         if m < upper * 2**d:
@@ -144,14 +146,28 @@ def integer_factor(factor: float, reach: int, most: int) -> tuple[int, int]:
     raise RangeError(f"no integer multiplies as the float64 number {factor} does")
 
 
-def _first(factor: float, k: int) -> int:
-    """The least x whose product, rounded in float64, is at least k - 1/2."""
-    if factor == 0 or (k - 0.5) / factor >= 2.0**60:
-        return 1 << 60
-    x = max(int((k - 0.5) / factor) - 2, 0)
-    while x * factor < k - 0.5:
-        x += 1
-    return x
+def _firsts(factor: float, most: int) -> Ints:
+    """The least x whose product, rounded in float64, is at least k - 1/2, for k of 1 to ``most``; at most 2^60."""
+    edges = np.arange(1, most + 1) - 0.5
+    if factor == 0:
+        return np.full(most, 1 << 60, np.int64)
+    guess = edges / factor
+    x = np.maximum(np.floor(np.minimum(guess, 2.0**53)) - 2, 0.0)
+    while (short := (x * factor < edges) & (guess < 2.0**53)).any():
+        x += short
+    return np.where(guess < 2.0**53, x, 2.0**60).astype(np.int64)
+
+
+def _extreme(
+    numerators: Ints, denominators: Ints, pick: Callable[..., Fraction], other: Fraction
+) -> Fraction:
+    """The least or the greatest of fractions, exactly: floats choose the few that are compared."""
+    if not len(numerators):
+        return other
+    quotients = numerators / denominators
+    best = float(quotients.max() if pick is max else quotients.min())
+    near = np.flatnonzero(np.abs(quotients - best) <= 1e-12 * quotients.max())
+    return pick(*(Fraction(int(numerators[i]), int(denominators[i])) for i in near), other)
 
 
 def _row(values: tuple[int, ...]) -> Ints:

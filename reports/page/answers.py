@@ -55,6 +55,10 @@ def _right(document: Document) -> Answer:
         case "exact":
             text = f"The {engine} equals the integer graph in every bit on all {vectors:,} vectors."
             return Answer(question, "good", "Exact", text)
+        case "close":
+            text = f"The {engine} is within {entry.get('difference', 0):.1e} of the graph on all {vectors:,} vectors"
+            allowed = f" (allowed: {entry.get('tolerance', 0):g} of an output's largest value)."
+            return Answer(question, "good", "Close", text + allowed)
         case "failed":
             return Answer(question, "bad", "Not exact", _mismatch(entry))
         case _:

@@ -156,12 +156,17 @@ def compile_(
     types: Types = "lean",
     vectors: Annotated[int, typer.Option(help="How many vectors to verify on.")] = 512,
     verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Compile the C simulation and compare it with the graph.")
+        bool,
+        typer.Option("--verify/--no-verify", help="Run the artefact (C simulation, library) beside the graph."),
     ] = True,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an output directory that was changed since it was compiled.")
     ] = False,
     strict: Strict = False,
+    integer_only: Annotated[
+        bool,
+        typer.Option("--integer-only", help="On a processor too, compute in integers what the model leaves in floats."),
+    ] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -174,7 +179,7 @@ def compile_(
         project = compile_model(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
-            vectors=vectors, verify=verify, strict=strict, progress=progress,
+            vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))

@@ -75,7 +75,7 @@ def _input(graph: Graph, node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any
     return {
         "name": op.name,
         "shape": list(source_shape(op.shape, op.axes)),
-        "format": str(node.type.quantized),
+        "format": str(node.type.format),
         "rounding": str(op.rounding),
         "overflow": str(op.overflow),
         "inserted": op.inserted,
@@ -89,7 +89,7 @@ def _output(graph: Graph, node: Node) -> dict[str, Any]:
     assert isinstance(op, Output)
     axes = op.axes or tuple(range(len(node.shape)))
     shape = [node.shape[a] for a in axes]
-    return {"name": op.name, "shape": shape, "format": str(node.type.quantized), "layer": graph.names[node.inputs[0]]}
+    return {"name": op.name, "shape": shape, "format": str(node.type.format), "layer": graph.names[node.inputs[0]]}
 
 
 def layers(graph: Graph, seen: Mapping[Node, Seen]) -> list[dict[str, Any]]:
@@ -106,8 +106,8 @@ def _layer(graph: Graph, node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any
         "attributes": describe(node.op),
         "inputs": [graph.names[i] for i in node.inputs if not isinstance(i.op, Constant)],
         "shape": list(node.shape),
-        "format": str(node.type.quantized),
-        "constants": [{"shape": list(w.shape), "format": str(w.type.quantized)} for w in weights],
+        "format": str(node.type.format),
+        "constants": [{"shape": list(w.shape), "format": str(w.type.format)} for w in weights],
         "macs": macs(node),
         "parameters": parameters_of(node),
         "range": range_of(node, seen),
@@ -120,7 +120,7 @@ def _layer(graph: Graph, node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any
 
 def range_of(node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any]:
     """The proved range in real values, and what was seen on samples, with how many values overflowed."""
-    result: dict[str, Any] = {"proved": list(node.type.real_range or ())}
+    result: dict[str, Any] = {} if node.type.real_range is None else {"proved": list(node.type.real_range)}
     if (found := seen.get(node)) is not None:
         result["seen"] = [found.low, found.high]
         if found.count:

@@ -9,11 +9,11 @@ from typing import Any
 from .boards import Board
 from .frontend import load
 from .frontend.attributes import raise_all
-from .graph import GatewrightError, Graph, ManyErrors, OptionError
-from .lowering import Config, lower, make_config
+from .graph import GatewrightError, Graph, ManyErrors, Node, OptionError, op_name
+from .lowering import Config, keeps_floats, lower, make_config
 from .options import Choices
 from .output import MANIFEST, read_manifest
-from .project import Progress, described, find_board
+from .project import TVM, Progress, described, find_board, not_here
 from .rules import unmatched
 from .samples import read_samples
 
@@ -38,7 +38,7 @@ def profile(
     """
     directory = Path(model)
     if (directory / MANIFEST).is_file() and not boards:
-        return {"model": model, "designs": [_compiled(directory)]}
+        return {"model": model, "designs": [_compiled(directory, progress)]}
     if not boards:
         raise OptionError("a model is profiled for a board", where=model, hint="--board NAME, once or several times")
     settings = make_config(precision, config)
@@ -52,7 +52,11 @@ def profile(
     for board in targets:
         progress(f"estimating {board.name}")
         try:
-            graph = lower(source, board=board, config=settings, samples=given, output=output)
+            floats = keeps_floats(source, board, settings)
+            graph = lower(source, board=board, config=settings, samples=given, output=output, floats=floats)
+            if board.kind in ("cpu", "phone"):
+                designs.append(_measured(graph, board, progress))
+                continue
             designs.append(_estimated(graph, board, settings, choices or Choices()))
         except GatewrightError as error:
             found = error.errors if isinstance(error, ManyErrors) else (error,)
@@ -63,13 +67,46 @@ def profile(
     return {"model": model, "designs": designs}
 
 
-def _compiled(directory: Path) -> dict[str, Any]:
+def _compiled(directory: Path, progress: Progress) -> dict[str, Any]:
     manifest = read_manifest(directory)
+    if manifest["target"] == TVM:
+        return _measured(load(str(directory)), find_board(manifest["board"]), progress)
     if not manifest["cost"]:
         hint = "profile the model with --board NAME, or compile it for a board with an FPGA"
         raise OptionError("nothing is known of its cost", where=str(directory), hint=hint)
     kept = ("board", "target", "options", "macs", "parameters", "cost")
     return {name: manifest[name] for name in kept} | {"verification": manifest["verification"]["status"]}
+
+
+def _measured(graph: Graph, board: Board, progress: Progress) -> dict[str, Any]:
+    """Run a network on this machine, every layer beside what the machine could do at best."""
+    from .backends.tvm import machine_of
+    from .backends.tvm.measure import profile as measure
+
+    if (reason := not_here(board)) is not None:
+        raise OptionError(f"cannot be measured: {reason}", where=board.name, hint="--board host, or run it there")
+    progress("measuring on this machine")
+    found = measure(graph, machine_of(board))
+    layers = [
+        {
+            "name": graph_name(c.node), "op": op_name(c.node.op), "shape": list(c.node.shape), "macs": c.macs * c.count,
+            "bytes": c.bytes * c.count, "seconds": c.seconds, "roofline": c.bound_s / c.seconds if c.seconds else 1.0,
+            "bound": c.bound,
+        }
+        for c in found.calls
+    ]  # fmt: skip
+    return {
+        "board": board.name, "target": TVM, "macs": graph.macs, "parameters": graph.parameters,
+        "measured": {
+            "seconds": found.seconds, "peaks": found.peaks, "bandwidth": found.bandwidth, "arena_bytes": found.arena,
+            "constant_bytes": found.constants, "layers": layers,
+        },
+    }  # fmt: skip
+
+
+def graph_name(node: Node) -> str:
+    """Name a layer as its source does."""
+    return node.where or op_name(node.op)
 
 
 def _estimated(graph: Graph, board: Board, settings: Config, choices: Choices) -> dict[str, Any]:

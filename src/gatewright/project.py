@@ -1,6 +1,7 @@
 """Compile: model in, project out. The files are in memory until ``write``."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,7 @@ from .graph.evaluate import feed, give
 from .graph.file import load as load_graph
 from .graph.file import to_bytes
 from .graph.ops import Output
-from .lowering import Config, Precision, Seen, lower, make_config, observe
+from .lowering import Config, Precision, Seen, keeps_floats, lower, make_config, observe
 from .manifest import build_manifest
 from .options import Choices
 from .output import check_unchanged, manifest_files, read_manifest, read_project, sha256, write_directory
@@ -38,12 +39,16 @@ from .simulation import make_vectors
 
 if TYPE_CHECKING:
     from .backends.hls4ml import Options
+    from .backends.project import Project as Files
+    from .backends.tvm.simulation import Network
 
 Progress = Callable[[str], None]
 SKIPPED: dict[str, Any] = {
     "status": "skipped", "engine": "none", "vectors": 0, "mismatches": 0, "first_mismatch": None,
 }  # fmt: skip
 MOST_VECTORS = 1_000_000
+TVM = "tvm-llvm"
+"""The target of a project for a processor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,10 @@ class Project:
 
     @cached_property
     def _simulation(self) -> Any:
+        if self.target == TVM:
+            from .backends.tvm import Simulation as Library
+
+            return Library(self.graph, self.artefact)
         from .backends.hls4ml import Simulation
 
         return Simulation(self.graph, self.artefact)
@@ -86,11 +95,26 @@ class Project:
         """
         if not self.artefact:
             return dict(self.verification)
+        chosen = feed(self.graph, x) if x is not None else (list(self.vectors) or make_vectors(self.graph, vectors))
+        if self.target == TVM:
+            from .backends.tvm import verify as compare
+
+            return compare(self.graph, self._simulation, chosen, self.board)
         from .backends.hls4ml import verify
 
-        chosen = feed(self.graph, x) if x is not None else (list(self.vectors) or make_vectors(self.graph, vectors))
         result: dict[str, Any] = verify(self.graph, self._simulation, chosen).as_dict()
         return result
+
+    @property
+    def network(self) -> "Network":
+        """The compiled library with arrays for its inputs and outputs: what takes least time to call.
+
+        Raises OptionError where the target has none.
+        """
+        if self.target != TVM:
+            raise OptionError(f"a project for {self.target} has no library", hint="compile for a board of kind cpu")
+        found: Network = self._simulation.network
+        return found
 
     @cached_property
     def _content(self) -> dict[str, bytes]:
@@ -138,13 +162,18 @@ class Module:
         """
         return self._project.predict(x, integers=integers)
 
+    @property
+    def network(self) -> "Network":
+        """The compiled library with arrays for its inputs and outputs, as ``Project.network``."""
+        return self._project.network
+
     def verify(self, x: Inputs | None = None, *, vectors: int = 512) -> dict[str, Any]:
         """Compare the artefact with the graph again, as ``Project.verify`` does."""
         return self._project.verify(x, vectors=vectors)
 
     @cached_property
     def _project(self) -> Project:
-        return Project(self.graph, load_board("host"), "", self.artefact, {})
+        return Project(self.graph, load_board("host"), self.manifest["target"], self.artefact, {})
 
 
 def open_module(directory: str | Path, *, force: bool = False) -> Module:
@@ -178,6 +207,7 @@ def compile_model(
     vectors: int = 512,
     verify: bool = True,
     strict: bool = False,
+    integer_only: bool = False,
     progress: Progress = lambda text: None,
 ) -> Project:
     """Compile a model for a board.
@@ -189,7 +219,8 @@ def compile_model(
     distributed_arithmetic; ``reuse_factor``: uses of a multiplier per inference; ``clock_ns``: the period in
     nanoseconds, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor);
     ``vectors``: how many to verify on; ``verify``: whether to; ``strict``: refuse a design whose high estimate of a
-    resource is over what the device has; ``progress`` is told what is going on.
+    resource is over what the device has; ``integer_only``: on a processor too, compute in integers what the model
+    leaves in floating point; ``progress`` is told what is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
@@ -202,17 +233,19 @@ def compile_model(
     raise_all(unmatched(settings, source))
     if isinstance(samples, (str, Path)):
         samples = read_samples(samples, source)
-    progress("lowering to fixed point")
-    graph = lower(source, board=target, samples=samples, config=settings, output=output)
+    floats = keeps_floats(source, target, settings, integer_only=integer_only)
+    progress("simplifying" if floats else "lowering to fixed point")
+    graph = lower(source, board=target, samples=samples, config=settings, output=output, floats=floats)
     project = Project(
         graph, target, "graph", {}, _origin(model, weights, source), {**described(settings), "output": output},
-        observe(graph, samples) if samples is not None else {},
+        observe(graph, samples) if samples is not None and not floats else {},
         _skipped("the board takes no project: only the integer graph is written"),
         tuple(without_effect(settings, source, graph)),
         make_vectors(graph, vectors, samples=samples),
     )  # fmt: skip
     if options is None:
-        return replace(project, notes=(*project.notes, *choices.without_effect(target)))
+        project = replace(project, notes=(*project.notes, *choices.without_effect(target)))
+        return _with_library(project, verify=verify, progress=progress)
     asked = {**project.options, **choices.as_dict(), **options.as_dict(), "vectors": vectors}
     progress("estimating time and resources")
     cost = estimate(graph, options, target, strict=strict)
@@ -258,7 +291,7 @@ def _with_hls(project: Project, options: "Options", *, verify: bool, progress: P
     from .backends.hls4ml.compiler import find_compiler
 
     progress("writing the HLS project")
-    try:
+    with _disk():
         emitted = emit(project.graph, project.board, options, project.vectors)
         done = replace(
             project,
@@ -274,9 +307,63 @@ def _with_hls(project: Project, options: "Options", *, verify: bool, progress: P
             return done
         progress(f"compiling the C simulation ({find_compiler().name}) and comparing it with the graph")
         return replace(done, verification=done.verify())
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Tell what the disk refuses as a FileError."""
+    try:
+        yield
     except OSError as error:
         what = f"a temporary or cached file: {error.strerror or error}"
         raise FileError(what, where=str(error.filename or "")) from None
+
+
+def _with_library(project: Project, *, verify: bool, progress: Progress) -> Project:
+    """Add the library for a processor, and the proof. Without TVM the board ``host`` keeps to the graph."""
+    from .backends.tvm.emit import available
+
+    board = project.board
+    if board.compiler is None:
+        return project
+    if not available() and board.name == "host":
+        note = "TVM is not installed (pip install 'gatewright[tvm]'): only the graph is written"
+        return replace(project, notes=(*project.notes, note))
+    from .backends.tvm import emit
+
+    progress("compiling the library")
+    with _disk():
+        return _linked(project, emit(project.graph, board), verify=verify, progress=progress)
+
+
+def _linked(project: Project, emitted: "Files", *, verify: bool, progress: Progress) -> Project:
+    board = project.board
+    assert board.compiler is not None
+    done = replace(
+        project, target=TVM, artefact=emitted.files, notes=(*project.notes, *emitted.notes),
+        verification=_skipped("not asked for (--no-verify)"),
+    )  # fmt: skip
+    if (reason := not_here(board)) is not None:
+        return replace(done, verification=_skipped(reason))
+    if not verify:
+        return done
+    progress("comparing the library with the graph")
+    return replace(done, verification=done.verify())
+
+
+def not_here(board: Board) -> str | None:
+    """Say why this machine does not run what is compiled for a board; None where it does."""
+    from .backends.tvm import machine_of
+
+    host = load_board("host")
+    if host.compiler is None:
+        return "nothing is known of this machine's processor"
+    wanted, here = machine_of(board), machine_of(host)
+    if wanted.runs_on(here):
+        return None
+    if wanted.arch != here.arch:
+        return f"this machine ({here.arch}) does not run libraries for {wanted.triple}"
+    return f"this machine has not all of {' '.join([wanted.cpu, *wanted.features])}"
 
 
 def _skipped(reason: str) -> dict[str, Any]:
@@ -365,7 +452,7 @@ def _check_engine(module: Module, engine: str, directory: Path) -> None:
     if engine == "artefact" and not module.artefact:
         raise OptionError("there is no artefact, only the integer graph", where=str(directory), hint="--engine graph")
     options = module.manifest["options"]
-    if engine == "artefact" and options.get("hls") not in VERIFIABLE:
+    if engine == "artefact" and module.manifest["target"] != TVM and options.get("hls") not in VERIFIABLE:
         what = f"the C simulation of {options.get('hls')} cannot be compiled without the vendor's tools"
         raise OptionError(what, where=str(directory), hint="--engine graph, or compile with --hls vitis")
 

@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-STYLE = {"exact": "green", "failed": "bold red", "skipped": "yellow"}
+STYLE = {"exact": "green", "close": "green", "failed": "bold red", "skipped": "yellow"}
 SOURCES = (
     "Formats, MACs, parameters: exact, from the integer graph. Proved: interval analysis over the actual weights. "
     "Seen: the graph run on the samples given to compile. Verified: the compiled C simulation against the graph."
@@ -162,6 +162,11 @@ def _verification(entry: Entry) -> Text:
     match entry["status"]:
         case "exact":
             text = f"Exact: the {entry['engine']} equals the graph in every bit on {entry['vectors']:,} vectors."
+        case "close":
+            text = (
+                f"Close: the {entry['engine']} is within {entry['difference']:.1e} of the graph on "
+                f"{entry['vectors']:,} vectors (allowed: {entry['tolerance']:g} of an output's largest value)."
+            )
         case "failed":
             first = entry["first_mismatch"] or {}
             text = (

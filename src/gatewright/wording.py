@@ -15,6 +15,8 @@ def summary(manifest: Mapping[str, Any], out: Path) -> list[str]:
     check = manifest["verification"]
     proof = {
         "exact": f"exact: {check['engine']} equals the graph on all {check['vectors']} vectors",
+        "close": f"close: {check['engine']} is within {check.get('difference', 0.0):.1e} of the graph on all "
+        f"{check['vectors']} vectors (allowed: {check.get('tolerance', 0.0):g} of the largest output)",
         "failed": f"FAILED: {check['mismatches']} values differ, first {check['first_mismatch']}",
         "skipped": f"not verified: {check.get('reason', '')}",
     }[check["status"]]

@@ -11,6 +11,7 @@ from ....graph.arrays import Ints, NDArray, as_array
 from ....graph.formats import Quantized, bits_for
 from ....graph.numerics import common_scale, divide
 from ....graph.ops import Add, Compare, Comparison, Constant, Lookup, Maximum, Minimum, Mul, Quantize, Relu, Step, Sub
+from ...division import Quotient, approximate, select
 from ..kernel import Kernel, is_constant, is_plain, kernel_rule, numbers, refuse
 from .common import (
     Config,
@@ -26,7 +27,6 @@ from .common import (
     split,
     zero_of,
 )
-from .division import Quotient, approximate, select
 
 HEADER = "gw_pointwise.h"
 ROUNDINGS = tuple(Rounding)

@@ -14,7 +14,7 @@ class Evaluate(Engine):
     """``gatewright.evaluate`` on the graph as it was loaded."""
 
     name = "evaluate"
-    package = "gatewright"
+    package = ""
     reads = (".tflite", ".onnx")
 
     def load(self, path: Path, threads: int) -> Run:

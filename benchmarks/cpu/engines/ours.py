@@ -6,6 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..inputs import draw
 from .base import Engine, Run, Skip
 
 
@@ -13,7 +14,7 @@ class Ours(Engine):
     """A module compiled for the board ``host``."""
 
     name = "gatewright"
-    package = "gatewright"
+    package = ""
     reads = (".tflite", ".onnx")
 
     def load(self, path: Path, threads: int) -> Run:
@@ -28,4 +29,11 @@ class Ours(Engine):
 
 def ours(path: Path, threads: int) -> tuple[Run, Callable[[], list[NDArray[Any]]]]:
     """Give what runs one inference of the compiled module, and what reads its outputs."""
-    raise Skip("modules for CPUs are not there yet")
+    import gatewright
+
+    if threads > 1:
+        raise Skip("one thread only")
+    network = gatewright.compile(path, board="host", verify=False, vectors=1).network
+    for i, held in enumerate(network.inputs):
+        held[...] = draw((1, *held.shape), held.dtype, i)[0]
+    return network.run, lambda: [held.copy()[None] for held in network.outputs]

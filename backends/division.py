@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ....graph import Rounding
+from ..graph import Rounding
 
 MAX_SHIFT = 126
 

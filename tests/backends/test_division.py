@@ -7,7 +7,7 @@ from math import ceil, floor
 import numpy as np
 import pytest
 
-from gatewright.backends.hls4ml.kernels.division import Quotient, approximate, quotient, select, simplest
+from gatewright.backends.division import Quotient, approximate, quotient, select, simplest
 from gatewright.graph import Rounding
 
 

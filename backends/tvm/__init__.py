@@ -1,0 +1,11 @@
+"""The TVM back end: a graph becomes one C function for a CPU, with schedules of ours and no runtime.
+
+``emit`` gives the project, ``Simulation`` runs its library, ``verify`` compares the two, ``missing`` lists what
+cannot be compiled. Nothing here is imported before it is needed: TVM takes a second.
+"""
+
+from .emit import emit, machine_of, missing
+from .simulation import Simulation
+from .verify import verify
+
+__all__ = ["Simulation", "emit", "machine_of", "missing", "verify"]

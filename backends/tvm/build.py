@@ -1,0 +1,231 @@
+"""From a program to machine code: TVM's LLVM back end for the kernels, ziglang for the driver, the constants, the link.
+
+Everything that is written is the same on every machine and in every directory: no dates, no paths.
+"""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from ...graph import GatewrightError
+from . import driver
+from .objects import Contents, hide, read
+from .program import Program
+from .targets import Platform, check_machine, missing_tvm, platform
+
+LIBC = frozenset({"memcpy", "memset", "memmove"})
+LIBM = frozenset(
+    f"{name}{kind}"
+    for name in (
+        "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "erf", "exp", "exp2",
+        "expm1", "fabs", "floor", "fma", "fmod", "log", "log10", "log1p", "log2", "nearbyint", "pow", "rint", "round",
+        "roundeven", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
+    )
+    for kind in ("", "f")
+)  # fmt: skip
+"""Functions of the C library, and of its mathematical part, that a library may leave to others."""
+ARM = Path(__file__).with_name("arm.c")
+ARM_CALLS = frozenset(
+    {"__fixdfdi", "__fixsfdi", "__floatdidf", "__floatdisf"}
+    | {f"__{sign}{name}{size}3" for sign in ("", "u") for name in ("div", "mod") for size in ("si", "di")}
+)
+"""What code for 32-bit Arm may call beside the C library; it is written in arm.c."""
+FLAGS = (
+    "-O2", "-fPIC", "-g0", "-DNDEBUG", "-std=c99", "-fno-sanitize=all", "-fno-stack-protector", "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+)  # fmt: skip
+SHIMS = {
+    "assert.h": "#define assert(condition) ((void)0)\n",
+    "string.h": "#include <stddef.h>\nvoid *memcpy(void *restrict, const void *restrict, size_t);\n",
+}
+"""The C library's headers as far as a driver needs them: zig has none for phones."""
+
+
+class BuildError(GatewrightError):
+    """The compiler refused what was written for it, or is not there."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A compiled network: libraries and header (``files``), what they are made of (``sources``), for whom."""
+
+    name: str
+    platform: Platform
+    files: Mapping[str, bytes]
+    sources: Mapping[str, bytes]
+
+    @property
+    def shared(self) -> bytes:
+        """The shared library."""
+        return self.files[f"lib{self.name}.{self.platform.library}"]
+
+    @property
+    def static(self) -> bytes:
+        """The static library."""
+        return self.files[f"lib{self.name}.a"]
+
+    @property
+    def header(self) -> bytes:
+        """The header."""
+        return self.files[f"{self.name}.h"]
+
+
+def build(program: Program, name: str) -> Built:
+    """Compile and link a program into a shared and a static library whose C names begin with ``name``.
+
+    Raises BuildError where ziglang or TVM is missing or refuses, OptionError for a processor or a feature, and
+    UnsupportedError for a system, that is not known.
+    """
+    zig_path()
+    check_machine(program.machine)
+    target = platform(program.machine.triple)
+    kernels = hide(kernels_object(program, name))
+    constants = bytes(program.constants) + b"\0" * 64
+    sources = {
+        f"{name}.c": driver.source(program, name).encode(), f"{name}.h": driver.header(program, name).encode(),
+        "constants.S": _constants(name, target, constants).encode(), "constants.bin": constants, "kernels.o": kernels,
+    }  # fmt: skip
+    if target.arch == "arm" and ARM_CALLS & set(read(kernels).undefined):
+        sources["arm.c"] = ARM.read_bytes()
+    with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
+        folder = Path(temporary)
+        (folder / "shims").mkdir()
+        for path, data in (sources | {f"shims/{k}": v.encode() for k, v in SHIMS.items()}).items():
+            (folder / path).write_bytes(data)
+        made = _link(folder, name, target)
+        return Built(name, target, {**made, f"{name}.h": sources[f"{name}.h"]}, sources)
+
+
+def kernels_object(program: Program, name: str) -> bytes:
+    """Compile the kernels to one object file.
+
+    The kernels are written with flat memory and explicit vectors: of TVM's passes they need only those that lower
+    its own operations. (Its simplifier and search for common subexpressions take minutes on them, and LLVM does both.)
+    """
+    try:
+        import tvm
+        from tvm import tirx
+    except ImportError as error:
+        raise missing_tvm(error) from None
+    from .tir import module
+
+    target = tvm.target.Target(program.machine.target)
+    mod = module({f"{name}_{k}": f for k, f in program.kernels.items()})
+    passes = [
+        tirx.transform.BindTarget(target.with_host(target)), tirx.transform.LowerTVMBuiltin(),
+        tirx.transform.LowerIntrin(),
+    ]  # fmt: skip
+    with tvm.transform.PassContext(opt_level=3):
+        lowered = tvm.transform.Sequential(passes)(mod)
+        built = tvm.get_global_func("target.build.llvm")(lowered, target)
+    with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
+        path = Path(folder) / "kernels.o"
+        built.write_to_file(str(path), "o")
+        return path.read_bytes()
+
+
+def _link(folder: Path, name: str, target: Platform) -> dict[str, bytes]:
+    """Make one object of driver, constants and kernels, and both libraries of it."""
+    static, shared = f"lib{name}.a", f"lib{name}.{target.library}"
+    common = ["cc", "-target", target.zig]
+    parts = [f"{name}.c", "constants.S", "kernels.o", *(["arm.c"] if (folder / "arm.c").exists() else [])]
+    zig([*common, *FLAGS, "-isystem", "shims", "-c", *parts, "-o", f"{name}.o"], folder)
+    contents = read((folder / f"{name}.o").read_bytes())
+    _check_undefined(contents, target)
+    zig(["ar", "rcsD", static, f"{name}.o"], folder)
+    more = _stand_ins(folder, common, contents, target)
+    zig([*common, *_shared(name, target), f"{name}.o", *more, "-o", shared], folder)
+    return {each: (folder / each).read_bytes() for each in (static, shared)}
+
+
+def _shared(name: str, target: Platform) -> list[str]:
+    """Options of the linker for a shared library."""
+    own = f"lib{name}.{target.library}"
+    if target.apple:
+        return ["-dynamiclib", "-nostdlib", "-fPIC", f"-Wl,-install_name,@rpath/{own}", "-Wl,-dead_strip"]
+    pages = ["-Wl,-z,max-page-size=16384"] if target.system == "android" else []
+    return ["-shared", "-nostdlib", "-fPIC", "-s", "-Wl,--gc-sections", f"-Wl,-soname,{own}", *pages]
+
+
+def _stand_ins(folder: Path, common: Sequence[str], contents: Contents, target: Platform) -> list[str]:
+    """Make what stands for the system's libraries while linking, so that the loader is asked for the real ones."""
+    if target.system == "ios" and contents.undefined:
+        (folder / "libSystem.tbd").write_text(_text_library(contents, target))
+        return ["libSystem.tbd"]
+    wanted = sorted(LIBM & set(contents.undefined))
+    if target.apple or not wanted:
+        return []
+    (folder / "math.c").write_text("".join(f"void {function}(void) {{}}\n" for function in wanted))
+    flags = ["-shared", "-nostdlib", "-fPIC", "-fno-builtin", f"-Wl,-soname,{target.math_library}"]
+    zig([*common, *flags, "math.c", "-o", "libm.so"], folder)
+    return ["libm.so"]
+
+
+def _text_library(contents: Contents, target: Platform) -> str:
+    """Describe Apple's library of the system as far as it is used, in Apple's text form; zig has that of macOS only.
+
+    It goes by its other name: zig would take the usual one for the library that it knows already.
+    """
+    names = ", ".join(["dyld_stub_binder", *(f"_{name}" for name in contents.undefined)])
+    return (
+        f"--- !tapi-tbd\ntbd-version: 4\ntargets: [ arm64-{target.system} ]\n"
+        "install-name: '/usr/lib/libSystem.dylib'\ncurrent-version: 1\n"
+        f"exports:\n  - targets: [ arm64-{target.system} ]\n    symbols: [ {names} ]\n...\n"
+    )
+
+
+def _check_undefined(contents: Contents, target: Platform) -> None:
+    left = sorted(set(contents.undefined) - LIBC - LIBM)
+    if left:
+        raise BuildError(
+            f"the machine code calls {', '.join(left)}, which no C library has", where=target.machine,
+            hint="please report this",
+        )  # fmt: skip
+
+
+def _constants(name: str, target: Platform, data: bytes) -> str:
+    """Assembly that takes the constants in as they are; their hash, so that no cache mistakes one file for another."""
+    if target.apple:
+        head = [".section __TEXT,__const", ".balign 64", f".globl _{name}_constants",
+                f".private_extern _{name}_constants", f"_{name}_constants:"]  # fmt: skip
+        tail = []
+    else:
+        head = ['.section .rodata,"a",%progbits', ".balign 64", f".globl {name}_constants", f".hidden {name}_constants",
+                f"{name}_constants:"]  # fmt: skip
+        tail = ['.section .note.GNU-stack,"",%progbits']
+    return "\n".join([f"/* SHA-256 {sha256(data).hexdigest()} */", *head, '.incbin "constants.bin"', *tail]) + "\n"
+
+
+@cache
+def zig_path() -> str:
+    """Find zig. Raises BuildError where the package is not installed."""
+    try:
+        import ziglang
+    except ImportError as error:
+        what = f"ziglang, which compiles and links, cannot be imported: {error}"
+        raise BuildError(what, hint="pip install ziglang") from None
+    folder = Path(str(ziglang.__file__)).parent
+    return str(next((p for p in (folder / "zig", folder / "zig.exe") if p.is_file()), folder / "zig"))
+
+
+def zig(arguments: Sequence[str], folder: Path) -> None:
+    """Run zig in a folder, which also keeps its cache. Raises BuildError where it fails."""
+    environment = {**os.environ, "ZIG_LOCAL_CACHE_DIR": str(folder / "cache")}
+    command = [zig_path(), *arguments]
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise BuildError(f"ziglang cannot be started: {error}", hint="pip install --force-reinstall ziglang") from None
+    if done.returncode:
+        message = done.stderr.strip()[-600:] or f"no message, status {done.returncode}"
+        raise BuildError(
+            f"zig {arguments[0]} refused: {message}", hint="is the disk full? Otherwise please report this"
+        )
+
+
+__all__ = ["BuildError", "Built", "build", "kernels_object", "zig"]

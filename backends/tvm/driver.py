@@ -1,0 +1,259 @@
+"""The network's own C: one function that calls the kernels in order, its header, and the names by which both go."""
+
+import re
+import sys
+from collections.abc import Sequence
+from keyword import kwlist
+from textwrap import indent
+
+import numpy as np
+
+from ...graph import Affine, Fixed, Graph, Node
+from ...graph.ops import Input
+from .layout import interface_type
+from .program import Block, Call, Copy, Loop, Pointer, Program, Statement
+
+C_TYPES = {
+    "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
+    "uint32": "uint32_t", "int64": "int64_t", "uint64": "uint64_t", "float32": "float",
+}  # fmt: skip
+KEYWORDS = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
+    "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof",
+    "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "main", "class", "new",
+}  # fmt: skip
+HEADERS = {
+    "assert", "complex", "ctype", "errno", "fenv", "inttypes", "limits", "locale", "math", "setjmp", "signal", "stdarg",
+    "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath", "threads", "time", "wchar", "wctype", "numpy",
+}  # fmt: skip
+TAKEN = KEYWORDS | HEADERS | set(kwlist) | set(sys.stdlib_module_names)
+"""What neither a C name nor a header nor a Python module may be called."""
+
+
+def library_name(graph: Graph) -> str:
+    """Give the prefix of every C name: the model's, as an identifier of lower case letters."""
+    name = re.sub(r"\W+", "_", graph.name, flags=re.ASCII).strip("_").lower() or "model"
+    return f"net_{name}"[:48] if name[0].isdigit() or name in TAKEN else name[:48]
+
+
+def source(program: Program, name: str) -> str:
+    """Write the C source: the kernels' prototypes and the network as a sequence of calls."""
+    plain = Lines(program, name).statements(program.statements, parallel=False)
+    text = [
+        f'#include "{name}.h"', "#include <assert.h>", "#include <string.h>", "",
+        f"extern const unsigned char {name}_constants[];", "", *prototypes(program, name), "",
+        *_function(program, name, f"{name}_run({_arguments(program)})", plain), "", *_parallel(program, name), "",
+        *_bound(program, name),
+    ]  # fmt: skip
+    return "\n".join(text) + "\n"
+
+
+def _function(program: Program, name: str, head: str, body: Sequence[str]) -> list[str]:
+    """Write one entry: checks of the pointers (in debug builds), the calls, the status."""
+    return [
+        f"int {head}",
+        "{",
+        *_prologue(program, name),
+        *(indent(line, "    ") for line in body),
+        *_epilogue(program),
+        "}",
+    ]
+
+
+def walk(statements: Sequence[Statement]) -> list[Call]:
+    """List the calls, those in loops once."""
+    found: list[Call] = []
+    for s in statements:
+        match s:
+            case Call():
+                found.append(s)
+            case Loop():
+                found += walk(s.body)
+    return found
+
+
+def prototypes(program: Program, name: str) -> list[str]:
+    """Declare the kernels."""
+    calls = {c.kernel: c for c in walk(program.statements)}
+    return [
+        f"void {name}_{k}({', '.join(['void *'] * len(c.arguments) + ['int32_t'] * (2 if c.parts else 0))});"
+        for k, c in calls.items()
+    ]
+
+
+def _arguments(program: Program, extra: str = "") -> str:
+    parts = [f"const {_ctype(n)} *in{i}" for i, n in enumerate(program.graph.inputs)]
+    parts += [f"{_ctype(n)} *out{i}" for i, n in enumerate(program.graph.outputs)]
+    return ", ".join([*parts, "void *arena"]) + extra
+
+
+def _ctype(node: Node) -> str:
+    return C_TYPES[interface_type(node)]
+
+
+def _names(program: Program) -> list[str]:
+    """Name the ports as C does."""
+    graph = program.graph
+    return [*(f"in{i}" for i in range(len(graph.inputs))), *(f"out{i}" for i in range(len(graph.outputs)))]
+
+
+def _prologue(program: Program, name: str) -> list[str]:
+    lines = [
+        f"    unsigned char *const a = arena, *const w = (unsigned char *){name}_constants;",
+        "    (void)a; (void)w;",
+    ]
+    lines += [f"    assert({port});" for port in (*_names(program), "arena")]
+    lines.append(f"    assert((uintptr_t)arena % {name.upper()}_ALIGNMENT == 0);")
+    if program.flagged:
+        lines.append("    int32_t status[1] = {0};")
+    return lines
+
+
+def _epilogue(program: Program) -> list[str]:
+    return ["    return status[0];"] if program.flagged else ["    return 0;"]
+
+
+class Lines:
+    """Statements as lines of C."""
+
+    def __init__(self, program: Program, name: str) -> None:
+        self.program, self.name = program, name
+        self.loops: dict[Loop, str] = {}
+
+    def statements(self, statements: Sequence[Statement], *, parallel: bool) -> list[str]:
+        """Write statements, in order."""
+        lines: list[str] = []
+        for s in statements:
+            match s:
+                case Call():
+                    lines += self.call(s, parallel)
+                case Copy():
+                    lines.append(f"memcpy({self.pointer(s.target)}, {self.pointer(s.source)}, {s.bytes});")
+                case Loop():
+                    variable = f"t{len(self.loops)}"
+                    self.loops[s] = variable
+                    turns = (
+                        f"int {variable} = {s.steps - 1}; {variable} >= 0; {variable}--"
+                        if s.reverse
+                        else (f"int {variable} = 0; {variable} < {s.steps}; {variable}++")
+                    )
+                    body = "\n".join(self.statements(s.body, parallel=parallel))
+                    lines += [f"for ({turns}) {{", indent(body, "    "), "}"]
+        return lines
+
+    def call(self, s: Call, parallel: bool) -> list[str]:
+        """Write the call of a kernel."""
+        operands = [self.pointer(p) for p in s.arguments]
+        if s.parts and parallel:
+            packed = ", ".join(f"(void *)({o})" for o in operands)
+            return [
+                "{", f"    void *const operands[] = {{{packed}}};",
+                f"    parallel_for(context, {s.parts}, {self.name}_{s.kernel}_part, (void *)operands);", "}",
+            ]  # fmt: skip
+        numbers = ["0", str(s.parts)] if s.parts else []
+        return [f"{self.name}_{s.kernel}({', '.join([*operands, *numbers])});"]
+
+    def pointer(self, p: Pointer) -> str:
+        """Write an address."""
+        base = _base(p.block)
+        offset = p.offset + (p.block.offset if p.block is not None and not p.block.port else 0)
+        if p.block is not None and p.block.port.startswith(("in", "out")):
+            base = f"(unsigned char *){base}"
+        text = f"{base} + {offset}" if offset else base
+        return f"{text} + {self.loops[p.loop]} * {p.stride}" if p.loop is not None else text
+
+
+def _base(block: Block | None) -> str:
+    if block is None:
+        return "w"
+    return block.port or "a"
+
+
+def _parallel(program: Program, name: str) -> list[str]:
+    """The second entry: kernels with many parts are handed to a function of the caller's."""
+    calls = {c.kernel: c for c in walk(program.statements) if c.parts}
+    lines: list[str] = []
+    for kernel, c in calls.items():
+        operands = ", ".join([f"p[{i}]" for i in range(len(c.arguments))])
+        lines += [
+            f"static void {name}_{kernel}_part(void *operands, int begin, int end)", "{",
+            "    void **p = operands;", f"    {name}_{kernel}({operands}, begin, end);", "}", "",
+        ]  # fmt: skip
+    body = ["(void)parallel_for; (void)context;", *Lines(program, name).statements(program.statements, parallel=True)]
+    return [*lines, *_function(program, name, f"{name}_run_parallel({_arguments(program, _extra(name))})", body)]
+
+
+def _extra(name: str) -> str:
+    return f", {name}_parallel_for parallel_for, void *context"
+
+
+def _bound(program: Program, name: str) -> list[str]:
+    """An entry for callers to whom arguments are dear: all pointers in one array."""
+    count = len(_names(program)) + 1
+    operands = ", ".join(f"p[{i}]" for i in range(count))
+    return [
+        f"int {name}_run_bound(void *const *p)", "{", f"    return {name}_run({operands});", "}", "",
+        f"int {name}_run_bound_parallel(void *const *p)", "{", f"    {name}_parallel_for parallel_for;",
+        f"    memcpy(&parallel_for, &p[{count}], sizeof parallel_for);",
+        f"    return {name}_run_parallel({operands}, parallel_for, p[{count + 1}]);", "}",
+    ]  # fmt: skip
+
+
+def header(program: Program, name: str) -> str:
+    """Write the header: the sizes as constants, formats as comments, the functions."""
+    graph, upper = program.graph, name.upper()
+    lines = [
+        f"#ifndef {upper}_H", f"#define {upper}_H", "", "#include <stdint.h>", "",
+        "#ifdef __cplusplus", 'extern "C" {', "#endif", "",
+        "/* Bytes of working memory, and how its address has to be aligned. */",
+        f"#define {upper}_ARENA_BYTES {max(program.arena, 1)}", f"#define {upper}_ALIGNMENT 64", "",
+    ]  # fmt: skip
+    for kind, nodes in (("in", graph.inputs), ("out", graph.outputs)):
+        for i, node in enumerate(nodes):
+            lines += _port(node, kind, i, upper)
+    lines += [
+        "/* Run the network once. Every pointer is used during the call only; the arena's content is not kept.",
+        " * Gives 0, 1 where an index lay outside of what it picks from, 2 where a divisor was zero.",
+        " * Any number of calls may run at the same time, each with an arena of its own. */",
+        f"int {name}_run({_arguments(program)});", "",
+        "/* The same, all pointers (inputs, outputs, arena) in one array. */",
+        f"int {name}_run_bound(void *const *p);", "",
+        "/* The same with large layers cut into parts: parallel_for has to call body(operands, begin, end) on ranges",
+        " * that cover 0 to parts, in any order and from any threads, and to return when all are done. */",
+        f"typedef void (*{name}_body)(void *operands, int begin, int end);",
+        f"typedef void (*{name}_parallel_for)(void *context, int parts, {name}_body body, void *operands);",
+        f"int {name}_run_parallel({_arguments(program, _extra(name))});", "",
+        "/* All pointers in one array, parallel_for and context behind the arena. */",
+        f"int {name}_run_bound_parallel(void *const *p);", "",
+        "#ifdef __cplusplus", "}", "#endif", "", "#endif",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _port(node: Node, kind: str, i: int, upper: str) -> list[str]:
+    op = node.op
+    named = op.name if isinstance(op, Input) else getattr(op, "name", "")
+    axes = getattr(op, "axes", None)
+    shape = node.shape
+    if axes is not None:
+        shape = tuple(shape[axes.index(k)] for k in range(len(axes))) if kind == "in" else tuple(shape[a] for a in axes)
+    named = re.sub(r"[^\w .:()-]", "_", named, flags=re.ASCII)
+    text = f"{kind}{i}: {named}, {'x'.join(map(str, shape)) or 'scalar'} {_ctype(node)}, {_meaning(node)}"
+    size = int(np.prod(shape))
+    return [f"/* {text} */", f"#define {upper}_{kind.upper()}{i}_ELEMENTS {size}", ""]
+
+
+def _meaning(node: Node) -> str:
+    """Say what the numbers of a port mean."""
+    format = node.type.format
+    match format:
+        case Fixed() if isinstance(format.fraction, int):
+            return f"value = q * 2^{-format.fraction}"
+        case Affine() if not hasattr(format.scale, "data") and isinstance(format.zero_point, int):
+            return f"value = (q - {format.zero_point}) * {float(format.scale):.9g}"
+        case Fixed() | Affine():
+            return f"{format}"
+    return "real numbers"
+
+
+__all__ = ["Lines", "header", "library_name", "prototypes", "source", "walk"]

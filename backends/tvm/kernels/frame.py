@@ -1,0 +1,291 @@
+"""What the kernels share: loops over an index with vectors along the last axis, stores, and the attempts at each."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+from ....graph import Node
+from ....graph.ops import Constant
+from ..layout import Layout
+from ..machine import Machine
+from ..scope import NotFlat, Place, ScalarsOnly, Scope, place
+from ..tir import Code, Index, Lanes, Memory, Parameter, Value, cast, const, function, index, shuffle, spread
+
+SPLIT_ABOVE = 250_000
+"""Operations of a kernel from which on its outer loop is one that threads can share."""
+
+Build = Callable[[Scope, Memory, int], None]
+"""Write a kernel into a scope: the memory of its result, and how many lanes vectors have."""
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A kernel in TIR with the arguments that it takes, in order: views and reads of tensors, constants, the result."""
+
+    function: object
+    scope: Scope
+    code: str = ""
+
+
+def written(
+    machine: Machine, layouts: Mapping[Node, Layout], out: Layout, build: Build, flats: Sequence[int]
+) -> Written:
+    """Write a kernel in the best way that its operations allow: vectors before scalars, ``flats`` in their order."""
+    for lanes in dict.fromkeys((machine.lanes, 1)):
+        for flat in flats:
+            scope = Scope(machine, layouts, flat=flat)
+            result = Parameter.pointer("y", out.dtype)
+            assert result.memory is not None
+            try:
+                build(scope, result.memory, lanes)
+            except (NotFlat, ScalarsOnly):
+                continue
+            return Written(function([*arguments(scope), result, *numbers(scope)], scope.code), scope)
+    raise AssertionError("a kernel with one lane and a loop for each axis can always be written")
+
+
+def arguments(scope: Scope) -> list[Parameter]:
+    """Give the pointers that a kernel takes, but for its result."""
+    pointers = [*(p for _, p in scope.views), *scope.reads.values(), *(p for _, p in scope.constants.values())]
+    return pointers if scope.status is None else [*pointers, scope.status]
+
+
+def numbers(scope: Scope) -> list[Parameter]:
+    """Give the numbers that a kernel takes: the range of its outer loop."""
+    return [] if scope.range is None else list(scope.range[:2])
+
+
+def put(scope: Scope, memory: Memory, layout: Layout, at: Place, value: Value) -> None:
+    """Write a stored value where its element stands."""
+    if not memory.dtype.startswith("float") and layout.base:
+        value = value - layout.base
+    where = place(layout, at)
+    if value.lanes == 1 and isinstance(where, Lanes):
+        value = spread(value, where.lanes)
+    scope.code.store(memory, where, value)
+
+
+def vectors(length: int, lanes: int) -> tuple[int, int, list[int]]:
+    """Cut an axis into vectors: their lanes, how many stand side by side, and where the others begin.
+
+    What is left over at the end is covered by a vector that is shifted back; some elements are computed twice.
+    """
+    width = lanes
+    while width > length:
+        width //= 2
+    full = length // width
+    rest = [length - width] if length % width else []
+    return width, full, rest
+
+
+@contextmanager
+def axes(code: Code, shape: Sequence[int]) -> Iterator[list[Index]]:
+    """Loop over all indices of a shape."""
+    if not shape:
+        yield []
+        return
+    with code.loop(shape[0]) as i, axes(code, shape[1:]) as others:
+        yield [i, *others]
+
+
+def along(code: Code, length: int, lanes: int) -> Iterator[Index]:
+    """Give the places of the last axis, each in a loop of its own."""
+    if lanes == 1 or length == 1:
+        with code.loop(length) as i:
+            yield i
+        return
+    width, full, rest = vectors(length, lanes)
+    with code.loop(full) as i:
+        yield Lanes(i * width, width) if width > 1 else i
+    for begin in rest:
+        yield Lanes(index(begin), width) if width > 1 else index(begin)
+
+
+def elementwise(
+    machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layout, read: "Read | None" = None
+) -> Written:
+    """Compute a tensor element by element."""
+    value = read or (lambda scope, at: scope.at(node, at))
+    if machine.lanes > 1 and (made := _interleaved(machine, layouts, node, out, value)) is not None:
+        return made
+
+    def build(scope: Scope, memory: Memory, lanes: int) -> None:
+        shape = node.shape or (1,)
+        together = max(len(shape) - scope.flat, 0)
+        lead, own = shape[: len(shape) - scope.flat] if together else (), shape[together:]
+        if scope.flat == 0:
+            lead, own = (), (prod(shape),)
+        size = prod(shape)
+        code = scope.code
+        outer = [prod(lead)] if together and scope.flat else []
+        loops = [*outer, *own]
+
+        def finish(at: Place) -> None:
+            whole = _unfolded(at, shape, scope.flat) if together or scope.flat == 0 else at
+            whole = whole if node.shape else ()
+            put(scope, memory, out, whole, value(scope, whole))
+
+        if len(loops) == 1:
+            for last in along(code, loops[0], lanes):
+                finish((last,))
+            return
+        with scope.outer(loops[0], split=size > SPLIT_ABOVE) as first, axes(code, loops[1:-1]) as between:
+            for last in along(code, loops[-1], lanes):
+                finish((first, *between, last))
+
+    return written(machine, layouts, out, build, flats(node, layouts, out) if read is None else (99,))
+
+
+Read = Callable[[Scope, Place], Value]
+FEW = 4
+"""Channels up to which vectors go along the axis before them."""
+
+
+def _interleaved(
+    machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layout, value: Read
+) -> "Written | None":
+    """Write a tensor of few channels: vectors along the axis before the channels, which are interleaved at the end.
+
+    Channels that a layout rounds up are written with what is at hand: nothing reads them.
+    """
+    shape = node.shape
+    if len(shape) < 2 or shape[-1] > FEW or shape[-2] < 8 or out.strides[-1] != 1:
+        return None
+    cells = out.strides[-2]
+    if cells > FEW or cells < shape[-1] or (out.shared and cells != shape[-1]):
+        return None
+
+    def build(scope: Scope, memory: Memory, lanes: int) -> None:
+        if lanes == 1:
+            raise ScalarsOnly
+        code = scope.code
+        width, full, rest = vectors(shape[-2], lanes)
+        kind = memory.dtype
+
+        def group(lead: Sequence[Index], first: Value) -> None:
+            parts = []
+            for c in range(shape[-1]):
+                found = value(scope, (*lead, Lanes(first, width), index(c)))
+                if not kind.startswith("float") and out.base:
+                    found = found - out.base
+                parts.append(code.let(cast(spread(found, width), kind)))
+            where = place(out, (*lead, first, index(0)))
+            if cells == 1:
+                code.store(memory, where, parts[0])
+                return
+            parts += [parts[-1]] * (cells - len(parts))
+            code.store(memory, where, shuffle(parts, [c * width + p for p in range(width) for c in range(cells)]))
+
+        with scope.outer(shape[0], split=False) if len(shape) > 2 else _nothing() as o, axes(code, shape[1:-2]) as more:
+            lead: list[Index] = [o, *more] if len(shape) > 2 else []
+            with code.loop(full) as i:
+                group(lead, i * width)
+            for begin in rest:
+                group(lead, index(begin))
+
+    try:
+        return written(machine, layouts, out, build, (99,))
+    except AssertionError:  # an element cannot be followed by lanes there
+        return None
+
+
+@contextmanager
+def _nothing() -> Iterator[Value]:
+    yield index(0)
+
+
+def _unfolded(at: Place, shape: Sequence[int], flat: int) -> Place:
+    """Put the index of axes that are taken together at the last of them that is longer than 1."""
+    if flat == 0:
+        long = [i for i, n in enumerate(shape) if n > 1] or [len(shape) - 1]
+        return tuple(at[0] if i == long[-1] else const(0) for i in range(len(shape)))
+    lead = len(shape) - flat
+    long = [i for i, n in enumerate(shape[:lead]) if n > 1] or [lead - 1]
+    return tuple(at[0] if i == long[-1] else const(0) for i in range(lead)) + tuple(at[1:])
+
+
+def flats(node: Node, layouts: Mapping[Node, Layout], out: Layout) -> list[int]:
+    """Say how many axes can be taken together: all, all but the last, none."""
+    from ..plan import POINTWISE
+
+    shape = node.shape
+    found: list[Layout] = [out]
+    narrow_constant = False
+
+    def visit(n: Node) -> bool:
+        nonlocal narrow_constant
+        if n in layouts and n is not node:
+            found.append(layouts[n])
+            return n.shape == shape
+        if isinstance(n.op, Constant):
+            size = n.type.size
+            narrow_constant |= size > 1
+            return size == 1 or (size == n.shape[-1] == shape[-1])
+        return isinstance(n.op, POINTWISE) and n.shape == shape and all(visit(i) for i in _operands(n))
+
+    same = visit(node) and len(shape) > 0
+    if not same:
+        return [99]
+    result = []
+    if all(one.strides == _packed(one, shape) for one in found) and not narrow_constant:
+        result.append(0)
+    if len(shape) > 2 and all(_leading(one, shape) for one in found):
+        result.append(1)
+    return [*result, 99]
+
+
+def _operands(node: Node) -> tuple[Node, ...]:
+    from ....graph.ops import Lookup, Step
+
+    return node.inputs[:1] if isinstance(node.op, Lookup | Step) else node.inputs
+
+
+def _packed(layout: Layout, shape: tuple[int, ...]) -> tuple[int, ...]:
+    from ..layout import row_major
+
+    return row_major(shape)
+
+
+def _leading(layout: Layout, shape: tuple[int, ...]) -> bool:
+    """Whether all axes but the last follow each other without gaps between their rows."""
+    strides = [(s, n) for s, n in zip(layout.strides[:-1], shape[:-1], strict=True) if n > 1]
+    return all(a[0] == b[0] * b[1] for a, b in pairwise(strides))
+
+
+def filled(machine: Machine, layout: Layout, border: Sequence[tuple[int, int]], zero: int) -> Written:
+    """Write the integer that means zero into the cells around a tensor's space."""
+
+    def build(scope: Scope, memory: Memory, lanes: int) -> None:
+        code = scope.code
+        space = [n + sum(b) for n, b in zip(layout.shape[:-1], border, strict=True)]
+        channels = layout.strides[-2] if len(layout.strides) > 1 else layout.size
+        cell = const(zero - layout.base if not memory.dtype.startswith("float") else 0, memory.dtype)
+        wide = lanes * 32 // max(8, 8 if memory.dtype.endswith("8") else 16 if memory.dtype.endswith("16") else 32)
+
+        def run(begin: Value, length: int) -> None:
+            for i in along(code, length, wide if lanes > 1 else 1):
+                code.store(memory, i + begin, spread(cell, i.lanes) if isinstance(i, Lanes) else cell)
+
+        def axis(k: int, base: Value) -> None:
+            if k == len(space):
+                return
+            below = prod(space[k + 1 :]) * channels
+            before, after = border[k]
+            if before:
+                run(base, before * below)
+            if after:
+                run(base + (space[k] - after) * below, after * below)
+            if any(any(b) for b in border[k + 1 :]):
+                with code.loop(space[k] - before - after) as i:
+                    axis(k + 1, base + (i + before) * below)
+
+        axis(0, index(0))
+
+    return written(machine, {}, layout, build, (99,))
+
+
+__all__ = [
+    "Build", "Read", "Written", "along", "axes", "cast", "elementwise", "filled", "flats", "put", "vectors", "written",
+]  # fmt: skip

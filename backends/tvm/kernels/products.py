@@ -1,0 +1,546 @@
+"""Dense layers, convolutions and matrix products: register tiles over packed weights.
+
+A tile holds MR positions of the last space axis times NV vectors of filters in registers, sums over taps and
+channels, and hands its values to the operations that follow before anything is written. Weights are packed as
+[group][panel][tap][channels / G][NV][lanes][G], G being how many products a lane sums at once. What does not fill a
+tile is covered by one that is shifted back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+
+from ....graph import Node
+from ....graph.arrays import NDArray
+from ....graph.numerics import divide, whole
+from ..contract import Contraction, bias_units, product_scale
+from ..layout import Layout
+from ..machine import GROUP, Dot, Machine
+from ..numbers import real_scale
+from ..scope import Place, Scope
+from ..tir import (
+    Lanes,
+    Memory,
+    Value,
+    cast,
+    index,
+    llvm,
+    minimum,
+    reinterpret,
+    shuffle,
+    spread,
+)
+from .frame import SPLIT_ABOVE, Written, axes, put, vectors, written
+
+ACCUMULATOR = {
+    Dot.VNNI: "int32", Dot.SDOT: "int32", Dot.PAIRS: "int32", Dot.WIDE: "int32", Dot.LONG: "int64",
+    Dot.FLOAT: "float32",
+}  # fmt: skip
+DEEP = 40
+"""Steps of a sum from which on its end does not matter much."""
+PACKED_BYTES = 200 << 10
+"""Weights above it are walked panel by panel, so that each is read once."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """``rows`` positions by ``vectors`` of ``lanes`` filters; ``panels_outside``: whether panels are the outer loop."""
+
+    rows: int
+    vectors: int
+    lanes: int
+    panels_outside: bool
+
+
+def tile_for(c: Contraction, machine: Machine, positions: int) -> Tile:
+    """Choose the tile of a product."""
+    lanes = _lanes(c, machine)
+    depth = c.taps * (c.channels // c.groups) // GROUP[c.dot]
+    rows, vectors_across = tile_shape(positions, -(-(c.filters // c.groups) // lanes), depth, machine, c.dot)
+    size = c.taps * (c.channels // c.groups) * c.filters * {4: 1, 2: 2, 1: 4}[GROUP[c.dot]]
+    return Tile(rows, vectors_across, lanes, size > PACKED_BYTES and positions > rows)
+
+
+def tile_shape(positions: int, total: int, depth: int, machine: Machine, kind: Dot) -> tuple[int, int]:
+    """Choose rows and vectors of a tile: as many products as possible for each load, within the registers.
+
+    Integers that sum few products keep to fewer sums than there are registers: their change of scale needs some of its
+    own, and sums that are spilled cost more than the loads that larger tiles save (measured on AVX-512: 6 by 1 and 4 by
+    2 are best up to some 40 steps).
+    """
+    spare = machine.registers - (4 if machine.registers > 16 else 3)
+    best: tuple[float, int, int] | None = None
+    for nv in range(1, min(total, 8 if positions == 1 else 4 if kind is Dot.FLOAT else 2) + 1):
+        most = max(1, (spare - nv) // nv)
+        if kind is not Dot.FLOAT and positions > 1:
+            most = min(most, 6 if nv == 1 else 5 if depth < DEEP else 12)
+        for mr in range(1, min(most, positions) + 1):
+            tiles = -(-positions // mr) * -(-total // nv)
+            cost = tiles * (mr * nv + 0.4 * (mr + nv) + 1.5)
+            if best is None or cost < best[0] - 1e-9:
+                best = (cost, mr, nv)
+    assert best is not None
+    return best[1], best[2]
+
+
+def _lanes(c: Contraction, machine: Machine) -> int:
+    """Lanes of an accumulator: those of a vector, or fewer where there are not so many filters."""
+    most = machine.lanes // (2 if c.dot is Dot.LONG else 1)
+    lanes = max(most, 1)
+    least = 4 if c.dot in (Dot.VNNI, Dot.SDOT, Dot.PAIRS) else 1
+    while lanes // 2 >= max(c.filters // c.groups, least):
+        lanes //= 2
+    return lanes
+
+
+def product(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Written:
+    """Write a product of known weights, with the operations from it up to ``end``."""
+
+    def build(scope: Scope, memory: Memory, lanes: int) -> None:
+        if c.depthwise and c.dot is Dot.VNNI and lanes > 1 and c.filters >= 4:
+            _DepthwiseDots(scope, c, end, out, memory, lanes).write()
+        elif c.depthwise:
+            _Depthwise(scope, c, end, out, memory, lanes).write()
+        else:
+            _Product(scope, c, end, out, memory, lanes).write()
+
+    return written(machine, layouts, out, build, (1, 99) if _mergeable(c, layouts[c.node.inputs[0]], out) else (99,))
+
+
+def _mergeable(c: Contraction, x: Layout, out: Layout) -> bool:
+    """Whether the positions of all space axes are one row: no window, and no gaps between the rows."""
+    if len(c.space) < 2 or c.taps > 1 or any(s != 1 for s in c.strides):
+        return False
+    return all(_follows(layout, len(c.space)) for layout in (x, out))
+
+
+def _follows(layout: Layout, rank: int) -> bool:
+    strides, shape = layout.strides[:rank], layout.shape[:rank]
+    long = [(s, n) for s, n in zip(strides, shape, strict=True) if n > 1]
+    return all(a[0] == b[0] * b[1] for a, b in pairwise(long))
+
+
+def centred_weights(node: Node) -> NDArray:
+    """Give the weights as integers in units of their scale (int64), or in float32."""
+    w = node.inputs[1]
+    assert w.type.value is not None
+    if not w.type.is_integer:
+        return w.type.value.data.astype(np.float32)
+    found = w.type.quantized.centre(w.type.value.data.astype(np.int64))
+    return found if node.type.is_integer else (found * real_scale(w)).astype(np.float32)
+
+
+def initial(c: Contraction, x: Layout, weights: NDArray) -> tuple[NDArray, int | NDArray, NDArray | None]:
+    """Give what the sums start from [filters], the factor of the sums, and what is added after it (None: nothing).
+
+    ``weights``: [taps * channels, filters]. The integers in memory differ from centred ones by a constant: their
+    products with it are summed here.
+    """
+    node = c.node
+    if not node.type.is_integer:
+        b = node.inputs[2] if len(node.inputs) > 2 else None
+        start = np.zeros(c.filters, np.float32)
+        if b is not None:
+            assert b.type.value is not None
+            data = b.type.value.data
+            start = (b.type.quantized.centre(data) * real_scale(b) if b.type.is_integer else data).astype(np.float32)
+        return start, 1, None
+    operand = node.inputs[0].type.quantized
+    shift = x.base - int(operand.zero)  # type: ignore[arg-type]
+    start = shift * weights.sum(axis=0)
+    factor = whole(divide(product_scale(node), node.type.quantized.scale))
+    bias = bias_units(node)
+    if (factor == 1).all():
+        return start + (0 if bias is None else bias), 1, None
+    return start, factor, bias
+
+
+class _Frame:
+    """What products and depthwise products share: operand, places, the start and the end of a tile."""
+
+    def __init__(self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory, lanes: int) -> None:
+        self.scope, self.c, self.end, self.out, self.memory, self.lanes = scope, c, end, out, memory, lanes
+        self.code = scope.code
+        self.x = scope.layouts[c.node.inputs[0]]
+        merged = scope.flat == 1
+        self.space = (prod(c.space),) if merged else c.space
+        self.merged = merged
+        self.dtype = ACCUMULATOR[c.dot]
+        self.weights = centred_weights(c.node).reshape(-1, c.filters)
+        self.start, self.factor, self.after = initial(c, self.x, self.weights)
+        self.split = c.macs > SPLIT_ABOVE
+
+    def steps(self) -> tuple[int, ...]:
+        """How far apart neighbouring positions of each space axis stand in the operand, strides included."""
+        rank = len(self.c.space)
+        own = self.x.strides[:-1] if len(self.x.strides) > 1 else (0,)
+        if self.merged:
+            return (own[max(i for i in range(rank) if self.c.space[i] > 1)] if prod(self.c.space) > 1 else own[-1],)
+        return tuple(s * t for s, t in zip(self.c.strides, own, strict=True))
+
+    def origin(self) -> int:
+        """Where the first tap of the first position stands."""
+        if len(self.x.strides) < 2:
+            return self.x.offset
+        back = sum(p[0] * s for p, s in zip(self.c.padding, self.x.strides[:-1], strict=True))
+        return self.x.offset - back
+
+    def place(self, lead: Sequence[Value], last: Value, filters: "Lanes | Value") -> Place:
+        """Give the index of a result."""
+        if self.merged:
+            long = max((i for i in range(len(self.c.space)) if self.c.space[i] > 1), default=0)
+            return (*(last if i == long else index(0) for i in range(len(self.c.space))), filters)
+        rows = (*lead, last)
+        return (*rows, filters) if len(self.c.node.shape) > 1 else (filters,)
+
+    def finish(self, at: Place, total: Value) -> None:
+        """Hand a sum to the operations behind it and write what comes out."""
+        node, scope = self.c.node, self.scope
+
+        def value(where: Place) -> Value:
+            v = total
+            if isinstance(self.factor, np.ndarray) and node.type.is_integer:
+                from ..layout import centred_ends, working_type
+
+                kind = working_type(*centred_ends(node))
+                v = cast(v, kind) * scope.constant(self.factor, where, kind)
+                if self.after is not None:
+                    v = v + scope.constant(self.after, where, kind)
+            elif node.type.is_integer:
+                from ..layout import centred_ends, working_type
+
+                v = cast(v, working_type(*centred_ends(node)))
+            return self.code.let(v)
+
+        scope.given[node] = value
+        put(scope, self.memory, self.out, at, scope.at(self.end, at))
+
+    def taps(self) -> list[int]:
+        """How far each kernel axis steps in the operand."""
+        own = self.x.strides[:-1] if len(self.x.strides) > 1 else (0,)
+        return [d * s for d, s in zip(self.c.dilation, own, strict=True)]
+
+
+class _Product(_Frame):
+    def write(self) -> None:
+        c, scope, code = self.c, self.scope, self.code
+        self.group = GROUP[c.dot]
+        self.tile = tile_for(c, scope.machine, self.space[-1])
+        if self.lanes == 1:
+            self.tile = Tile(min(4, self.space[-1]), 1, 1 if c.dot in (Dot.WIDE, Dot.LONG, Dot.FLOAT) else 4, False)
+        self.per_group = c.channels // c.groups
+        self.depth = -(-self.per_group // self.group)
+        width = self.tile.lanes
+        filters = c.filters // c.groups
+        regular, shifted = filters // width, filters % width
+        starts = [i * width for i in range(regular)]
+        if shifted:
+            starts.append(filters - width if filters >= width else 0)
+        nv = self.tile.vectors
+        full = regular // nv
+        self.panels = full
+        self.tail = starts[full * nv :]
+        self.packed = self._pack(starts, width)
+        self.first = scope.table(self._start(starts, width), self.dtype)
+        self.operand = self._view()
+        self.panel_size = c.taps * self.depth * nv * width * self.group
+        self.group_size = c.taps * self.depth * len(starts) * width * self.group
+        self.starts = starts
+        positions = self.space[-1]
+        rows = min(self.tile.rows, positions)
+        self.rows = rows
+        tiles = -(-positions // rows)
+        if self.tile.panels_outside:
+            self._panels_outside(tiles)
+            return
+        lead = self.space[:-1]
+        if prod(lead) > 1:
+            with scope.outer(lead[0], split=self.split) as o, axes(code, lead[1:]) as others, code.loop(tiles) as t:
+                self._all_panels([o, *others], t, c.groups)  # type: ignore[list-item]
+        else:
+            with scope.outer(tiles, split=self.split) as t:
+                self._all_panels([index(0)] * len(lead), t, c.groups)
+
+    def _all_panels(self, lead: Sequence[Value], t: Value, groups: int) -> None:
+        code = self.code
+        with code.loop(groups) as g:
+            if self.panels:
+                with code.loop(self.panels) as p:
+                    self._one(lead, t, g, p, self.tile.vectors)
+            if self.tail:
+                self._one(lead, t, g, index(self.panels), len(self.tail))
+
+    def _panels_outside(self, tiles: int) -> None:
+        code, lead = self.code, self.space[:-1]
+        with code.loop(self.c.groups) as g:
+            if self.panels:
+                split = self.split and not self.tail
+                with self.scope.outer(self.panels, split=split) as p, axes(code, lead) as o, code.loop(tiles) as t:
+                    self._one(o, t, g, p, self.tile.vectors)  # type: ignore[arg-type]
+            if self.tail:
+                with axes(code, lead) as o, code.loop(tiles) as t:
+                    self._one(o, t, g, index(self.panels), len(self.tail))  # type: ignore[arg-type]
+
+    def _pack(self, starts: list[int], width: int) -> Memory:
+        """Put the weights in the order in which the tiles read them."""
+        c, g = self.c, self.group
+        filters = c.filters // c.groups
+        w = self.weights.reshape(c.taps, self.per_group, c.groups, filters)
+        whole_depth = np.zeros((c.taps, self.depth * g, c.groups, max(filters, width)), w.dtype)
+        whole_depth[:, : self.per_group, :, :filters] = w
+        columns = np.stack([whole_depth[..., s : s + width] for s in starts])  # [vector, tap, depth * g, group, width]
+        v = columns.reshape(len(starts), c.taps, self.depth, g, c.groups, width)
+        nv, full = self.tile.vectors, self.panels
+        parts = []
+        for i in range(c.groups):
+            one = v[:, :, :, :, i]  # [vector, tap, depth, g, width]
+            for p in range(full):
+                parts.append(one[p * nv : (p + 1) * nv].transpose(1, 2, 0, 4, 3).ravel())
+            if self.tail:
+                parts.append(one[full * nv :].transpose(1, 2, 0, 4, 3).ravel())
+        data = np.concatenate(parts)
+        match c.dot:
+            case Dot.VNNI | Dot.SDOT:
+                return self.scope.table(data.astype(np.int8).view(np.int32), "int32")
+            case Dot.PAIRS:
+                return self.scope.table(data.astype(np.int16).view(np.int32), "int32")
+        if c.dot is Dot.FLOAT:
+            return self.scope.table(data.astype(np.float32), "float32")
+        return self.scope.table(data)
+
+    def _start(self, starts: list[int], width: int) -> NDArray:
+        c = self.c
+        filters = c.filters // c.groups
+        start = np.zeros((c.groups, max(filters, width)), self.start.dtype)
+        start[:, :filters] = np.broadcast_to(self.start, (c.filters,)).reshape(c.groups, filters)
+        if self.dtype == "int32":  # sums are taken modulo 2^32, the result fits
+            start = ((start.astype(np.int64) + (1 << 31)) % (1 << 32)) - (1 << 31)
+        return np.concatenate([start[g, s : s + width] for g in range(c.groups) for s in starts])
+
+    def _view(self) -> Memory:
+        if self.group > 1:
+            return self.scope.view(self.c.node.inputs[0], "int32")
+        return self.scope.view(self.c.node.inputs[0], self.x.dtype)
+
+    def _one(self, lead: Sequence[Value], t: Value, g: Value, p: Value, nv: int) -> None:
+        """Write one tile."""
+        c, code, width = self.c, self.code, self.tile.lanes
+        rows, positions = self.rows, self.space[-1]
+        first = minimum(t * rows, positions - rows) if positions % rows else t * rows
+        first = code.let(first)
+        unit = self.group  # the operand is counted in groups of products
+        step = [s // unit for s in self.steps()]
+        base = index(self.origin() // unit)
+        for o, s in zip(lead, step[:-1], strict=True):
+            base = base + o * s
+        base = code.let(base + first * step[-1] + g * (self.per_group // unit))
+        vector0 = g * len(self.starts) + p * self.tile.vectors
+        sums = [[code.local(self.dtype, width, "sum") for _ in range(nv)] for _ in range(rows)]
+        starts = [code.let(self.first.load((vector0 + v) * width, width)) for v in range(nv)]
+        for row in sums:
+            for one, start in zip(row, starts, strict=True):
+                code.store(one, 0, start)
+        weights = code.let(g * (self.group_size // self.group) + p * (self.panel_size // self.group))
+        self._sum(sums, base, weights, nv, step[-1])
+        filters0 = g * (c.filters // c.groups)
+        tail = self.starts[self.panels * self.tile.vectors :]
+        for i, row in enumerate(sums):
+            for v, one in enumerate(row):
+                begin = filters0 + (
+                    p * (self.tile.vectors * width) + v * width if p.known is None or p.known < self.panels else tail[v]
+                )
+                self._write_vector(lead, first + i, one, begin)
+
+    def _write_vector(self, lead: Sequence[Value], last: Value, one: Memory, begin: Value) -> None:
+        filters, width = self.c.filters // self.c.groups, self.tile.lanes
+        own, full, rest = vectors(min(filters, width), width)
+        if self.lanes == 1:
+            own, full, rest = 1, min(filters, width), []
+        for k in [*(i * own for i in range(full)), *rest]:
+            total = self.code.let(one.load(k, own))
+            place = Lanes(begin + k, own) if own > 1 else begin + k
+            self.finish(self.place(lead, last, place), total)
+
+    def _sum(self, sums: list[list[Memory]], base: Value, weights: Value, nv: int, step: int) -> None:
+        """Loop over taps and channels."""
+        c, code, width = self.c, self.code, self.tile.lanes
+        kernel = c.kernel if c.taps > 1 else ()
+        with axes(code, kernel) as taps:
+            at, tap = base, index(0)
+            for k, s, n in zip(taps, self.taps(), kernel, strict=False):
+                assert isinstance(k, Value)
+                at, tap = at + k * (s // self.group), tap * n + k
+            at = code.let(at)
+            before = code.let(weights + tap * (self.depth * nv * width))
+            with code.loop(self.depth) as d:
+                w0 = before + d * (nv * width)
+                vectors_of = [code.let(self._weight(w0 + v * width, width)) for v in range(nv)]
+                for i, row in enumerate(sums):
+                    x = code.let(self._broadcast(at + i * step, d, width))
+                    for one, w in zip(row, vectors_of, strict=True):
+                        code.store(one, 0, self._dot(one.load(0, width), x, w))
+
+    def _weight(self, at: Value, width: int) -> Value:
+        found = self.packed.load(at, width)
+        return found if self.group > 1 else cast(found, self.dtype)
+
+    def _broadcast(self, at: Value, d: Value, width: int) -> Value:
+        if self.group > 1:
+            return spread(self.operand.load(at + d), width)
+        return spread(cast(self.operand.load(at + d), self.dtype), width)
+
+    def _dot(self, total: Value, x: Value, w: Value) -> Value:
+        return dot(self.c.dot, self.scope.machine, total, x, w)
+
+
+def dot(kind: Dot, machine: Machine, total: Value, x: Value, w: Value) -> Value:
+    """Add the products of two vectors to a third: lanes of 32 bits, each with as many products as ``kind`` sums."""
+    lanes = total.lanes
+    match kind:
+        case Dot.VNNI:
+            name = f"llvm.x86.avx512.vpdpbusd.{32 * lanes}"
+            return llvm(name, "int32", lanes, total, reinterpret(x, "uint8"), reinterpret(w, "int8"))
+        case Dot.SDOT:
+            name = f"llvm.aarch64.neon.sdot.v{lanes}i32.v{4 * lanes}i8"
+            return llvm(name, "int32", lanes, total, reinterpret(x, "int8"), reinterpret(w, "int8"))
+        case Dot.PAIRS:
+            words = reinterpret(x, "int16"), reinterpret(w, "int16")
+            if machine.has("avx512vnni") and machine.is_x86:
+                return llvm(f"llvm.x86.avx512.vpdpwssd.{32 * lanes}", "int32", lanes, total, *words)
+            name = {4: "llvm.x86.sse2.pmadd.wd", 8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}[lanes]
+            return total + llvm(name, "int32", lanes, *words)
+    return total + x * w
+
+
+class _Depthwise(_Frame):
+    """One filter a channel: vectors over channels, neighbouring positions side by side."""
+
+    ROWS = 4
+
+    def write(self) -> None:
+        c, scope, code = self.c, self.scope, self.code
+        self.operand = scope.view(c.node.inputs[0], self.x.dtype)
+        narrow = None if self.dtype == "float32" else ("int16" if np.abs(self.weights).max() < 1 << 15 else None)
+        self.packed = scope.table(self.weights, narrow or ("float32" if self.dtype == "float32" else None))
+        start = np.broadcast_to(self.start, (c.filters,))
+        if self.dtype == "int32":
+            start = ((start.astype(np.int64) + (1 << 31)) % (1 << 32)) - (1 << 31)
+        self.first = scope.table(start, self.dtype)
+        lead, positions = self.space[:-1], self.space[-1]
+        rows = min(self.ROWS, positions)
+        lanes = min(self.lanes, scope.machine.lanes)
+        width, full, rest = vectors(c.filters, lanes)
+        tiles = -(-positions // rows)
+        if prod(lead) > 1:
+            with scope.outer(lead[0], split=self.split) as o, axes(code, lead[1:]) as others:
+                self._vectors([o, *others], tiles, rows, width, full, rest)  # type: ignore[list-item]
+        else:
+            self._vectors([index(0)] * len(lead), tiles, rows, width, full, rest)
+
+    def _vectors(self, lead: Sequence[Value], tiles: int, rows: int, width: int, full: int, rest: list[int]) -> None:
+        with self.code.loop(full) as v:
+            self._tiles(lead, tiles, rows, v * width, width)
+        for begin in rest:
+            self._tiles(lead, tiles, rows, index(begin), width)
+
+    def _tiles(self, lead: Sequence[Value], tiles: int, rows: int, channel: Value, width: int) -> None:
+        code, c = self.code, self.c
+        positions = self.space[-1]
+        step = self.steps()
+        with code.loop(tiles) as t:
+            first = code.let(minimum(t * rows, positions - rows) if positions % rows else t * rows)
+            base = index(self.origin())
+            for o, s in zip(lead, step[:-1], strict=True):
+                base = base + o * s
+            base = code.let(base + first * step[-1] + channel)
+            sums = [code.local(self.dtype, width, "sum") for _ in range(rows)]
+            start = code.let(self.first.load(channel, width))
+            for one in sums:
+                code.store(one, 0, start)
+            for tap, k in enumerate(np.ndindex(*c.kernel)):
+                away = sum(i * s for i, s in zip(k, self.taps(), strict=True))
+                w = code.let(cast(self.packed.load(channel + tap * c.filters, width), self.dtype))
+                for i, one in enumerate(sums):
+                    x = cast(self.operand.load(base + (away + i * step[-1]), width), self.dtype)
+                    code.store(one, 0, one.load(0, width) + x * w)
+            for i, one in enumerate(sums):
+                place = Lanes(channel, width) if width > 1 else channel
+                self.finish(self.place(lead, first + i, place), code.let(one.load(0, width)))
+
+
+class _DepthwiseDots(_Depthwise):
+    """Bytes: up to four rows of the window are interleaved, and each lane sums its four products at once.
+
+    A column that is interleaved once serves every position whose window covers it.
+    """
+
+    ROWS = 8
+
+    def _tiles(self, lead: Sequence[Value], tiles: int, rows: int, channel: Value, width: int) -> None:
+        code, c = self.code, self.c
+        positions, step, taps = self.space[-1], self.steps(), self.taps()
+        down = c.kernel[0] if len(c.kernel) > 1 else 1
+        between = list(np.ndindex(*c.kernel[1:-1])) if len(c.kernel) > 2 else [()]
+        groups = [range(g, min(g + 4, down)) for g in range(0, down, 4)]
+        with code.loop(tiles) as t:
+            first = code.let(minimum(t * rows, positions - rows) if positions % rows else t * rows)
+            base = index(self.origin())
+            for o, s in zip(lead, step[:-1], strict=True):
+                base = base + o * s
+            base = code.let(base + first * step[-1] + channel)
+            sums = [code.local("int32", width, "sum") for _ in range(rows)]
+            start = code.let(self.first.load(channel, width))
+            for one in sums:
+                code.store(one, 0, start)
+            for middle in between:
+                away = sum(i * s for i, s in zip(middle, taps[1:-1], strict=True))
+                for group in groups:
+                    self._columns(sums, base, away, group, middle, channel, width)
+            for i, one in enumerate(sums):
+                self.finish(self.place(lead, first + i, Lanes(channel, width)), code.let(one.load(0, width)))
+
+    def _columns(
+        self,
+        sums: list[Memory],
+        base: Value,
+        away: int,
+        group: range,
+        middle: tuple[int, ...],
+        channel: Value,
+        width: int,
+    ) -> None:
+        code, c = self.code, self.c
+        taps, across, stride = self.taps(), c.kernel[-1], c.strides[-1]
+        cell = self.x.strides[-2]
+        quads = [self._quad(group, middle, k, channel, width) for k in range(across)]
+        uses: dict[int, list[tuple[int, int]]] = {}
+        for i in range(len(sums)):
+            for k in range(across):
+                uses.setdefault(i * stride + k * c.dilation[-1], []).append((i, k))
+        picks = [min(r, len(group) - 1) * width + lane for lane in range(width) for r in range(4)]
+        for column, used in sorted(uses.items()):
+            bytes_of = [
+                code.let(
+                    self.operand.load(base + (away + (r * taps[0] if len(c.kernel) > 1 else 0) + column * cell), width)
+                )
+                for r in group
+            ]
+            bytes_of += bytes_of[-1:] * (4 - len(bytes_of))  # TVM's Shuffle has no more results than operands
+            joined = code.let(reinterpret(shuffle(bytes_of, picks), "int32"))
+            for i, k in used:
+                code.store(sums[i], 0, dot(Dot.VNNI, self.scope.machine, sums[i].load(0, width), joined, quads[k]))
+
+    def _quad(self, group: range, middle: tuple[int, ...], k: int, channel: Value, width: int) -> Value:
+        """Give the weights of up to four rows of a column, interleaved as the rows are."""
+        c = self.c
+        w = self.weights.reshape(*c.kernel, c.filters)
+        rows = [w[(r, *middle, k)] if len(c.kernel) > 1 else w[k] for r in group]
+        rows += [np.zeros_like(rows[0])] * (4 - len(rows))
+        packed = np.stack(rows, axis=-1).astype(np.int8).reshape(-1).view(np.int32)
+        return self.code.let(self.scope.table(packed, "int32").load(channel, width))
+
+
+__all__ = ["Tile", "dot", "product", "tile_for", "tile_shape"]

@@ -1,0 +1,121 @@
+"""What the schedules know of a processor: its vectors, and how it multiplies small integers."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+IMPLIED = {
+    "x86-64-v3": ("avx", "avx2", "fma"),
+    "x86-64-v4": ("avx", "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq"),
+    "cortex-a76": ("neon", "dotprod"),
+    "cortex-a78": ("neon", "dotprod"),
+}
+"""Features that an LLVM processor name brings with it, as far as the schedules ask."""
+
+LLVM_OPTIONS = ("-enable-tbaa=false", "-vectorizer-min-trip-count=0")
+"""The second one: short loops are not made vectors with a mask for the last one. (LLVM 22 writes a narrowed vector
+whole where the mask is a constant: beyond the end of what it belongs to.)"""
+
+
+class Dot(StrEnum):
+    """How products of small integers are summed."""
+
+    VNNI = "vnni"
+    """u8 x s8, four to a lane of 32 bits (x86 vpdpbusd)"""
+    SDOT = "sdot"
+    """s8 x s8, four to a lane (Armv8.2 dot product)"""
+    PAIRS = "pairs"
+    """s16 x s16, two to a lane (x86 vpmaddwd, vpdpwssd)"""
+    WIDE = "wide"
+    """integers of 32 bits, one to a lane"""
+    LONG = "long"
+    """integers of 64 bits"""
+    FLOAT = "float"
+    """float32, one to a lane"""
+
+
+GROUP = {Dot.VNNI: 4, Dot.SDOT: 4, Dot.PAIRS: 2, Dot.WIDE: 1, Dot.LONG: 1, Dot.FLOAT: 1}
+"""How many products one lane sums at once."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """``triple``, ``cpu``, ``features`` and ``abi`` as LLVM spells them; ``vector_bits``: width of the vectors."""
+
+    triple: str
+    cpu: str = ""
+    features: tuple[str, ...] = ()
+    vector_bits: int = 128
+    abi: str = ""
+
+    def has(self, feature: str) -> bool:
+        """Whether the instruction set has a feature."""
+        return f"+{feature}" in self.features or feature in IMPLIED.get(self.cpu, ())
+
+    def runs_on(self, other: "Machine") -> bool:
+        """Whether another machine has all that the code compiled for this one uses."""
+        levels = ("", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4")
+        if self.arch != other.arch:
+            return False
+        if self.is_x86 and (self.cpu not in levels or other.cpu not in levels):
+            return self.cpu == other.cpu
+        if self.is_x86 and levels.index(self.cpu) > levels.index(other.cpu):
+            return False
+        return all(other.has(f.removeprefix("+")) for f in self.features if f.startswith("+"))
+
+    @property
+    def arch(self) -> str:
+        """The first word of the triple."""
+        return self.triple.split("-", 1)[0]
+
+    @property
+    def is_x86(self) -> bool:
+        """Whether it is an x86-64."""
+        return self.arch in ("x86_64", "amd64")
+
+    @property
+    def lanes(self) -> int:
+        """How many numbers of 32 bits a vector holds."""
+        return max(1, self.vector_bits // 32)
+
+    @property
+    def registers(self) -> int:
+        """How many vector registers there are."""
+        if self.is_x86:
+            return 32 if self.vector_bits >= 512 or self.has("avx512vl") else 16
+        return 16 if self.arch.startswith(("armv7", "thumb")) else 32
+
+    @property
+    def vnni(self) -> bool:
+        """Whether vpdpbusd exists at the vectors' width."""
+        return self.is_x86 and self.has("avx512vnni" if self.vector_bits >= 512 else "avxvnni")
+
+    @property
+    def unsigned_bytes(self) -> bool:
+        """Whether bytes are best kept without sign."""
+        return self.vnni
+
+    def dot_for_bytes(self) -> Dot:
+        """Give how bytes are multiplied by bytes."""
+        if self.vnni:
+            return Dot.VNNI
+        if self.arch.startswith(("aarch64", "arm64")) and self.has("dotprod"):
+            return Dot.SDOT
+        return self.dot_for_words()
+
+    def dot_for_words(self) -> Dot:
+        """Give how integers of 16 bits are multiplied."""
+        return Dot.PAIRS if self.is_x86 else Dot.WIDE
+
+    @property
+    def target(self) -> dict[str, object]:
+        """What TVM calls a target."""
+        found: dict[str, object] = {"kind": "llvm", "mtriple": self.triple}
+        if self.cpu:
+            found["mcpu"] = self.cpu
+        if self.features:
+            found["mattr"] = list(self.features)
+        if self.abi:
+            found["mabi"] = self.abi
+        if self.arch.startswith("armv7"):
+            found["mfloat-abi"] = "hard"
+        return {**found, "cl-opt": list(LLVM_OPTIONS)}

@@ -1,0 +1,558 @@
+"""The whole network as a sequence of calls: which kernel, on what memory, in what order."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ...graph import Graph, Node, Op, UnsupportedError
+from ...graph.arrays import NDArray, as_array
+from ...graph.ops import (
+    ArgMax,
+    AvgPool,
+    Concat,
+    Constant,
+    Conv,
+    ConvTranspose,
+    Dense,
+    FixedSoftmax,
+    Input,
+    MatMul,
+    MaxPool,
+    Output,
+    Reduce,
+    Reshape,
+    Scan,
+    ScatterND,
+    Softmax,
+    TopK,
+)
+from . import elements  # noqa: F401 - registers the rules
+from .contract import Contraction, contraction
+from .elements.moves import joined
+from .kernels import Written, elementwise, filled, pools, products, reductions, rows, sorting
+from .kernels.matrices import matrix_product, pack_right, right_layout
+from .layout import Layout, arena_type, bordered, interface_type, plain, row_major
+from .machine import Machine
+from .numbers import real
+from .plan import Groups, Work, fits, flat, group, layouts
+from .prepare import prepare
+from .scope import Place, Scope
+from .tir import Value
+
+ALIGNMENT = 64
+
+
+@dataclass(eq=False)
+class Block:
+    """Memory that a tensor stands in: of a port of the surface ("in0", "out0"), or of the arena, at ``offset``.
+
+    ``first`` and ``last`` count steps: between them it holds something. ``pinned`` blocks live as long as the call.
+    """
+
+    bytes: int
+    port: str = ""
+    first: int = 1 << 30
+    last: int = -1
+    offset: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Pointer:
+    """``block`` (None: the constants) at ``offset`` bytes, and ``stride`` bytes further in each turn of ``loop``."""
+
+    block: Block | None
+    offset: int = 0
+    stride: int = 0
+    loop: "Loop | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """Run a kernel. ``parts``: over how many parts its outer loop runs (0: it takes no range); ``bytes``: of all that
+    it reads and writes, each once.
+    """
+
+    kernel: str
+    arguments: tuple[Pointer, ...]
+    parts: int
+    node: Node
+    macs: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Copy:
+    """Copy bytes."""
+
+    target: Pointer
+    source: Pointer
+    bytes: int
+
+
+@dataclass(eq=False)
+class Loop:
+    """Run ``body`` for each of ``steps`` steps, backwards with ``reverse``."""
+
+    steps: int
+    reverse: bool
+    body: list["Statement"] = field(default_factory=list)
+
+
+Statement: TypeAlias = "Call | Copy | Loop"
+
+
+@dataclass(eq=False)
+class Program:
+    """Kernels by name (TIR functions), statements in order, constants as one run of bytes, and the arena's size."""
+
+    graph: Graph
+    machine: Machine
+    kernels: dict[str, Any] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+    constants: bytearray = field(default_factory=bytearray)
+    blocks: list[Block] = field(default_factory=list)
+    arena: int = 0
+    flagged: bool = False
+
+
+def make_program(graph: Graph, machine: Machine) -> Program:
+    """Compile a graph to kernels and calls. Raises UnsupportedError for what cannot be compiled."""
+    graph = prepare(flat(graph))
+    builder = _Builder(Program(graph, machine))
+    builder.surface(graph)
+    builder.run(graph)
+    program = builder.program
+    program.arena = place_blocks(program.blocks)
+    return program
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """A tensor in memory."""
+
+    layout: Layout
+    pointer: Pointer
+
+
+class _Builder:
+    def __init__(self, program: Program) -> None:
+        self.program, self.machine = program, program.machine
+        self.held: dict[Node, _Held] = {}
+        self.outputs: dict[Node, list[_Held]] = {}
+        self.constants: dict[bytes, int] = {}
+        self.by_hash: dict[Any, str] = {}
+        self.pairs: dict[Node, tuple[Node, Node]] = {}
+        self.statements = program.statements
+        self.step = 0
+        self.loops: list[tuple[Loop, int, list[Block]]] = []
+
+    # Memory
+
+    def surface(self, graph: Graph) -> None:
+        """Give the inputs and outputs their ports, in the layout of the source model."""
+        for i, node in enumerate(graph.inputs):
+            op = node.op
+            assert isinstance(op, Input)
+            layout = _port_layout(node, op.axes, inverse=True)
+            block = Block(layout.bytes, f"in{i}")
+            self.held[node] = _Held(layout, Pointer(block))
+        for i, node in enumerate(graph.outputs):
+            op = node.op
+            assert isinstance(op, Output)
+            layout = _port_layout(node, op.axes, inverse=False)
+            self.outputs.setdefault(node.inputs[0], []).append(_Held(layout, Pointer(Block(layout.bytes, f"out{i}"))))
+
+    def block(self, size: int) -> Block:
+        """Make room in the arena; a vector may read a little beyond the last element."""
+        made = Block(-(-size // ALIGNMENT) * ALIGNMENT)
+        self.program.blocks.append(made)
+        return made
+
+    def touch(self, pointer: Pointer) -> None:
+        """Note that a step uses memory; in a loop, what lives longer than a turn lives as long as the loop."""
+        block = pointer.block
+        if block is None or block.port:
+            return
+        block.first, block.last = min(block.first, self.step), max(block.last, self.step)
+        for _, begin, touched in self.loops:
+            touched.append(block)
+            del begin
+
+    def constant(self, data: NDArray) -> Pointer:
+        """Put an array among the constants."""
+        raw = data.tobytes()
+        key = data.dtype.str.encode() + raw
+        if key not in self.constants:
+            store = self.program.constants
+            store.extend(b"\0" * (-len(store) % ALIGNMENT))
+            self.constants[key] = len(store)
+            store.extend(raw)
+        return Pointer(None, self.constants[key])
+
+    # Steps
+
+    def call(self, made: Written, out: _Held, node: Node, macs: int = 0, *, whole: bool = True) -> None:
+        """Add a call of a kernel; equal kernels are one function. ``whole``: whether it writes all of its result."""
+        import tvm_ffi
+
+        key = tvm_ffi.structural_hash(made.function)
+        name = self.by_hash.setdefault(key, f"k{len(self.by_hash)}")
+        self.program.kernels.setdefault(name, made.function)
+        scope = made.scope
+        arguments = [self.held[n].pointer for n, _ in scope.views]
+        arguments += [self.held[n].pointer for n in scope.reads]
+        arguments += [self.constant(data) for data, _ in scope.constants.values()]
+        if scope.status is not None:
+            self.program.flagged = True
+            arguments.append(Pointer(STATUS))
+        arguments.append(out.pointer)
+        self.step += 1
+        for pointer in arguments:
+            self.touch(pointer)
+        size = (out.layout.bytes if whole else 0) + sum(len(data.tobytes()) for data, _ in scope.constants.values())
+        size += sum(self.held[n].layout.bytes for n in {*scope.reads, *(v for v, _ in scope.views)})
+        self.statements.append(Call(name, tuple(arguments), scope.range[2] if scope.range else 0, node, macs, size))
+
+    @property
+    def layouts(self) -> dict[Node, Layout]:
+        """Where everything stands so far."""
+        return {n: h.layout for n, h in self.held.items()}
+
+    def run(self, graph: Graph) -> None:
+        """Add the steps of a graph whose inputs are held."""
+        groups = group(graph)
+        chosen = layouts(groups, graph, self.machine)
+        for work in groups.work:
+            try:
+                self.compute(groups, work, chosen)
+            except UnsupportedError as error:
+                raise UnsupportedError(error.what, where=error.where or work.end.where, hint=error.hint) from None
+        for node, targets in self.outputs.items():
+            for target in targets:
+                if self.held.get(node) is not target and node in groups.standing | set(graph.inputs):
+                    self.move(node, target)
+                elif isinstance(node.op, Constant):
+                    self.call(elementwise(self.machine, self.layouts, node, target.layout), target, node)
+
+    def move(self, node: Node, target: _Held) -> None:
+        """Write a tensor that stands in memory to another place."""
+        made = elementwise(self.machine, self.layouts, node, target.layout, lambda s, at: s.load(node, at))
+        self.call(made, target, node)
+
+    def target(self, node: Node, wanted: Layout, users: tuple[Node, ...]) -> _Held:
+        """Choose where a tensor is written: straight to an output that nobody else reads, else to the arena."""
+        ports = self.outputs.get(node, [])
+        if ports and len(users) == 1:
+            return ports[0]
+        return _Held(wanted, Pointer(self.block(wanted.bytes + _slack(wanted))))
+
+    def compute(self, groups: Groups, work: Work, chosen: Mapping[Node, Layout]) -> None:
+        """Add one step."""
+        end = work.end
+        if work.anchor is None and self.alias(end, chosen, groups):
+            return
+        if work.anchor is not None and isinstance(work.anchor.op, Scan):
+            out = self.target(end, chosen[end], groups.users[end])
+            self.border(end, out, chosen[end])
+            self.scan(work.anchor, out)
+            return
+        if work.anchor is not None:
+            self.prepare(work.anchor)
+        out = self.target(end, chosen[end], groups.users[end])
+        self.border(end, out, chosen[end])
+        for made, macs in self.written(work, out):
+            self.call(made, out, end, macs)
+        self.held[end] = out
+
+    def alias(self, node: Node, chosen: Mapping[Node, Layout], groups: Groups) -> bool:
+        """Take a reshaped tensor as it stands, where that needs no move."""
+        if not isinstance(node.op, Reshape) or node in self.outputs:
+            return False
+        source = node.inputs[0]
+        while isinstance(source.op, Reshape) and source not in self.held:
+            source = source.inputs[0]
+        held, wanted = self.held.get(source), chosen[node]
+        if held is None or not held.layout.dense or not wanted.dense:
+            return False
+        if (held.layout.dtype, held.layout.base) != (wanted.dtype, wanted.base):
+            return False
+        self.held[node] = _Held(plain(node.shape, wanted.dtype, wanted.base), held.pointer)
+        return True
+
+    def border(self, node: Node, out: _Held, wanted: Layout) -> None:
+        """Fill the cells around a tensor with zeros, before anything is written into it."""
+        if out.layout is not wanted or (wanted.offset == 0 and wanted.size == _inner(wanted)):
+            return
+        around = _border(wanted)
+        if any(any(b) for b in around):
+            zero = 0 if not node.type.is_integer else int(as_array(node.type.quantized.zero).flat[0])
+            self.call(filled(self.machine, wanted, around, zero), out, node, whole=False)
+
+    def written(self, work: Work, out: _Held) -> list[tuple[Written, int]]:
+        """Write the kernels of a step, each with how many products it sums."""
+        m, end, anchor = self.machine, work.end, work.anchor
+        found = self.layouts
+        if anchor is None:
+            if isinstance(end.op, Concat):
+                return [(made, 0) for made in _joined(m, found, end, out.layout)]
+            return [(elementwise(m, found, end, out.layout), 0)]
+        match anchor.op:
+            case Dense() | Conv():
+                c = contraction(anchor, m)
+                assert c is not None
+                return [(products.product(m, found, c, end, out.layout), c.macs)]
+            case MatMul():
+                return [(matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout), _matmul_macs(anchor))]
+            case ConvTranspose():
+                return [(pools.transposed(m, found, anchor, end, out.layout), 0)]
+            case MaxPool() | AvgPool():
+                return [(pools.pool(m, found, anchor, end, out.layout), 0)]
+            case Reduce():
+                return [(reductions.reduce(m, found, anchor, end, out.layout), 0)]
+        return [(WHOLE[type(anchor.op)](m, found, anchor, out.layout), 0)]
+
+    # Operands
+
+    def prepare(self, anchor: Node) -> None:
+        """Bring the operand of a product into the layout that it reads."""
+        if (c := contraction(anchor, self.machine)) is not None:
+            self.packed(anchor.inputs[0], c)
+        elif isinstance(anchor.op, MatMul):
+            self.right(anchor)
+
+    def packed(self, x: Node, c: Contraction) -> None:
+        """Copy an operand where it does not stand as a product wants it."""
+        self.constant_tensor(x)
+        held = self.held[x]
+        if _suits(held.layout, c):
+            return
+        dtype, base = c.operand_type or arena_type(x, self.machine.unsigned_bytes)
+        wanted = bordered(x.shape, dtype, c.border, c.multiple, base)
+        out = _Held(wanted, Pointer(self.block(wanted.bytes + _slack(wanted))))
+        zero = 0 if not x.type.is_integer or dtype == "float32" else int(as_array(x.type.quantized.zero).flat[0])
+        if any(any(b) for b in c.border):
+            self.call(filled(self.machine, wanted, c.border, zero), out, x, whole=False)
+        read = real if dtype == "float32" else _as_is
+        self.call(elementwise(self.machine, self.layouts, x, wanted, _of(x, read)), out, x)
+        self.held[x] = out
+
+    def right(self, anchor: Node) -> None:
+        """Pack the right operand of a matrix product, as weights are packed."""
+        for operand in anchor.inputs:
+            self.constant_tensor(operand)
+        pair = list(anchor.inputs)
+        for made, which, layout in pack_right(self.machine, self.layouts, anchor):
+            out = _Held(layout, Pointer(self.block(layout.bytes + 256)))
+            self.call(made, out, anchor)
+            pair[which] = Node(Input(f"operand {which}", (1,)), (), anchor.where)  # stands for the packed operand
+            self.held[pair[which]] = out
+        self.pairs[anchor] = (pair[0], pair[1])
+
+    def constant_tensor(self, node: Node) -> None:
+        """Let a constant stand in memory, where a kernel wants a tensor."""
+        if isinstance(node.op, Constant) and node not in self.held:
+            dtype, base = arena_type(node, self.machine.unsigned_bytes)
+            data = node.op.value.data.astype(np.float32 if dtype == "float32" else np.int64)
+            stored = (data - base).astype(dtype)
+            self.held[node] = _Held(plain(node.shape, dtype, base), self.constant(np.ascontiguousarray(stored)))
+
+    # Recurrence
+
+    def scan(self, node: Node, out: _Held) -> None:
+        """Add a loop over the steps of a scan: its body's inputs are a step of the sequences, the states, the rest."""
+        op = node.op
+        assert isinstance(op, Scan)
+        body = _Builder(self.program)
+        body.constants, body.by_hash = self.constants, self.by_hash
+        loop = Loop(op.steps, op.reverse)
+        states: list[tuple[_Held, Node]] = []
+        for i, (operand, entry) in enumerate(zip(node.inputs, op.body.inputs, strict=True)):
+            self.constant_tensor(operand)
+            layout = _entry_layout(entry, self.machine)
+            whole_shape = (op.steps, *entry.shape) if i < op.sequences else entry.shape
+            whole_layout = plain(whole_shape, layout.dtype, layout.base)
+            held = _Held(whole_layout, Pointer(self.block(whole_layout.bytes + _slack(whole_layout))))
+            read = real if layout.dtype == "float32" else _as_is
+            self.call(elementwise(self.machine, self.layouts, operand, whole_layout, _of(operand, read)), held, operand)
+            stride = layout.bytes if i < op.sequences else 0
+            body.held[entry] = _Held(layout, Pointer(held.pointer.block, 0, stride, loop if stride else None))
+            if op.sequences <= i < op.sequences + op.states:
+                states.append((held, entry))
+        self.turns(op, loop, body, states, node, out)
+        self.held[node] = out
+
+    def turns(
+        self, op: Scan, loop: Loop, body: "_Builder", states: list[tuple[_Held, Node]], node: Node, out: _Held
+    ) -> None:
+        """Fill the loop: the body's steps, the next states, the emission."""
+        begin = self.step
+        emitted = op.body.outputs[-1]
+        dtype, base = arena_type(emitted, self.machine.unsigned_bytes)
+        count = 1 if op.last else op.steps
+        rows_layout = plain((count, *emitted.shape), dtype, base)
+        store = _Held(rows_layout, Pointer(self.block(rows_layout.bytes + 64)))
+        one = plain(emitted.shape, dtype, base)
+        emission = _Held(one, Pointer(store.pointer.block, 0, 0 if op.last else one.bytes, None if op.last else loop))
+        nexts: list[tuple[_Held, _Held]] = []
+        body.step, body.statements = self.step, loop.body
+        for (held, entry), output in zip(states, op.body.outputs, strict=False):
+            layout = body.held[entry].layout
+            fresh = _Held(layout, Pointer(self.block(layout.bytes + 64)))
+            body.outputs.setdefault(output.inputs[0], []).append(fresh)
+            nexts.append((held, fresh))
+        body.outputs.setdefault(emitted.inputs[0], []).append(emission)
+        first_block = len(self.program.blocks)
+        body.run(op.body)
+        for held, fresh in nexts:
+            body.step += 1
+            body.touch(held.pointer)
+            body.touch(fresh.pointer)
+            loop.body.append(Copy(held.pointer, fresh.pointer, fresh.layout.bytes))
+        self.step = body.step
+        self.statements.append(loop)
+        inside = [*self.program.blocks[first_block:], *_blocks(loop)]
+        for block in inside:  # what a turn leaves may be read in the next one
+            if not block.port:
+                block.first, block.last = min(block.first, begin), max(block.last, self.step)
+        shape = node.shape if not op.last else (1, *node.shape)
+        self.held[node] = _Held(plain(shape, dtype, base), store.pointer)
+        if op.last:
+            self.held[node] = _Held(plain(node.shape, dtype, base), store.pointer)
+        self.move(node, out)
+
+
+STATUS = Block(4, "status")
+WHOLE: dict[type[Op], Callable[[Machine, Mapping[Node, Layout], Node, Layout], Written]] = {
+    ArgMax: reductions.argmax, TopK: sorting.topk, ScatterND: sorting.scatter, Softmax: rows.softmax,
+    FixedSoftmax: rows.fixed_softmax,
+}  # fmt: skip
+"""Writers of anchors that nothing follows."""
+
+
+def _blocks(loop: Loop) -> list[Block]:
+    found: list[Block] = []
+    for statement in loop.body:
+        match statement:
+            case Call(arguments=arguments):
+                found += [p.block for p in arguments if p.block is not None]
+            case Copy(target=a, source=b):
+                found += [p.block for p in (a, b) if p.block is not None]
+            case Loop():
+                found += _blocks(statement)
+    return found
+
+
+def _as_is(scope: Scope, node: Node, at: Place) -> Value:
+    return scope.at(node, at)
+
+
+def _of(node: Node, read: Callable[[Scope, Node, Place], Value]) -> Callable[[Scope, Place], Value]:
+    """Read always the same node."""
+    return lambda scope, at: read(scope, node, at)
+
+
+def _entry_layout(entry: Node, machine: Machine) -> Layout:
+    dtype, base = arena_type(entry, machine.unsigned_bytes)
+    return plain(entry.shape, dtype, base)
+
+
+def _suits(layout: Layout, c: Contraction) -> bool:
+    """Whether a product can read its operand as it stands."""
+    if c.operand_type is not None and (layout.dtype, layout.base) != c.operand_type:
+        return False
+    if not layout.shape:
+        return c.multiple == 1
+    if layout.strides[-1] != 1 and layout.shape[-1] > 1:
+        return False
+    if len(layout.shape) == 1:
+        return layout.shape[0] % c.multiple == 0 or layout.size % c.multiple == 0
+    if layout.strides[-2] % c.multiple or layout.strides[-2] < layout.shape[-1]:
+        return False
+    have = _border(layout)
+    return have is not None and all(
+        a >= c_before and b >= c_after for (a, b), (c_before, c_after) in zip(have, c.border, strict=True)
+    )
+
+
+def _border(layout: Layout) -> tuple[tuple[int, int], ...]:
+    """Read from strides and offset how many cells stand around each space axis."""
+    strides, shape = layout.strides[:-1], layout.shape[:-1]
+    if not shape:
+        return ()
+    result, rest, above = [], layout.offset, layout.size
+    for stride, n in zip(strides, shape, strict=True):
+        cells, before = above // stride, rest // stride
+        result.append((before, cells - before - n))
+        rest, above = rest % stride, stride
+    return tuple(result)
+
+
+def _inner(layout: Layout) -> int:
+    """Elements of a bordered layout that hold values, rounding of the channels included."""
+    return int(np.prod(layout.shape[:-1])) * (layout.strides[-2] if len(layout.strides) > 1 else layout.size)
+
+
+def _slack(layout: Layout) -> int:
+    return 64 + (-layout.bytes % 64)
+
+
+def _port_layout(node: Node, axes: tuple[int, ...] | None, *, inverse: bool) -> Layout:
+    """Give the layout of an input or output: row-major in the source's order of axes."""
+    dtype = interface_type(node)
+    if axes is None:
+        return plain(node.shape, dtype)
+    rank = len(axes)
+    if inverse:  # ours = source.transpose(axes): our axis i is the source's axes[i]
+        source = tuple(node.shape[axes.index(i)] for i in range(rank))
+        strides = row_major(source)
+        own = tuple(strides[axes[i]] for i in range(rank))
+    else:  # source = ours.transpose(axes): the source's axis i is our axes[i]
+        source = tuple(node.shape[a] for a in axes)
+        strides = row_major(source)
+        own = tuple(strides[axes.index(i)] for i in range(rank))
+    return Layout(node.shape, dtype, own, 0, int(np.prod(source)))
+
+
+def _joined(machine: Machine, found: Mapping[Node, Layout], node: Node, out: Layout) -> list[Written]:
+    """Write each operand of a concatenation into its part of the result."""
+    op = node.op
+    assert isinstance(op, Concat)
+    made, begin = [], 0
+    for x in node.inputs:
+        offset = out.offset + begin * out.strides[op.axis]
+        part = Layout(x.shape, out.dtype, out.strides, offset, out.size, out.base, shared=True)
+        made.append(elementwise(machine, found, x, part, _of(x, lambda s, x, at: joined(s, node, x, at))))
+        begin += x.shape[op.axis]
+    return made
+
+
+def _matmul_macs(node: Node) -> int:
+    return node.type.size * node.inputs[0].shape[-1]
+
+
+def place_blocks(blocks: list[Block]) -> int:
+    """Give every block of the arena its offset: the largest first, at the lowest place that is free while it lives.
+
+    Gives the size of the arena. (Greedy by size: Y. Pisarchyk and J. Lee, Efficient Memory Management for Deep Neural
+    Net Inference, 2020, section 5.1.)
+    """
+    placed: list[Block] = []
+    top = 0
+    for block in sorted((b for b in blocks if b.last >= 0), key=lambda b: -b.bytes):
+        busy = sorted(
+            (o.offset, o.offset + o.bytes) for o in placed if not (o.last < block.first or block.last < o.first)
+        )
+        offset = 0
+        for begin, end in busy:
+            if offset + block.bytes <= begin:
+                break
+            offset = max(offset, end)
+        block.offset = offset
+        placed.append(block)
+        top = max(top, offset + block.bytes)
+    return top
+
+
+__all__ = ["Block", "Call", "Copy", "Loop", "Pointer", "Program", "fits", "make_program", "right_layout"]

@@ -1,0 +1,112 @@
+"""Running a compiled library: on this machine, with buffers that are made once."""
+
+import ctypes
+import json
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...graph import FileError, GatewrightError, Graph, NDArray
+from ...graph.ops import Input, Output
+
+FILE = "network.json"
+ALIGNMENT = 64
+STATUS = {
+    1: ("an index lies outside of what it picks from", "check the samples"),
+    2: ("divides whole numbers by zero", "keep zeros out of the samples, or add 1 to them"),
+}
+
+
+class Network:
+    """A library with memory for one call at a time: ``inputs``, ``outputs`` are arrays in the layout of the source
+    model that ``run`` reads and writes.
+    """
+
+    def __init__(self, library: Path) -> None:
+        description = json.loads((library.parent.parent / FILE).read_text(encoding="utf-8"))
+        self._library = _loaded(library, description["triple"])
+        self.inputs = [_aligned(p["shape"], p["type"]) for p in description["inputs"]]
+        self.outputs = [_aligned(p["shape"], p["type"]) for p in description["outputs"]]
+        self._arena = _aligned([max(description["arena_bytes"], 1)], "uint8")
+        pointers = [a.ctypes.data for a in (*self.inputs, *self.outputs, self._arena)]
+        self._pointers = (ctypes.c_void_p * len(pointers))(*pointers)
+        run = self._library[f"{description['name']}_run_bound"]
+        run.argtypes = [ctypes.c_void_p]
+        self.run: Callable[[], int] = partial(run, ctypes.addressof(self._pointers))
+        """Run once on what stands in ``inputs``; gives the network's status, 0 where nothing was wrong."""
+
+
+def _aligned(shape: Sequence[int], dtype: str) -> NDArray:
+    """Make an array whose first element stands at a multiple of 64 bytes."""
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    begin = -raw.ctypes.data % ALIGNMENT
+    return raw[begin : begin + size].view(dtype).reshape(shape)
+
+
+def _loaded(library: Path, triple: str) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError as error:
+        here = platform.machine()
+        if not triple.startswith(here):
+            what = f"the library is for {triple}, this machine is {here}"
+            raise GatewrightError(what, where=str(library), hint="compile with --board host, or run it there") from None
+        raise FileError(f"cannot be loaded: {error}", where=str(library), hint="compile again") from None
+
+
+class Simulation:
+    """The library of a project, run on arrays of vectors."""
+
+    engine = "compiled library"
+
+    def __init__(self, graph: Graph, project: Mapping[str, bytes]) -> None:
+        self.graph, self.project = graph, project
+
+    @cached_property
+    def network(self) -> Network:
+        """The loaded library."""
+        name = next((n for n in self.project if n.startswith("lib/") and n.endswith((".so", ".dylib"))), None)
+        if name is None:
+            raise FileError("the project has no shared library", hint="compile again")
+        with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:  # once loaded, the file is not needed
+            for file in (name, FILE):
+                target = Path(folder) / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(self.project[file])
+            return Network(Path(folder) / name)
+
+    def run(self, vectors: Sequence[NDArray]) -> list[NDArray]:
+        """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs."""
+        network, count = self.network, len(vectors[0])
+        ins = [_to_source(v, n.op) for v, n in zip(vectors, self.graph.inputs, strict=True)]
+        results = [np.zeros((count, *o.shape), o.dtype) for o in network.outputs]
+        for k in range(count):
+            for held, given in zip(network.inputs, ins, strict=True):
+                held[...] = given[k]
+            if status := network.run():
+                raise GatewrightError(STATUS[status][0], hint=STATUS[status][1])
+            for result, held in zip(results, network.outputs, strict=True):
+                result[k] = held
+        return [_to_graph(r, n.op, n.type.is_integer) for r, n in zip(results, self.graph.outputs, strict=True)]
+
+
+def _to_source(values: NDArray, op: Any) -> NDArray:
+    """Graph's layout -> source's."""
+    assert isinstance(op, Input)
+    return values if op.axes is None else values.transpose(0, *(int(i) + 1 for i in np.argsort(op.axes)))
+
+
+def _to_graph(values: NDArray, op: Any, integer: bool) -> NDArray:
+    """Source's layout -> graph's."""
+    assert isinstance(op, Output)
+    moved = values if op.axes is None else values.transpose(0, *(int(i) + 1 for i in np.argsort(op.axes)))
+    return moved.astype(np.int64) if integer else moved
+
+
+__all__ = ["Network", "Simulation"]

@@ -1,0 +1,116 @@
+"""The proof: the library's outputs against the graph's, integer by integer; floats within a tolerance."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...boards import Board
+from ...graph import Graph, NDArray, Node, evaluate
+from ...graph.node import bodies
+from ...graph.ops import Constant, Input, Output
+from .simulation import Simulation
+
+TOLERANCE = 1e-5
+"""Of the largest value of an output, in float32."""
+MIXED = 5e-2
+"""The same where integers follow on floats: a value on the edge of two steps may fall to either side."""
+
+
+def verify(
+    graph: Graph, simulation: Simulation, vectors: Sequence[NDArray], board: Board | None = None
+) -> dict[str, Any]:
+    """Compare on ``vectors``: stored integers or float32 [count, *shape] an input, in the graph's own layout.
+
+    Gives the manifest's entry: status exact or failed for integer outputs, close or failed for floats.
+    """
+    own = _in_own_layout(graph)
+    wanted = _expected(own, vectors)
+    got = simulation.run(vectors)
+    entry: dict[str, Any] = {
+        "status": "exact", "engine": simulation.engine, "vectors": len(vectors[0]), "mismatches": 0,
+        "first_mismatch": None,
+    }  # fmt: skip
+    tolerance = MIXED if _mixed(graph) else TOLERANCE
+    for node, a, b in zip(graph.outputs, wanted, got, strict=True):
+        if node.type.is_integer and not _mixed(graph):
+            wrong = a != b
+        else:
+            size = max(float(np.abs(a).max()), 1e-30)
+            away = float(np.abs(a - b).max()) / size
+            entry |= {"status": "close", "tolerance": tolerance, "difference": max(away, entry.get("difference", 0.0))}
+            wrong = ~(np.abs(a - b) <= tolerance * size)
+        entry["mismatches"] += int(wrong.sum())
+        if entry["first_mismatch"] is None and wrong.any():
+            entry["first_mismatch"] = _located(graph, node, a, b, wrong, vectors, board)
+    if entry["mismatches"]:
+        entry["status"] = "failed"
+    return entry
+
+
+def _mixed(graph: Graph) -> bool:
+    """Whether integers are made of computed floats somewhere."""
+    return any(
+        n.type.is_integer and not isinstance(n.op, Input)
+        and any(not i.type.is_integer and not isinstance(i.op, Input | Constant) for i in n.inputs)
+        for n in graph.nodes
+    ) or any(_mixed(b) for n in graph.nodes for b in bodies(n.op))  # fmt: skip
+
+
+def _in_own_layout(graph: Graph) -> Graph:
+    """The same graph without the source's order of axes."""
+    new: dict[Node, Node] = {
+        n: replace(n, op=replace(n.op, axes=None)) if isinstance(n.op, Input) else n for n in graph.inputs
+    }
+    for node in graph.nodes:
+        if node not in new:
+            op = replace(node.op, axes=None) if isinstance(node.op, Output) else node.op
+            new[node] = replace(node, op=op, inputs=tuple(new[i] for i in node.inputs))
+    return replace(graph, inputs=tuple(new[i] for i in graph.inputs), outputs=tuple(new[o] for o in graph.outputs))
+
+
+def _expected(own: Graph, vectors: Sequence[NDArray]) -> list[NDArray]:
+    result = evaluate(own, list(vectors) if len(vectors) > 1 else vectors[0], integers=True)
+    return list(result) if isinstance(result, tuple) else [np.asarray(result)]
+
+
+def _located(
+    graph: Graph, node: Node, a: NDArray, b: NDArray, wrong: NDArray, vectors: Sequence[NDArray], board: Board | None
+) -> dict[str, Any]:
+    """Name the first operation, in order, that differs on the first vector that does; the output where none does."""
+    place = [int(i) for i in np.argwhere(wrong)[0]]
+    vector = place[0]
+    found = _first_layer(graph, [v[vector : vector + 1] for v in vectors], board) if board is not None else None
+    if found is not None:
+        return {"vector": vector, **found}
+    at = tuple(place)
+    return {
+        "layer": node.where or graph.names[node], "vector": vector, "index": place[1:], "expected": _plain(a[at]),
+        "got": _plain(b[at]),
+    }  # fmt: skip
+
+
+def _first_layer(graph: Graph, one: Sequence[NDArray], board: Board) -> dict[str, Any] | None:
+    """Compile the network again with every operation's result as an output, and look which differs first."""
+    from .emit import emit
+
+    shown = [n for n in graph.nodes if n.type.is_integer and not isinstance(n.op, Input | Constant | Output)]
+    if not shown:
+        return None
+    own = _in_own_layout(replace(graph, outputs=tuple(Node(Output(f"n{i}"), (n,)) for i, n in enumerate(shown))))
+    simulation = Simulation(own, emit(own, board).files)
+    for node, a, b in zip(shown, _expected(own, one), simulation.run(one), strict=True):
+        places = np.argwhere(a != b)
+        if len(places):
+            at = tuple(int(i) for i in places[0])
+            layer = node.where or graph.names[node]
+            return {"layer": layer, "index": list(at[1:]), "expected": _plain(a[at]), "got": _plain(b[at])}
+    return None
+
+
+def _plain(value: Any) -> int | float:
+    return int(value) if np.issubdtype(np.asarray(value).dtype, np.integer) else float(value)
+
+
+__all__ = ["TOLERANCE", "verify"]

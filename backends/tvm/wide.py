@@ -1,0 +1,118 @@
+"""Products of 32 by 32 bits with a sum and a shift, on vectors: even and odd lanes apart.
+
+A change of scale is floor((v * m + c) / 2^s) with a product of up to 63 bits. Converting a vector to 64 bits and back
+costs as much as the rest of it; multiplying the even lanes where they are, the odd ones shifted down, does not
+(x86 vpmuldq, vpmuludq).
+"""
+
+import numpy as np
+
+from ...graph.arrays import NDArray
+from .scope import NotFlat, Place, Scope
+from .tir import Lanes, Value, cast, const, reinterpret, shuffle, spread
+
+
+def scaled(
+    scope: Scope, value: Value, at: Place, m: NDArray, c: NDArray, s: NDArray, correction: NDArray | None = None
+) -> Value:
+    """Give ``(value * m + c) >> s`` for int32 ``value`` and a result of 32 bits.
+
+    ``m`` (0 to 2^31 - 1), ``c`` and ``s`` (0 to 62) broadcast to the place's shape from the right. ``correction`` is
+    taken away before the shift where the product with the first part of c is negative (see ``elements.formats``).
+    """
+    if _splits(scope, value, at, (m, c, s)):
+        return _by_halves(scope, value, at, m, c, s, correction)
+    code = scope.code
+    v = code.let(cast(value, "int64"))
+    product = code.let(v * scope.constant(m, at, "int64"))
+    return cast(
+        _shifted(
+            scope,
+            product,
+            scope.constant(c, at, "int64"),
+            scope.constant(s, at, "int64"),
+            None if correction is None else scope.constant(correction, at, "int64"),
+        ),
+        "int32",
+    )
+
+
+def _shifted(scope: Scope, product: Value, c: Value, s: Value, correction: Value | None) -> Value:
+    code = scope.code
+    if correction is None:
+        return (product + c) >> s
+    total = code.let(product + c)
+    return (total - (correction & (product >> 63))) >> s
+
+
+def _splits(scope: Scope, value: Value, at: Place, arrays: tuple[NDArray, ...]) -> bool:
+    """Whether halves pay: on x86, for whole vectors, with constants that differ along the last axis at most."""
+    lanes = value.lanes
+    if not scope.machine.is_x86 or lanes < 4 or lanes % 2 or value.dtype != "int32":
+        return False
+    if not scope.machine.has("avx512f"):
+        return False
+    last = at[-1] if at else None
+    if not isinstance(last, Lanes) or last.stride != 1:
+        return False
+    return all(a.size == 1 or a.shape[-1] == a.size for a in arrays)
+
+
+def _by_halves(
+    scope: Scope, value: Value, at: Place, m: NDArray, c: NDArray, s: NDArray, correction: NDArray | None
+) -> Value:
+    code, lanes = scope.code, value.lanes
+    whole = code.let(reinterpret(value, "int64"))
+    even = (whole << 32) >> 32
+    odd = whole >> 32
+    halves = []
+    for part, x in ((0, even), (1, odd)):
+        factor = _factor(scope, at, m, lanes, part)
+        product = code.let(x * factor)
+        fix = None if correction is None else _every_other(scope, at, correction, lanes, part)
+        halves.append(
+            code.let(
+                _shifted(
+                    scope,
+                    product,
+                    _every_other(scope, at, c, lanes, part),
+                    _every_other(scope, at, s, lanes, part),
+                    fix,
+                )
+            )
+        )
+    a, b = (code.let(reinterpret(h, "int32")) for h in halves)
+    picks = [i if i % 2 == 0 else lanes + i - 1 for i in range(lanes)]
+    return shuffle([a, b], picks)
+
+
+def _factor(scope: Scope, at: Place, m: NDArray, lanes: int, part: int) -> Value:
+    """Give the multipliers of the even or odd lanes, each in the lower half of 64 bits."""
+    if m.size == 1:
+        return const(int(m.flat[0]), "int64", lanes // 2)
+    if scope.flat < 1:
+        raise NotFlat
+    last = at[-1]
+    assert isinstance(last, Lanes)
+    row = np.concatenate([m.ravel(), np.zeros(2, np.int64)])
+    memory = scope.table(row, "int32")
+    pairs = reinterpret(scope.code.let(memory.load(last.base + part, lanes)), "int64")
+    return scope.code.let((pairs << 32) >> 32)
+
+
+def _every_other(scope: Scope, at: Place, row: NDArray, lanes: int, part: int) -> Value:
+    """Give every other one of a row of 64-bit constants."""
+    if row.size == 1 or (row == row.flat[0]).all():
+        return const(int(row.flat[0]), "int64", lanes // 2)
+    if scope.flat < 1:
+        raise NotFlat
+    last = at[-1]
+    assert isinstance(last, Lanes)
+    memory = scope.table(row.ravel(), "int64")
+    half = lanes // 2
+    first = scope.code.let(memory.load(last.base, half))
+    second = scope.code.let(memory.load(last.base + half, half))
+    return scope.code.let(shuffle([first, second], [part + 2 * i for i in range(half)]))
+
+
+__all__ = ["scaled", "spread"]

@@ -1,0 +1,210 @@
+"""Real functions over their domains, and float networks, within rounding of ``evaluate``."""
+
+import numpy as np
+import pytest
+
+from gatewright.graph import Affine, Fixed, Format, Graph, Node, Rounding
+from gatewright.graph.ops import (
+    FUNCTIONS,
+    Activation,
+    Add,
+    Compare,
+    Comparison,
+    Conv,
+    Dense,
+    Div,
+    DynamicScale,
+    Input,
+    MatMul,
+    Maximum,
+    Minimum,
+    Mul,
+    Output,
+    Power,
+    Quotient,
+    Reduce,
+    Reduction,
+    Relu,
+    Remainder,
+    Select,
+    Softmax,
+    Sub,
+)
+
+from ...drawn import network
+from .support import (
+    MACHINES,
+    Library,
+    case,
+    check,
+    differences,
+    each_machine,
+    graphs_joined,
+    joined,
+    of,
+    real,
+    sampled,
+    vectors,
+)
+
+PARAMETERS: dict[str, list[tuple[float, ...]]] = {
+    "elu": [(1.0,), (0.3,)], "selu": [(1.6732632, 1.0507010)], "celu": [(1.0,), (2.5,)],
+    "leaky_relu": [(0.3,), (-1.5,)], "threshold": [(0.5,)],
+    "hard_sigmoid": [(1 / 6, 0.5), (0.2, 0.5)], "hard_silu": [(1 / 6, 0.5)],
+    "hard_shrink": [(0.5,)], "soft_shrink": [(0.5, 0.5), (0.3, 0.1)], "squareplus": [(4.0,)],
+    "power": [(2.0,), (0.5,), (3.0,), (-1.0,), (1.7,), (0.0,)],
+    "round_float": [(3.0, -6.0, 448.0, 0.0), (3.0, -6.0, 448.0, 1.0), (10.0, -14.0, 65504.0, 0.0)],
+}  # fmt: skip
+DOMAINS: dict[str, tuple[float, float]] = {
+    "log": (0, 1e6), "sqrt": (0, 1e6), "rsqrt": (1e-6, 1e6), "asin": (-1, 1), "acos": (-1, 1), "acosh": (1, 1e4),
+    "atanh": (-0.9999, 0.9999), "sin": (-50, 50), "cos": (-50, 50), "tan": (-50, 50), "power": (0, 30),
+    "sinh": (-80, 80), "cosh": (-80, 80), "exp": (-100, 100),
+}  # fmt: skip
+SPECIAL = (0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 88.5, -88.5, 1e-3, -1e-3, 1e-10, -1e-10, 120.0, -120.0)
+
+
+def points(name: str) -> np.ndarray:
+    """Real numbers all over a domain, dense near zero, and the special ones that lie in it."""
+    low, high = DOMAINS.get(name, (-60.0, 60.0))
+    rng = np.random.default_rng(7)
+    found = np.concatenate([
+        np.linspace(low, high, 2000), np.clip(rng.normal(0, 2, 2000), low, high),
+        np.clip(np.exp2(rng.uniform(-20, 3, 1000)) * rng.choice([-1, 1], 1000), low, high),
+        np.clip(SPECIAL, low, high),
+    ])  # fmt: skip
+    return np.resize(found, (8, 39, 17)).astype(np.float32)
+
+
+@each_machine
+def test_functions(machine: str, share: int) -> None:
+    cases, samples = [], []
+    for name, function in FUNCTIONS.items():
+        x = Node(Input(f"x_{name}", (39, 17)))
+        samples.append(points(name))
+        for i, p in enumerate(PARAMETERS.get(name, [()])):
+            assert len(p) == function.parameters, name
+            cases.append(of(f"{name}_{i}", Node(Activation(name, p), (x,))))
+    check(joined(cases), machine, inputs=samples, each=True)
+
+
+def test_functions_of_what_is_infinite_or_no_number() -> None:
+    cases = []
+    x = Node(Input("x", (9,)))
+    special = np.array([np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-37, -0.0, 89.0, 1e10], np.float32)
+    for name in ("sigmoid", "tanh", "exp", "sqrt", "erf", "abs", "floor", "ceil", "round", "reciprocal", "log"):
+        cases.append(of(name, Node(Activation(name), (x,))))
+    check(joined(cases), inputs=[special[None]])
+
+
+def arithmetic() -> list:  # type: ignore[type-arg]
+    """Two operands of shapes that broadcast; floats, integers of every kind, and both."""
+    made = []
+    ops = (Add(), Sub(), Mul(), Maximum(), Minimum(), Div(), Compare(Comparison.LESS), Compare(Comparison.EQUAL),
+           Compare(Comparison.LESS_EQUAL))  # fmt: skip
+    shapes = [((3, 17), (3, 17)), ((3, 17), (17,)), ((2, 3, 5), (3, 1)), ((7,), ()), ((), ()), ((4, 1, 3), (5, 1))]
+    formats: list[Format | None] = [None, Fixed(8, 3), Affine(8, True, Affine(8, True, _third()).scale, 5)]
+    for i, (a, b) in enumerate(shapes):
+        for j, f in enumerate(formats):
+            for k, op in enumerate(ops):
+                x = Node(Input(f"x{i}_{j}_{k}", a))
+                y = Node(Input(f"y{i}_{j}_{k}", b) if f is None else Input(f"y{i}_{j}_{k}", b, f))
+                made.append(of(f"a{i}_{j}_{k}", Node(op, (x, y) if k % 2 else (y, x))))
+    return made
+
+
+def _third():  # type: ignore[no-untyped-def]
+    from fractions import Fraction
+
+    return Fraction(1, 3)
+
+
+@each_machine
+def test_arithmetic(machine: str, share: int) -> None:
+    check(joined(sampled(arithmetic(), share)), machine, count=4)
+
+
+@each_machine
+def test_powers_and_divisions(machine: str, share: int) -> None:
+    rng = np.random.default_rng(2)
+    a = Node(Input("a", (5, 7)))
+    b = Node(Input("b", (7,)))
+    cases = [of("power", Node(Power(), (a, b)))]
+    samples = [rng.uniform(0.1, 9, (6, 5, 7)).astype(np.float32), rng.uniform(-3, 3, (6, 7)).astype(np.float32)]
+    for mode in (Rounding.TRN, Rounding.TRN_ZERO):
+        for op in (Quotient(mode), Remainder(mode)):
+            cases.append(of(f"{type(op).__name__}_{mode}".lower(), Node(op, (a, b))))
+            cases.append(of(f"{type(op).__name__}_{mode}_other".lower(), Node(op, (b, a))))
+    check(joined(cases), machine, inputs=samples)
+
+
+@each_machine
+def test_rows(machine: str, share: int) -> None:
+    """Softmax along every axis, reductions of every kind, over floats."""
+    cases = []
+    for i, shape in enumerate([(1,), (7,), (33,), (3, 10), (5, 17, 3), (2, 3, 1), (16, 16), (2, 2, 2, 9)]):
+        x = Node(Input(f"x{i}", shape))
+        for axis in range(len(shape)):
+            cases.append(of(f"softmax_{i}_{axis}", Node(Softmax(axis), (x,))))
+            for kind in Reduction:
+                for keep in (False, True):
+                    axes = (axis,) if keep else tuple(range(axis, len(shape)))
+                    cases.append(of(f"reduce_{i}_{axis}_{kind}_{keep}".lower(), Node(Reduce(kind, axes, keep), (x,))))
+    graph = joined(sampled(cases, share))
+    rng = np.random.default_rng(0)
+    check(graph, machine, inputs=[rng.uniform(0.2, 3, (4, *n.shape)).astype(np.float32) for n in graph.inputs])
+
+
+def test_large_values_in_a_softmax() -> None:
+    x = Node(Input("x", (19,), Fixed(16, 12)))
+    y = Node(Input("y", (19,)))
+    samples = [np.full((2, 19), 32767), np.linspace(-3e4, 3e4, 38).reshape(2, 19).astype(np.float32)]
+    check(joined([of("a", Node(Softmax(0), (x,))), of("b", Node(Softmax(0), (y,)))]), inputs=samples)
+
+
+@each_machine
+def test_products(machine: str, share: int) -> None:
+    rng = np.random.default_rng(3)
+    cases = []
+    for i, (shape, filters) in enumerate([((1,), 1), ((5, 3), 7), ((10,), 33), ((2, 3, 17), 10), ((33, 5), 1)]):
+        w, b = real(rng.normal(0, 1, (shape[-1], filters))), real(rng.normal(0, 1, filters))
+        cases.append(case(f"dense{i}", Dense(), Node(Input(f"d{i}", shape)), w, b))
+        cases.append(case(f"mixed{i}", Dense(), (shape, Fixed(8, 4)), w))
+    for i, (shape, kernel, filters, groups) in enumerate([
+        ((9, 3), (3,), 5, 1), ((7, 5, 10), (3, 2), 10, 10), ((6, 6, 4), (3, 3), 6, 2), ((3, 4, 5, 2), (2, 2, 2), 3, 1),
+        ((5, 5, 3), (3, 3), 9, 3),
+    ]):  # fmt: skip
+        rank = len(kernel)
+        w = real(rng.normal(0, 1, (*kernel, shape[-1] // groups, filters)))
+        op = Conv((1,) * rank, ((1, 0),) * rank, (1,) * rank, groups)
+        cases.append(case(f"conv{i}", op, Node(Input(f"c{i}", shape)), w, real(rng.normal(0, 1, filters))))
+    for i, (a, b) in enumerate([((3, 5), (5, 17)), ((2, 4, 3), (3, 33)), ((1, 1), (1, 1)), ((2, 1, 3, 7), (5, 7, 2))]):
+        x, y = Node(Input(f"m{i}", a)), Node(Input(f"n{i}", b))
+        cases.append(of(f"matmul{i}", Node(Relu(), (Node(MatMul(), (x, y)),))))
+    check(joined(sampled(cases, share)), machine, count=4)
+
+
+def test_choices_and_scales() -> None:
+    x, y = Node(Input("x", (3, 9), Fixed(8, 2))), Node(Input("y", (9,)))
+    chosen = Node(Select(), (Node(Compare(Comparison.LESS), (x, y)), y, x))
+    scale = Node(DynamicScale("dynamic"), (x,))
+    check(Graph((x, y), (Node(Output("a"), (chosen,)), Node(Output("b"), (scale,)))), count=8)
+
+
+def batch(seeds: range, machine: str, layers: int) -> None:
+    graph = graphs_joined([network(seed, layers) for seed in seeds])
+    fed = vectors(graph, 4)
+    got, statuses = Library(graph, MACHINES[machine]).run(fed)
+    assert not any(statuses)
+    assert not (wrong := differences(graph, fed, got)), wrong
+
+
+@each_machine
+def test_drawn_networks(machine: str, share: int) -> None:
+    batch(range(36 // share), machine, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("first", range(0, 400, 25))
+def test_many_drawn_networks(machine: str, first: int) -> None:
+    batch(range(1000 + first, 1025 + first), machine, 7)

@@ -1,0 +1,136 @@
+"""Boards with processors, through the front door: a library is written, opened, run, verified, profiled."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import gatewright as gw
+from gatewright.boards import load as load_board
+from gatewright.cli import app
+from gatewright.graph import Array, Float, Graph, Node
+from gatewright.graph.ops import Activation, Constant, Dense, Input, Output, Relu
+from gatewright.project import not_here
+
+pytest.importorskip("tvm", reason="pip install 'gatewright[tvm]'")
+ROOT = Path(__file__).parents[1]
+DIGITS = ROOT / "examples" / "digits_qkeras.h5"
+
+
+def dense(axes: tuple[int, ...] | None = None) -> Graph:
+    rng = np.random.default_rng(0)
+    x = Node(Input("x", (3, 5), Float(32), axes=axes))
+    w = Node(Constant(Array(rng.standard_normal((5, 7)).astype(np.float32))))
+    y = Node(Activation("tanh"), (Node(Relu(), (Node(Dense(), (x, w), "fc"),), "relu"),), "squash")
+    return Graph((x,), (Node(Output("y"), (y,)),), name="dense")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cpu") / "digits"
+    done = CliRunner().invoke(app, ["compile", str(DIGITS), "--board", "host", "--out", str(out), "--vectors", "64"])
+    assert done.exit_code == 0, done.output
+    assert "exact: compiled library equals the graph on all 64 vectors" in done.output
+    return out
+
+
+def test_a_model_of_integers_is_exact(digits: Path) -> None:
+    module = gw.open(digits)
+    assert module.manifest["target"] == "tvm-llvm"
+    assert module.manifest["verification"]["status"] == "exact"
+    x = np.load(ROOT / "examples" / "digits_test_x.npy")[:20]
+    assert np.array_equal(module(x), gw.evaluate(module.graph, x))
+
+
+def test_arrays_that_are_made_once(digits: Path) -> None:
+    module = gw.open(digits)
+    network = module.network
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        q = rng.integers(0, 16, (1, *network.inputs[0].shape))
+        network.inputs[0][...] = q[0]
+        assert network.run() == 0
+        assert np.array_equal(network.outputs[0], gw.evaluate(module.graph, q, integers=True)[0])
+
+
+def test_the_same_bytes_twice(digits: Path) -> None:
+    again = gw.compile(DIGITS, board="host", vectors=64)
+    assert {k: v for k, v in again.files.items() if k.startswith("project/")} == {
+        f"project/{p.relative_to(digits / 'project').as_posix()}": p.read_bytes()
+        for p in (digits / "project").rglob("*") if p.is_file()
+    }  # fmt: skip
+
+
+def test_floats_stay_floats_unless_integers_are_asked_for() -> None:
+    project = gw.compile(dense(), board="host", vectors=8)
+    assert project.verification["status"] == "close"
+    assert project.verification["difference"] < 1e-5
+    assert not project.graph.is_integer
+    x = np.random.default_rng(2).standard_normal((4, 3, 5)).astype(np.float32)
+    assert np.allclose(project.predict(x), gw.evaluate(dense(), x), atol=1e-6)
+    for options in ({"integer_only": True}, {"precision": "fixed<16,6>"}):
+        integer = gw.compile(dense(), board="host", vectors=8, **options)  # type: ignore[arg-type]
+        assert integer.graph.is_integer
+        assert integer.verification["status"] == "exact"
+
+
+def test_the_source_s_layout() -> None:
+    project = gw.compile(dense(axes=(1, 0)), board="host", vectors=8)
+    assert project.network.inputs[0].shape == (5, 3)
+    x = np.random.default_rng(3).standard_normal((2, 5, 3)).astype(np.float32)
+    assert np.allclose(project.predict(x), gw.evaluate(project.graph, x), atol=1e-6)
+
+
+def test_a_profile_measures_every_layer(digits: Path) -> None:
+    done = CliRunner().invoke(app, ["profile", str(digits), "--json"])
+    assert done.exit_code == 0, done.output
+    (design,) = json.loads(done.stdout)["designs"]
+    measured = design["measured"]
+    layers = measured["layers"]
+    assert sum(layer["macs"] for layer in layers) == design["macs"]
+    assert 0 < max(layer["seconds"] for layer in layers) <= measured["seconds"]
+    assert all(rate > 1e8 for rate in measured["peaks"].values())
+    assert "roofline" in CliRunner().invoke(app, ["profile", str(digits)]).output
+
+
+def test_simulate_and_report(digits: Path, tmp_path: Path) -> None:
+    y = tmp_path / "y.npy"
+    x = ROOT / "examples" / "digits_test_x.npy"
+    arguments = ["simulate", str(digits), "--inputs", str(x), "--outputs", str(y), "--engine", "artefact"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    module = gw.open(digits)
+    assert np.array_equal(np.load(y), gw.evaluate(module.graph, np.load(x)))
+    told = CliRunner().invoke(app, ["report", str(digits)])
+    assert "Exact: the compiled library equals the graph" in " ".join(told.output.split())
+
+
+def test_a_library_for_another_processor_is_written_and_not_run() -> None:
+    other = "raspberry-pi-5" if load_board("host").compiler.triple.startswith("x86") else "x86-avx2"  # type: ignore[union-attr]
+    project = gw.compile(dense(), board=other, vectors=4)
+    assert project.verification["status"] == "skipped"
+    assert "does not run libraries for" in project.verification["reason"]
+    with pytest.raises(gw.GatewrightError, match="the library is for"):
+        project.predict(np.zeros((1, 3, 5), np.float32))
+
+
+def test_tvm_is_not_imported_before_something_is_compiled() -> None:
+    code = "import sys, gatewright.cli, gatewright.backends.tvm\nprint(sorted({'tvm', 'tvm_ffi'} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_this_machine_runs() -> None:
+    host = load_board("host")
+    assert not_here(host) is None
+    assert "does not run" in str(not_here(load_board("armv7-neon")))
+
+
+def test_a_gpu_is_told_apart() -> None:
+    with pytest.raises(gw.OptionError, match="GPU"):
+        gw.compile(dense(), board="cuda-h100", vectors=1)
