@@ -49,13 +49,29 @@ def test_a_model_of_integers_is_exact(digits: Path) -> None:
 
 def test_arrays_that_are_made_once(digits: Path) -> None:
     module = gw.open(digits)
-    network = module.network
+    network = module.network()
     rng = np.random.default_rng(1)
     for _ in range(3):
         q = rng.integers(0, 16, (1, *network.inputs[0].shape))
         network.inputs[0][...] = q[0]
         assert network.run() == 0
         assert np.array_equal(network.outputs[0], gw.evaluate(module.graph, q, integers=True)[0])
+
+
+def test_threads_share_large_layers() -> None:
+    rng = np.random.default_rng(4)
+    x = Node(Input("x", (64, 96), Float(32)))
+    w = Node(Constant(Array(rng.standard_normal((96, 128)).astype(np.float32))))
+    graph = Graph((x,), (Node(Output("y"), (Node(Dense(), (x, w), "fc"),)),), name="large")
+    project = gw.compile(graph, board="host", vectors=4)
+    values = rng.standard_normal((1, 64, 96)).astype(np.float32)
+    for threads in (1, 2):
+        network = project.network(threads)
+        network.inputs[0][...] = values[0]
+        assert network.run() == 0
+        assert np.allclose(network.outputs[0], gw.evaluate(graph, values)[0], atol=1e-4)
+    with pytest.raises(gw.OptionError, match="threads"):
+        project.network(0)
 
 
 def test_the_same_bytes_twice(digits: Path) -> None:
@@ -81,7 +97,7 @@ def test_floats_stay_floats_unless_integers_are_asked_for() -> None:
 
 def test_the_source_s_layout() -> None:
     project = gw.compile(dense(axes=(1, 0)), board="host", vectors=8)
-    assert project.network.inputs[0].shape == (5, 3)
+    assert project.network().inputs[0].shape == (5, 3)
     x = np.random.default_rng(3).standard_normal((2, 5, 3)).astype(np.float32)
     assert np.allclose(project.predict(x), gw.evaluate(project.graph, x), atol=1e-6)
 

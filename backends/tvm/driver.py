@@ -43,7 +43,7 @@ def source(program: Program, name: str) -> str:
         f'#include "{name}.h"', "#include <assert.h>", "#include <string.h>", "",
         f"extern const unsigned char {name}_constants[];", "", *prototypes(program, name), "",
         *_function(program, name, f"{name}_run({_arguments(program)})", plain), "", *_parallel(program, name), "",
-        *_bound(program, name),
+        *_bound(program, name), "", *_pool(name),
     ]  # fmt: skip
     return "\n".join(text) + "\n"
 
@@ -199,6 +199,34 @@ def _bound(program: Program, name: str) -> list[str]:
     ]  # fmt: skip
 
 
+def _pool(name: str) -> list[str]:
+    """A parallel_for that uses the threads of TVM's runtime (``TVMBackendParallelLaunch``, c_backend_api.h), which is
+    given as the context: nothing of TVM is linked.
+    """
+    return f"""\
+struct {name}_group {{ void *sync; int32_t tasks; }};
+struct {name}_job {{ {name}_body body; void *operands; int parts; }};
+typedef int (*{name}_task)(int task, struct {name}_group *group, void *job);
+
+static int {name}_share(int task, struct {name}_group *group, void *data)
+{{
+    struct {name}_job *job = data;
+    for (int i = task; i < job->parts; i += group->tasks) job->body(job->operands, i, i + 1);
+    return 0;
+}}
+
+void {name}_parallel_for_tvm(void *launch, int parts, {name}_body body, void *operands)
+{{
+    struct {name}_job job;
+    int (*start)({name}_task, void *, int);
+    job.body = body;
+    job.operands = operands;
+    job.parts = parts;
+    memcpy(&start, &launch, sizeof start);
+    start({name}_share, &job, 0);
+}}""".splitlines()
+
+
 def header(program: Program, name: str) -> str:
     """Write the header: the sizes as constants, formats as comments, the functions."""
     graph, upper = program.graph, name.upper()
@@ -225,6 +253,8 @@ def header(program: Program, name: str) -> str:
         f"int {name}_run_parallel({_arguments(program, _extra(name))});", "",
         "/* All pointers in one array, parallel_for and context behind the arena. */",
         f"int {name}_run_bound_parallel(void *const *p);", "",
+        "/* A parallel_for with the threads of TVM's runtime; its context is the address of TVMBackendParallelLaunch. */",
+        f"void {name}_parallel_for_tvm(void *launch, int parts, {name}_body body, void *operands);", "",
         "#ifdef __cplusplus", "}", "#endif", "", "#endif",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"

@@ -2,16 +2,18 @@
 
 import ctypes
 import json
+import os
 import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...graph import FileError, GatewrightError, Graph, NDArray
+from ...graph import FileError, GatewrightError, Graph, NDArray, OptionError
 from ...graph.ops import Input, Output
 
 FILE = "network.json"
@@ -24,21 +26,37 @@ STATUS = {
 
 class Network:
     """A library with memory for one call at a time: ``inputs``, ``outputs`` are arrays in the layout of the source
-    model that ``run`` reads and writes.
+    model that ``run`` reads and writes. With ``threads`` above 1 large layers are shared by the threads of TVM's
+    runtime, whose number the first network of a process decides. Raises OptionError where TVM is not installed.
     """
 
-    def __init__(self, library: Path) -> None:
+    def __init__(self, library: Path, threads: int = 1) -> None:
         description = json.loads((library.parent.parent / FILE).read_text(encoding="utf-8"))
         self._library = _loaded(library, description["triple"])
         self.inputs = [_aligned(p["shape"], p["type"]) for p in description["inputs"]]
         self.outputs = [_aligned(p["shape"], p["type"]) for p in description["outputs"]]
         self._arena = _aligned([max(description["arena_bytes"], 1)], "uint8")
+        name = description["name"]
         pointers = [a.ctypes.data for a in (*self.inputs, *self.outputs, self._arena)]
+        if threads > 1:
+            pool = ctypes.cast(self._library[f"{name}_parallel_for_tvm"], ctypes.c_void_p).value
+            pointers += [int(pool or 0), _launch(threads)]
         self._pointers = (ctypes.c_void_p * len(pointers))(*pointers)
-        run = self._library[f"{description['name']}_run_bound"]
+        run = self._library[f"{name}_run_bound_parallel" if threads > 1 else f"{name}_run_bound"]
         run.argtypes = [ctypes.c_void_p]
         self.run: Callable[[], int] = partial(run, ctypes.addressof(self._pointers))
         """Run once on what stands in ``inputs``; gives the network's status, 0 where nothing was wrong."""
+
+
+def _launch(threads: int) -> int:
+    """Give the address of the function of TVM's runtime that runs a task on its threads."""
+    found = find_spec("tvm")
+    folders = list(found.submodule_search_locations or ()) if found is not None else []
+    library = next((p for f in folders for p in Path(f, "lib").glob("libtvm_runtime.*")), None)
+    if library is None:
+        raise OptionError("threads need TVM's runtime", hint="pip install 'gatewright[tvm]'")
+    os.environ.setdefault("TVM_NUM_THREADS", str(threads))
+    return int(ctypes.cast(ctypes.CDLL(str(library)).TVMBackendParallelLaunch, ctypes.c_void_p).value or 0)
 
 
 def _aligned(shape: Sequence[int], dtype: str) -> NDArray:
@@ -71,6 +89,10 @@ class Simulation:
     @cached_property
     def network(self) -> Network:
         """The loaded library."""
+        return self.loaded()
+
+    def loaded(self, threads: int = 1) -> Network:
+        """Load the library once more, with memory of its own."""
         name = next((n for n in self.project if n.startswith("lib/") and n.endswith((".so", ".dylib"))), None)
         if name is None:
             raise FileError("the project has no shared library", hint="compile again")
@@ -79,7 +101,7 @@ class Simulation:
                 target = Path(folder) / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(self.project[file])
-            return Network(Path(folder) / name)
+            return Network(Path(folder) / name, threads)
 
     def run(self, vectors: Sequence[NDArray]) -> list[NDArray]:
         """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs."""

@@ -9,7 +9,7 @@ from .boards import Board
 from .boards import load as load_board
 from .frontend import load
 from .graph import GatewrightError, Graph, ManyErrors
-from .lowering import Config, lower, make_config
+from .lowering import Config, keeps_floats, lower, make_config
 from .options import Choices
 from .project import estimate, find_board
 from .rules import unmatched, without_effect
@@ -51,9 +51,11 @@ def obstacles(
     output: str = "model",
     choices: Choices | None = None,
     strict: bool = False,
+    integer_only: bool = False,
 ) -> Findings:
     """List what stands between a model and a board: of board, options, configuration, model, samples; and the notes of
-    the stages that it passed. Nothing is emitted. ``strict``: what may not fit the board's device is a problem.
+    the stages that it passed. Nothing is emitted. ``strict``: what may not fit the board's device is a problem;
+    ``integer_only``: on a processor too, floats become integers.
     """
     found = Findings()
     asked = choices or Choices()
@@ -69,7 +71,10 @@ def obstacles(
     given = found.attempt(lambda: read_samples(samples, graph)) if samples is not None else None
     if target is None or found.problems:
         settings, target = settings or make_config(), target or load_board("host")
-    integer = found.attempt(lambda: lower(graph, board=target, config=settings, samples=given, output=output))
+    floats = keeps_floats(graph, target, settings or make_config(), integer_only=integer_only)
+    integer = found.attempt(
+        lambda: lower(graph, board=target, config=settings, samples=given, output=output, floats=floats)
+    )
     if integer is not None:
         found.note((*integer.notes, *without_effect(settings or make_config(), graph, integer)))
         _emittable(found, integer, target, settings or make_config(), asked, strict)
@@ -80,6 +85,10 @@ def _emittable(found: Findings, graph: Graph, board: Board, settings: Config, ch
     """Ask the back end of a board for what it cannot emit."""
     if board.fpga is None:
         found.note(choices.without_effect(board))
+        if board.compiler is not None:
+            from .backends.tvm import missing as absent
+
+            found.problems += list(absent(graph, board))
         return
     from .backends.hls4ml import missing
 

@@ -105,15 +105,16 @@ class Project:
         result: dict[str, Any] = verify(self.graph, self._simulation, chosen).as_dict()
         return result
 
-    @property
-    def network(self) -> "Network":
-        """The compiled library with arrays for its inputs and outputs: what takes least time to call.
+    def network(self, threads: int = 1) -> "Network":
+        """Load the compiled library with arrays for its inputs and outputs: what takes least time to call.
 
-        Raises OptionError where the target has none.
+        With ``threads`` above 1 large layers are shared. Raises OptionError where the target has no library.
         """
         if self.target != TVM:
             raise OptionError(f"a project for {self.target} has no library", hint="compile for a board of kind cpu")
-        found: Network = self._simulation.network
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise OptionError(f"threads = {threads!r}", hint="1 or more")
+        found: Network = self._simulation.loaded(threads)
         return found
 
     @cached_property
@@ -162,10 +163,9 @@ class Module:
         """
         return self._project.predict(x, integers=integers)
 
-    @property
-    def network(self) -> "Network":
-        """The compiled library with arrays for its inputs and outputs, as ``Project.network``."""
-        return self._project.network
+    def network(self, threads: int = 1) -> "Network":
+        """Load the compiled library with arrays for its inputs and outputs, as ``Project.network``."""
+        return self._project.network(threads)
 
     def verify(self, x: Inputs | None = None, *, vectors: int = 512) -> dict[str, Any]:
         """Compare the artefact with the graph again, as ``Project.verify`` does."""

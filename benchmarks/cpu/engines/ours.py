@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..inputs import draw
-from .base import Engine, Run, Skip
+from .base import Engine, Run
 
 
 class Ours(Engine):
@@ -31,9 +31,7 @@ def ours(path: Path, threads: int) -> tuple[Run, Callable[[], list[NDArray[Any]]
     """Give what runs one inference of the compiled module, and what reads its outputs."""
     import gatewright
 
-    if threads > 1:
-        raise Skip("one thread only")
-    network = gatewright.compile(path, board="host", verify=False, vectors=1).network
+    network = gatewright.compile(path, board="host", verify=False, vectors=1).network(threads)
     for i, held in enumerate(network.inputs):
         held[...] = draw((1, *held.shape), held.dtype, i)[0]
     return network.run, lambda: [held.copy()[None] for held in network.outputs]

@@ -25,7 +25,7 @@ from gatewright.graph.ops import Activation, Input, Output
 from .emulated import MACHINES
 from .networks import digits, large, small_cnn
 
-ENTRIES = ["net_run", "net_run_bound", "net_run_bound_parallel", "net_run_parallel"]
+ENTRIES = ["net_parallel_for_tvm", "net_run", "net_run_bound", "net_run_bound_parallel", "net_run_parallel"]
 SYSTEM = {"/usr/lib/libSystem.B.dylib", "/usr/lib/libSystem.dylib"}
 LOADERS = {"dyld_stub_binder", "__dso_handle", "_mh_dylib_header"}
 BOARDS = {
