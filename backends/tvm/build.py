@@ -108,8 +108,7 @@ def kernels_object(program: Program, name: str) -> bytes:
     its own operations. (Its simplifier and search for common subexpressions take minutes on them, and LLVM does both.)
     """
     try:
-        import tvm
-        from tvm import tirx
+        from .load import tirx, tvm
     except ImportError as error:
         raise missing_tvm(error) from None
     from .tir import module

@@ -253,7 +253,7 @@ def header(program: Program, name: str) -> str:
         f"int {name}_run_parallel({_arguments(program, _extra(name))});", "",
         "/* All pointers in one array, parallel_for and context behind the arena. */",
         f"int {name}_run_bound_parallel(void *const *p);", "",
-        "/* A parallel_for with the threads of TVM's runtime; its context is the address of TVMBackendParallelLaunch. */",
+        "/* A parallel_for with the threads of TVM's runtime; context is the address of TVMBackendParallelLaunch. */",
         f"void {name}_parallel_for_tvm(void *launch, int parts, {name}_body body, void *operands);", "",
         "#ifdef __cplusplus", "}", "#endif", "", "#endif",
     ]  # fmt: skip

@@ -96,7 +96,7 @@ class _Queries:
     """What TVM's LLVM can be asked."""
 
     def __init__(self) -> None:
-        import tvm
+        from .load import tvm
 
         self.target, self.find = tvm.target.Target, tvm.get_global_func
 

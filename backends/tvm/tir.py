@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
-import tvm
-from tvm import tirx
-from tvm.ir import PointerType, PrimType
-
+from .load import tirx, tvm
 from .widths import WIDTHS
 
 INDEX = "int32"
@@ -415,7 +412,7 @@ class Parameter:
     @staticmethod
     def pointer(name: str, dtype: str) -> "Parameter":
         """Give a pointer to elements of ``dtype``."""
-        variable = tirx.Var(f"{name}_pointer", PointerType(PrimType(dtype), "global"))
+        variable = tirx.Var(f"{name}_pointer", tvm.ir.PointerType(tvm.ir.PrimType(dtype), "global"))
         return Parameter(variable, Memory(tirx.decl_buffer((HUGE,), dtype, name=name), dtype))
 
     @staticmethod

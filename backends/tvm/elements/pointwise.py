@@ -88,7 +88,7 @@ def _least(node: Node) -> int:
 
 def _divided(scope: Scope, a: Value, b: Value, rounding: Rounding) -> Value:
     """Whole division of integers, down or toward zero; a divisor of zero raises the flag and counts as one."""
-    from tvm import tirx
+    from ..load import tirx
 
     code = scope.code
     safe = code.let(select(b.equals(0), const(1, b.dtype), b))
