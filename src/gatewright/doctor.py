@@ -18,6 +18,8 @@ EXTRAS = {
     "onnxruntime": ("onnxruntime", "the tests against ONNX Runtime"),
     "qonnx": ("qonnx", "the tests against QONNX"),
     "da4ml": ("distributed-arithmetic", "--strategy distributed_arithmetic"),
+    "apache-tvm": ("tvm", "boards with processors: libraries for CPUs and phones"),
+    "apache-tvm-ffi": ("tvm", "boards with processors: libraries for CPUs and phones"),
     "optuna": ("explore", "gatewright explore"),
     "distributed": ("explore", "gatewright explore --workers"),
 }
