@@ -225,6 +225,3 @@ def zig(arguments: Sequence[str], folder: Path) -> None:
         raise BuildError(
             f"zig {arguments[0]} refused: {message}", hint="is the disk full? Otherwise please report this"
         )
-
-
-__all__ = ["BuildError", "Built", "build", "kernels_object", "zig"]

@@ -13,7 +13,7 @@ import numpy as np
 from ...graph import Node
 from ...graph.arrays import NDArray
 from ...graph.numerics import divide, multiply, whole
-from ...graph.ops import Conv, Dense, MatMul
+from ...graph.ops import Conv, Dense
 from .layout import centred_ends, stored_ends
 from .machine import GROUP, Dot, Machine
 
@@ -141,6 +141,3 @@ def bias_units(node: Node) -> NDArray | None:
     assert b.type.value is not None
     factor = whole(divide(b.type.quantized.scale, node.type.quantized.scale))
     return np.asarray(b.type.quantized.centre(b.type.value.data.astype(np.int64)) * factor)
-
-
-__all__ = ["Contraction", "MatMul", "bias_units", "contraction", "product_scale", "sum_ends"]

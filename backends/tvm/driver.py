@@ -284,6 +284,3 @@ def _meaning(node: Node) -> str:
         case Fixed() | Affine():
             return f"{format}"
     return "real numbers"
-
-
-__all__ = ["Lines", "header", "library_name", "prototypes", "source", "walk"]

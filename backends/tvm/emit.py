@@ -93,6 +93,3 @@ def missing(graph: Graph, board: Board) -> Iterator[GatewrightError]:
         make_program(graph, machine_of(board))
     except GatewrightError as error:
         yield error
-
-
-__all__ = ["available", "description", "emit", "machine_of", "missing", "surface_shape"]

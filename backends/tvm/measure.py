@@ -239,6 +239,3 @@ def _bandwidth(size: int) -> float:
             np.copyto(target, source)
         best = min(best, (time.perf_counter() - start) / turns)
     return 2 * half / best
-
-
-__all__ = ["Profile", "Timed", "peak", "profile"]

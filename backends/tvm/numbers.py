@@ -5,14 +5,14 @@ from functools import cache
 
 import numpy as np
 
-from ...graph import Grid, Node, Overflow, Quantized, Rounding, UnsupportedError
+from ...graph import Node, Overflow, Quantized, Rounding, UnsupportedError
 from ...graph.arrays import NDArray, as_array
 from ...graph.numerics import Ratio, divide, whole
 from ..division import Quotient, approximate
 from ..division import select as kind_of
 from .layout import centred_ends, working_type
 from .scope import Place, Scope, aligned
-from .tir import Code, Value, cast, clip, const, maximum, select
+from .tir import Code, Value, cast, clip, select
 from .wide import scaled
 
 INT32, INT64 = 1 << 31, 1 << 63
@@ -263,9 +263,3 @@ def real_operand(scope: Scope, node: Node, at: Place) -> Value:
 def fitted(value: Value, low: int, high: int) -> Value:
     """Give a value in the type in which its interval is computed."""
     return cast(value, working_type(low, high))
-
-
-__all__ = [
-    "Fraction", "Grid", "centred", "const", "fitted", "in_units", "maximum", "operand", "overflowed", "real",
-    "real_operand", "real_scale", "rescaled", "shifted",
-]  # fmt: skip

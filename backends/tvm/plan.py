@@ -28,7 +28,6 @@ from ...graph.ops import (
     Div,
     DynamicScale,
     FixedSoftmax,
-    Gather,
     GatherND,
     Input,
     Lookup,
@@ -39,7 +38,6 @@ from ...graph.ops import (
     Mul,
     MultiplyShift,
     Output,
-    Pad,
     Power,
     Quantize,
     Quotient,
@@ -62,7 +60,7 @@ from ...graph.ops import (
 )
 from ...graph.tensor import grids
 from .contract import Contraction, contraction
-from .layout import Layout, arena_type, bordered, interface_type, plain
+from .layout import Layout, arena_type, bordered, plain
 from .machine import Machine
 
 ANCHORS: tuple[type[Op], ...] = (
@@ -72,26 +70,10 @@ POINTWISE: tuple[type[Op], ...] = (
     Quantize, MultiplyShift, Lookup, Step, DynamicScale, Add, Sub, Mul, Div, Power, Maximum, Minimum, Relu, Activation,
     Compare, Select, Quotient, Remainder,
 )  # fmt: skip
-MOVES: tuple[type[Op], ...] = (Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Take, TakeAlong, GatherND)
 FOLLOWED: tuple[type[Op], ...] = (Dense, MatMul, Conv, ConvTranspose, MaxPool, AvgPool, Reduce)
 """Anchors whose elements are handed to the operations behind them while they are in registers."""
 SIMPLE: tuple[type[Op], ...] = (Reshape, Transpose, Slice, Broadcast)
 """What may be done again by each reader."""
-
-
-@dataclass(eq=False)
-class Tensor:
-    """A tensor in memory. ``port``: "in0", "out1", ... of the surface, "" in the arena."""
-
-    node: Node
-    layout: Layout
-    port: str = ""
-    alias: "Tensor | None" = None
-
-    @property
-    def root(self) -> "Tensor":
-        """The tensor whose memory it is."""
-        return self if self.alias is None else self.alias.root
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,24 +188,6 @@ def _follow(anchor: Node, users: dict[Node, tuple[Node, ...]], standing: set[Nod
     return chain
 
 
-def leaves(node: Node, standing: frozenset[Node], stop: Node | None = None) -> list[Node]:
-    """List the tensors in memory that the elements of a node are computed from, ``stop`` being given."""
-    found: dict[Node, None] = {}
-
-    def visit(n: Node) -> None:
-        for i in n.inputs:
-            if i is stop or isinstance(i.op, Constant):
-                continue
-            if i in standing:
-                found[i] = None
-            else:
-                visit(i)
-
-    if node is not stop:
-        visit(node)
-    return list(found)
-
-
 def layouts(groups: Groups, graph: Graph, machine: Machine) -> dict[Node, Layout]:
     """Choose the layout of every tensor in the arena: type, borders and rounding as its readers want them."""
     wants: dict[Node, list[Contraction]] = {}
@@ -245,13 +209,3 @@ def _layout(node: Node, wants: Sequence[Contraction], machine: Machine) -> Layou
     for w in wants[1:]:
         border = tuple((max(a, c), max(b, d)) for (a, b), (c, d) in zip(border, w.border, strict=True))
     return bordered(node.shape, dtype, border, multiple, base)
-
-
-def fits(layout: Layout, want: Contraction) -> bool:
-    """Whether a product can read its operand in this layout."""
-    if want.operand_type is not None and (layout.dtype, layout.base) != want.operand_type:
-        return False
-    return not any(any(b) for b in want.border) and layout.dense and layout.shape[-1] % want.multiple == 0
-
-
-__all__ = ["ANCHORS", "Groups", "Tensor", "Work", "fits", "flat", "group", "interface_type", "layouts", "leaves"]

@@ -32,11 +32,11 @@ from . import elements  # noqa: F401 - registers the rules
 from .contract import Contraction, contraction
 from .elements.moves import joined
 from .kernels import Written, elementwise, filled, pools, products, reductions, rows, sorting
-from .kernels.matrices import matrix_product, pack_right, right_layout
+from .kernels.matrices import matrix_product, pack_right
 from .layout import Layout, arena_type, bordered, interface_type, plain, row_major
 from .machine import Machine
 from .numbers import real
-from .plan import Groups, Work, fits, flat, group, layouts
+from .plan import Groups, Work, flat, group, layouts
 from .prepare import prepare
 from .scope import Place, Scope
 from .tir import Value
@@ -146,7 +146,6 @@ class _Builder:
         self.pairs: dict[Node, tuple[Node, Node]] = {}
         self.statements = program.statements
         self.step = 0
-        self.loops: list[tuple[Loop, int, list[Block]]] = []
 
     # Memory
 
@@ -171,14 +170,11 @@ class _Builder:
         return made
 
     def touch(self, pointer: Pointer) -> None:
-        """Note that a step uses memory; in a loop, what lives longer than a turn lives as long as the loop."""
+        """Note that a step uses memory."""
         block = pointer.block
         if block is None or block.port:
             return
         block.first, block.last = min(block.first, self.step), max(block.last, self.step)
-        for _, begin, touched in self.loops:
-            touched.append(block)
-            del begin
 
     def constant(self, data: NDArray) -> Pointer:
         """Put an array among the constants."""
@@ -553,6 +549,3 @@ def place_blocks(blocks: list[Block]) -> int:
         placed.append(block)
         top = max(top, offset + block.bytes)
     return top
-
-
-__all__ = ["Block", "Call", "Copy", "Loop", "Pointer", "Program", "fits", "make_program", "right_layout"]

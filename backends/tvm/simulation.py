@@ -129,6 +129,3 @@ def _to_graph(values: NDArray, op: Any, integer: bool) -> NDArray:
     assert isinstance(op, Output)
     moved = values if op.axes is None else values.transpose(0, *(int(i) + 1 for i in np.argsort(op.axes)))
     return moved.astype(np.int64) if integer else moved
-
-
-__all__ = ["Network", "Simulation"]

@@ -133,6 +133,3 @@ def missing_tvm(error: Exception) -> GatewrightError:
     """Say that TVM is not there."""
     what = f"TVM, which makes the machine code, cannot be imported: {error}"
     return GatewrightError(what, hint="pip install 'gatewright[tvm]'")
-
-
-__all__ = ["Platform", "check_machine", "features", "missing_tvm", "platform"]

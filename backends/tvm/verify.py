@@ -111,6 +111,3 @@ def _first_layer(graph: Graph, one: Sequence[NDArray], board: Board) -> dict[str
 
 def _plain(value: Any) -> int | float:
     return int(value) if np.issubdtype(np.asarray(value).dtype, np.integer) else float(value)
-
-
-__all__ = ["TOLERANCE", "verify"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...graph.arrays import NDArray
 from .scope import NotFlat, Place, Scope
-from .tir import Lanes, Value, cast, const, reinterpret, shuffle, spread
+from .tir import Lanes, Value, cast, const, reinterpret, shuffle
 
 
 def scaled(
@@ -113,6 +113,3 @@ def _every_other(scope: Scope, at: Place, row: NDArray, lanes: int, part: int) -
     first = scope.code.let(memory.load(last.base, half))
     second = scope.code.let(memory.load(last.base + half, half))
     return scope.code.let(shuffle([first, second], [part + 2 * i for i in range(half)]))
-
-
-__all__ = ["scaled", "spread"]

@@ -285,6 +285,3 @@ def _count(scope: Scope, point: Value, edges: np.ndarray, factor: Value | None) 
         edge = table.gather(last) if last.lanes > 1 else table.load(last)
         count = code.let(minimum(count + select(below(edge), zero, one << k), len(edges)))
     return count
-
-
-__all__ = ["rounded_real"]

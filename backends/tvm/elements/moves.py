@@ -5,10 +5,10 @@ import numpy as np
 from ....graph import Grid, Node
 from ....graph.arrays import as_array
 from ....graph.ops import Broadcast, Concat, Gather, Pad, Reshape, Slice, Transpose, Upsample, pad_value
-from ..layout import centred_ends, row_major, stored_ends, working_type
+from ..layout import centred_ends, row_major
 from ..numbers import centred, fitted, in_units, real
 from ..scope import Place, ScalarsOnly, Scope, aligned, element, plus, scalar
-from ..tir import Index, Lanes, Value, cast, const, index, select
+from ..tir import Index, Lanes, Value, const, index, select
 
 
 @element.register
@@ -146,6 +146,3 @@ def joined(scope: Scope, node: Node, x: Node, at: Place) -> Value:
     if isinstance(node.type.quantized.scale, Grid):
         return fitted(centred(scope, x, at), low, high)
     return fitted(in_units(scope, x, at, node.type.quantized.scale), low, high)
-
-
-__all__ = ["cast", "joined", "reshaped", "stored_ends", "working_type"]

@@ -284,8 +284,3 @@ def filled(machine: Machine, layout: Layout, border: Sequence[tuple[int, int]], 
         axis(0, index(0))
 
     return written(machine, {}, layout, build, (99,))
-
-
-__all__ = [
-    "Build", "Read", "Written", "along", "axes", "cast", "elementwise", "filled", "flats", "put", "vectors", "written",
-]  # fmt: skip

@@ -1,6 +1,7 @@
 """Products of two computed matrices: the right one is packed at run time as weights are packed beforehand."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from math import prod
 
 from ....graph import Node
@@ -9,7 +10,7 @@ from ..layout import Layout, centred_ends, plain, working_type
 from ..machine import GROUP, Dot, Machine
 from ..numbers import centred, real
 from ..scope import Place, Scope, scalar
-from ..tir import Index, Lanes, Memory, Value, cast, const, index, llvm, minimum, reinterpret, select, spread
+from ..tir import Index, Lanes, Memory, Value, cast, const, index, minimum, select, spread
 from .frame import SPLIT_ABOVE, Written, axes, put, vectors, written
 from .products import Tile, dot, tile_shape
 
@@ -22,12 +23,17 @@ def kind_of(node: Node, machine: Machine) -> Dot:
     low, high = centred_ends(node)
     if max(-low, high) >= 1 << 31 or max(ends) >= 1 << 31:
         return Dot.LONG
+    (least, most), (low, high) = (centred_ends(x) for x in node.inputs)
+    if machine.vnni and low >= -128 and high < 128 and ((least >= 0 and most < 256) or (least >= -128 and most < 128)):
+        return Dot.VNNI
     if max(ends) < 1 << 15 and machine.dot_for_words() is Dot.PAIRS:
         return Dot.PAIRS
     return Dot.WIDE
 
 
-TYPES = {Dot.FLOAT: "float32", Dot.LONG: "int64", Dot.PAIRS: "int16", Dot.WIDE: "int32"}
+LEFT = {Dot.VNNI: "uint8"}
+"""Type of the left operand where it is not that of the right one."""
+TYPES = {Dot.VNNI: "int8", Dot.FLOAT: "float32", Dot.LONG: "int64", Dot.PAIRS: "int16", Dot.WIDE: "int32"}
 
 
 def tile_of(node: Node, machine: Machine) -> Tile:
@@ -35,7 +41,7 @@ def tile_of(node: Node, machine: Machine) -> Tile:
     rows, filters = node.inputs[0].shape[-2], node.shape[-1]
     kind = kind_of(node, machine)
     lanes = max(1, machine.lanes // (2 if kind is Dot.LONG else 1))
-    least = 4 if kind is Dot.PAIRS else 1
+    least = 4 if GROUP[kind] > 1 else 1
     while lanes // 2 >= max(filters, least):
         lanes //= 2
     lanes = max(lanes, least)
@@ -62,6 +68,8 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
     group, dtype = GROUP[kind], TYPES[kind]
     depth = -(-x.shape[-1] // group)
     layout = right_layout(node, machine)
+
+    above = lift(node, kind)
 
     def value(scope: Scope, n: Node, at: Place) -> Value:
         return real(scope, n, at) if kind is Dot.FLOAT else cast(centred(scope, n, at), dtype)
@@ -90,7 +98,11 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
 
     yield written(machine, layouts, layout, build, (99,)), 1, layout
     row = -(-x.shape[-1] // group) * group
-    left = Layout(x.shape, dtype, _strides(x.shape, row), 0, prod(x.shape[:-1]) * row)
+    own_type = LEFT.get(kind, dtype)
+    left = Layout(x.shape, own_type, _strides(x.shape, row), 0, prod(x.shape[:-1]) * row)
+
+    def lifted(scope: Scope, at: Place) -> Value:
+        return cast(centred(scope, x, at) + above, own_type) if kind is Dot.VNNI else value(scope, x, at)
 
     def copy(scope: Scope, memory: Memory, lanes: int) -> None:
         code = scope.code
@@ -98,16 +110,21 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
             width, full, rest = vectors(x.shape[-1], lanes)
             with code.loop(full) as i:
                 at = (*own, Lanes(i * width, width) if width > 1 else i)
-                put(scope, memory, left, at, value(scope, x, at))
+                put(scope, memory, left, at, lifted(scope, at))
             for begin in rest:
                 at = (*own, Lanes(index(begin), width) if width > 1 else index(begin))
-                put(scope, memory, left, at, value(scope, x, at))
+                put(scope, memory, left, at, lifted(scope, at))
             for k in range(x.shape[-1], row):
-                code.store(memory, _start(own, left.strides) + k, const(0, dtype))
+                code.store(memory, _start(own, left.strides) + k, const(0, own_type))
 
     held = layouts.get(x)
     if held is None or not _ready(held, dtype, row):
         yield written(machine, layouts, left, copy, (99,)), 0, left
+
+
+def lift(node: Node, kind: Dot) -> int:
+    """Give what is added to the left operand so that it has no sign, where it has to have none."""
+    return 128 if kind is Dot.VNNI and centred_ends(node.inputs[0])[0] < 0 else 0
 
 
 def _start(own: Sequence[Index], strides: Sequence[int]) -> Value:
@@ -136,82 +153,85 @@ def matrix_product(
     machine: Machine, layouts: Mapping[Node, Layout], node: Node, packed: tuple[Node, Node], end: Node, out: Layout
 ) -> Written:
     """Write the product of two ``packed`` matrices with the operations from it up to ``end``."""
-    x, y = node.inputs
-    left, right = packed
-    kind, tile = kind_of(node, machine), tile_of(node, machine)
-    group, width, nv = GROUP[kind], tile.lanes, tile.vectors
-    total_type = {Dot.FLOAT: "float32", Dot.LONG: "int64"}.get(kind, "int32")
-    rows, filters = x.shape[-2], y.shape[-1]
-    depth = -(-x.shape[-1] // group)
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        code = scope.code
-        a_layout, b_layout = layouts[left], layouts[right]
-        kept = "int32" if group > 1 else TYPES[kind]
-        a, b = scope.view(left, kept), scope.view(right, kept)
-        lead = node.shape[:-2]
-        mr = min(tile.rows, rows)
-        vector_count = b_layout.shape[-4]
-        split = node.type.size * x.shape[-1] > SPLIT_ABOVE
-        outer = lead[0] if lead else -(-rows // mr)
-        with scope.outer(outer, split=split) as o, axes(code, lead[1:]) as others:
-            own: list[Index] = [o, *others] if lead else []
-            with code.loop(-(-rows // mr)) if lead else _same(o) as t:
-                first = code.let(minimum(t * mr, rows - mr) if rows % mr else t * mr)
-                a0 = _base(own, x.shape[:-2], a_layout, group) + first * (a_layout.strides[-2] // group)
-                b0 = _base(own, y.shape[:-2], b_layout, group)
-                full, tail = vector_count // nv, vector_count % nv
-                if full:
-                    with code.loop(full) as p:
-                        panel(scope, memory, own, first, mr, code.let(a0), code.let(b0), p * nv, nv, a, b, a_layout)
-                if tail:
-                    last = index(full * nv)
-                    panel(scope, memory, own, first, mr, code.let(a0), code.let(b0), last, tail, a, b, a_layout)
-
-    def panel(
-        scope: Scope,
-        memory: Memory,
-        own: Sequence[Index],
-        first: Value,
-        mr: int,
-        a0: Value,
-        b0: Value,
-        v0: Value,
-        count: int,
-        a: Memory,
-        b: Memory,
-        a_layout: Layout,
-    ) -> None:
-        code = scope.code
-        sums = [code.local(total_type, count * width, "sum") for _ in range(mr)]
-        for one in sums:
-            for v in range(count):
-                code.store(one, v * width, const(0, total_type, width))
-        row_step = a_layout.strides[-2] // group
-        with code.loop(depth) as d:
-            ws = [
-                code.let(
-                    cast(b.load(b0 + (v0 + v) * (depth * width) + d * width, width), total_type)
-                    if group == 1
-                    else b.load(b0 + (v0 + v) * (depth * width) + d * width, width)
-                )
-                for v in range(count)
-            ]
-            for i, one in enumerate(sums):
-                e = a.load(a0 + i * row_step + d)
-                xv = code.let(spread(e if group > 1 else cast(e, total_type), width))
-                for v in range(count):
-                    code.store(one, v * width, dot(kind, scope.machine, one.load(v * width, width), xv, ws[v]))
-        for i, one in enumerate(sums):
-            for v in range(count):
-                begin = minimum((v0 + v) * width, filters - width) if filters >= width else index(0)
-                begin = code.let(begin)
-                piece, full, rest = vectors(min(filters, width), width)
-                for k in [*(j * piece for j in range(full)), *rest]:
-                    at = (*own, first + i, Lanes(begin + k, piece) if piece > 1 else begin + k)
-                    _finish(scope, memory, out, node, end, at, one.load(v * width + k, piece))
+        _Product(scope, memory, node, packed, end, out).write()
 
     return written(machine, layouts, out, build, (99,))
+
+
+class _Product:
+    """One kernel: tiles of rows by vectors, for every pair of matrices."""
+
+    def __init__(
+        self, scope: Scope, memory: Memory, node: Node, packed: tuple[Node, Node], end: Node, out: Layout
+    ) -> None:
+        self.scope, self.memory, self.node, self.end, self.out = scope, memory, node, end, out
+        self.kind, self.tile = kind_of(node, scope.machine), tile_of(node, scope.machine)
+        self.group, self.width = GROUP[self.kind], self.tile.lanes
+        self.total_type = {Dot.FLOAT: "float32", Dot.LONG: "int64"}.get(self.kind, "int32")
+        self.rows, self.filters = node.inputs[0].shape[-2], node.shape[-1]
+        self.depth = -(-node.inputs[0].shape[-1] // self.group)
+        self.left, self.right = (scope.layouts[n] for n in packed)
+        kept = "int32" if self.group > 1 else TYPES[self.kind]
+        self.a, self.b = (scope.view(n, kept) for n in packed)
+        self.above = lift(node, self.kind)
+
+    def write(self) -> None:
+        scope, code, node = self.scope, self.scope.code, self.node
+        lead = node.shape[:-2]
+        mr = min(self.tile.rows, self.rows)
+        tiles = -(-self.rows // mr)
+        split = node.type.size * node.inputs[0].shape[-1] > SPLIT_ABOVE
+        with scope.outer(lead[0] if lead else tiles, split=split) as o, axes(code, lead[1:]) as others:
+            own: list[Index] = [o, *others] if lead else []
+            with code.loop(tiles) if lead else nullcontext(o) as t:
+                first = code.let(minimum(t * mr, self.rows - mr) if self.rows % mr else t * mr)
+                x, y = node.inputs
+                a0 = _base(own, x.shape[:-2], self.left, self.group) + first * (self.left.strides[-2] // self.group)
+                b0 = _base(own, y.shape[:-2], self.right, self.group)
+                self._panels(own, first, mr, code.let(a0), code.let(b0))
+
+    def _panels(self, own: Sequence[Index], first: Value, mr: int, a0: Value, b0: Value) -> None:
+        full, tail = divmod(self.right.shape[-4], self.tile.vectors)
+        if full:
+            with self.scope.code.loop(full) as p:
+                self._panel(own, first, mr, a0, b0, p * self.tile.vectors, self.tile.vectors)
+        if tail:
+            self._panel(own, first, mr, a0, b0, index(full * self.tile.vectors), tail)
+
+    def _panel(self, own: Sequence[Index], first: Value, mr: int, a0: Value, b0: Value, v0: Value, count: int) -> None:
+        """Write one tile. What was added to the left operand is summed beside it, and taken away at the end."""
+        code, width = self.scope.code, self.width
+        sums = [[code.local(self.total_type, width, "sum") for _ in range(count)] for _ in range(mr)]
+        extra = [code.local(self.total_type, width, "extra") for _ in range(count if self.above else 0)]
+        for one in (*(one for row in sums for one in row), *extra):
+            code.store(one, 0, const(0, self.total_type, width))
+        self._sum(sums, extra, a0, b0 + v0 * (self.depth * width))
+        piece, full, rest = vectors(min(self.filters, width), width)
+        for i, row in enumerate(sums):
+            for v, one in enumerate(row):
+                begin = minimum((v0 + v) * width, self.filters - width) if self.filters >= width else index(0)
+                begin = code.let(begin)
+                for k in [*(j * piece for j in range(full)), *rest]:
+                    at = (*own, first + i, Lanes(begin + k, piece) if piece > 1 else begin + k)
+                    total = one.load(k, piece) - extra[v].load(k, piece) if self.above else one.load(k, piece)
+                    _finish(self.scope, self.memory, self.out, self.node, self.end, at, total)
+
+    def _sum(self, sums: list[list[Memory]], extra: list[Memory], a0: Value, b0: Value) -> None:
+        code, width, kind, machine = self.scope.code, self.width, self.kind, self.scope.machine
+        step = self.left.strides[-2] // self.group
+        with code.loop(self.depth) as d:
+            found = [self.b.load(b0 + v * (self.depth * width) + d * width, width) for v in range(len(sums[0]))]
+            ws = [code.let(w if self.group > 1 else cast(w, self.total_type)) for w in found]
+            for one, w in zip(extra, ws, strict=False):
+                constant = const(self.above * 0x01010101 - (1 << 32), "int32", width)
+                code.store(one, 0, dot(kind, machine, one.load(0, width), constant, w))
+            for i, row in enumerate(sums):
+                e = self.a.load(a0 + i * step + d)
+                x = code.let(spread(e if self.group > 1 else cast(e, self.total_type), width))
+                for one, w in zip(row, ws, strict=True):
+                    code.store(one, 0, dot(kind, machine, one.load(0, width), x, w))
 
 
 def _finish(scope: Scope, memory: Memory, out: Layout, node: Node, end: Node, at: Place, total: Value) -> None:
@@ -223,17 +243,6 @@ def _finish(scope: Scope, memory: Memory, out: Layout, node: Node, end: Node, at
     put(scope, memory, out, at, scope.at(end, at))
 
 
-class _same:  # noqa: N801 - stands in for a loop
-    def __init__(self, value: Value) -> None:
-        self.value = value
-
-    def __enter__(self) -> Value:
-        return self.value
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-
 def _base(own: Sequence[Index], shape: tuple[int, ...], layout: Layout, group: int) -> Value:
     """Give where the matrix of an index of the result stands in an operand that broadcasts."""
     base: Value = index(layout.offset // group)
@@ -243,6 +252,3 @@ def _base(own: Sequence[Index], shape: tuple[int, ...], layout: Layout, group: i
             assert isinstance(i, Value)
             base = base + i * (s // group)
     return base
-
-
-__all__ = ["llvm", "matrix_product", "pack_right", "reinterpret", "right_layout"]

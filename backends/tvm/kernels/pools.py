@@ -12,8 +12,8 @@ from ..contract import bias_units, product_scale
 from ..layout import Layout, centred_ends, working_type
 from ..machine import Machine
 from ..numbers import centred, fitted, in_units, real, real_scale
-from ..scope import Place, ScalarsOnly, Scope
-from ..tir import Index, Lanes, Memory, Value, cast, const, index, maximum, minimum, select
+from ..scope import Place, Scope
+from ..tir import Index, Lanes, Memory, Value, cast, const, index, maximum, minimum
 from .frame import SPLIT_ABOVE, Written, along, axes, put, written
 
 
@@ -209,6 +209,3 @@ def _with_bias(scope: Scope, node: Node, total: Value, at: Place) -> Value:
     if (bias := bias_units(node)) is not None:
         value = value + scope.constant(bias, at, dtype)
     return fitted(value, low, high)
-
-
-__all__ = ["ScalarsOnly", "pool", "select", "transposed"]

@@ -541,6 +541,3 @@ class _DepthwiseDots(_Depthwise):
         rows += [np.zeros_like(rows[0])] * (4 - len(rows))
         packed = np.stack(rows, axis=-1).astype(np.int8).reshape(-1).view(np.int32)
         return self.code.let(self.scope.table(packed, "int32").load(channel, width))
-
-
-__all__ = ["Tile", "dot", "product", "tile_for", "tile_shape"]

@@ -6,7 +6,7 @@ from ....graph import Node
 from ....graph.arrays import NDArray
 from ....graph.ops import FixedSoftmax, Softmax
 from ..functions import exp
-from ..layout import Layout, centred_ends, stored_ends, working_type
+from ..layout import Layout, stored_ends, working_type
 from ..machine import Machine
 from ..numbers import real
 from ..scope import Place, Scope, place
@@ -197,6 +197,3 @@ def _tabled(scope: Scope, total: Value, others: NDArray) -> tuple[Value, Value]:
     delta = (slope * (q & 127) + 64) >> 7
     scale = code.let(((base + delta + 2**15) & 0xFFFF) - 2**15)
     return scale, code.let(const(31, "int64") - zeros)
-
-
-__all__ = ["centred_ends", "fixed_softmax", "softmax"]

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from ....graph import Node
 from ....graph.numerics import divide, whole
 from ....graph.ops import Reduction, ScatterND, TopK
@@ -100,6 +98,3 @@ def _join(kind: Reduction, a: Value, b: Value) -> Value:
         case Reduction.PROD:
             return a * b
     return a + b
-
-
-__all__ = ["np", "scatter", "topk"]
