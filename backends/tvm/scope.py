@@ -4,17 +4,34 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import singledispatch
+from itertools import pairwise
+from math import prod
 
 import numpy as np
 
 from ...graph import Node, Op, UnsupportedError, op_name
 from ...graph.arrays import NDArray
-from ...graph.ops import Constant
+from ...graph.ops import (
+    Broadcast,
+    Concat,
+    Constant,
+    Gather,
+    GatherND,
+    Pad,
+    Reshape,
+    Slice,
+    Take,
+    TakeAlong,
+    Transpose,
+    Upsample,
+)
 from .layout import Layout, narrow, stored_ends, working_type
 from .machine import Machine
 from .tir import Code, Index, Lanes, Memory, Parameter, Value, cast, const, index, wrapped
 
 Place = tuple[Index, ...]
+MOVING = (Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Take, TakeAlong, GatherND, Concat)
+"""Operations whose operand is read at another index than their own."""
 
 
 class ScalarsOnly(Exception):  # noqa: N818 - a signal: write the kernel again, one element at a time
@@ -36,13 +53,15 @@ class Scope:
     """One kernel: its code, the machine, and where the tensors stand that it may read.
 
     What it does read, its constants and other arguments are noted as they are asked for, in that order. ``flat``: how
-    many of the last axes have an index of their own; the others are one.
+    many of the last axes have an index of their own; the others are one. ``whole``: the shape whose axes before the
+    last one are one, where that has to be looked at.
     """
 
     machine: Machine
     layouts: Mapping[Node, Layout]
     code: Code = field(default_factory=Code)
     flat: int = 99
+    whole: tuple[int, ...] = ()
     given: dict[Node, Callable[[Place], Value]] = field(default_factory=dict)
     reads: dict[Node, Parameter] = field(default_factory=dict)
     views: list[tuple[Node, Parameter]] = field(default_factory=list)
@@ -54,6 +73,8 @@ class Scope:
         """Give the stored value of a node: int32 or int64 as its interval needs, or float32."""
         if node in self.given:
             return self.given[node](at)
+        if self.whole:
+            self._check_flat(node)
         if node in self.layouts:
             return self.load(node, at)
         if isinstance(node.op, Constant):
@@ -72,6 +93,15 @@ class Scope:
             return self.code.let(cast(held, "float32"))
         low, high = stored_ends(node)
         return self.code.let(cast(held, working_type(low, high)) + layout.base)
+
+    def _check_flat(self, node: Node) -> None:
+        """Raise NotFlat where the index of axes that are taken together does not lead to a node's elements."""
+        lead = node.shape[:-1]
+        if isinstance(node.op, Constant) or prod(lead) == 1:  # constants are looked at where they are read
+            return
+        moved = isinstance(node.op, MOVING) and node not in self.layouts
+        if moved or lead != self.whole[:-1] or (node in self.layouts and not rows_follow(self.layouts[node])):
+            raise NotFlat
 
     def view(self, node: Node, dtype: str) -> Memory:
         """Give a tensor's memory as elements of another type."""
@@ -134,6 +164,12 @@ class Scope:
         memory = self.constants[key][1].memory
         assert memory is not None
         return memory
+
+
+def rows_follow(layout: Layout) -> bool:
+    """Whether all axes but the last follow each other without gaps between their rows."""
+    long = [(s, n) for s, n in zip(layout.strides[:-1], layout.shape[:-1], strict=True) if n > 1]
+    return all(a[0] == b[0] * b[1] for a, b in pairwise(long))
 
 
 def place(layout: Layout, at: Place) -> Index:

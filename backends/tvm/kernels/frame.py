@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from math import prod
 
 from ....graph import Node
 from ....graph.ops import Constant
 from ..layout import Layout
 from ..machine import Machine
-from ..scope import NotFlat, Place, ScalarsOnly, Scope, place
+from ..scope import NotFlat, Place, ScalarsOnly, Scope, place, rows_follow
 from ..tir import Code, Index, Lanes, Memory, Parameter, Value, cast, const, function, index, shuffle, spread
 
 SPLIT_ABOVE = 250_000
@@ -231,7 +230,7 @@ def flats(node: Node, layouts: Mapping[Node, Layout], out: Layout) -> list[int]:
     result = []
     if all(one.strides == _packed(one, shape) for one in found) and not narrow_constant:
         result.append(0)
-    if len(shape) > 2 and all(_leading(one, shape) for one in found):
+    if len(shape) > 2 and all(map(rows_follow, found)):
         result.append(1)
     return [*result, 99]
 
@@ -246,12 +245,6 @@ def _packed(layout: Layout, shape: tuple[int, ...]) -> tuple[int, ...]:
     from ..layout import row_major
 
     return row_major(shape)
-
-
-def _leading(layout: Layout, shape: tuple[int, ...]) -> bool:
-    """Whether all axes but the last follow each other without gaps between their rows."""
-    strides = [(s, n) for s, n in zip(layout.strides[:-1], shape[:-1], strict=True) if n > 1]
-    return all(a[0] == b[0] * b[1] for a, b in pairwise(strides))
 
 
 def filled(machine: Machine, layout: Layout, border: Sequence[tuple[int, int]], zero: int) -> Written:

@@ -8,7 +8,6 @@ tile is covered by one that is shifted back.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -20,7 +19,7 @@ from ..contract import Contraction, bias_units, product_scale
 from ..layout import Layout
 from ..machine import GROUP, Dot, Machine
 from ..numbers import real_scale
-from ..scope import Place, Scope
+from ..scope import Place, Scope, rows_follow
 from ..tir import (
     Lanes,
     Memory,
@@ -114,13 +113,7 @@ def _mergeable(c: Contraction, x: Layout, out: Layout) -> bool:
     """Whether the positions of all space axes are one row: no window, and no gaps between the rows."""
     if len(c.space) < 2 or c.taps > 1 or any(s != 1 for s in c.strides):
         return False
-    return all(_follows(layout, len(c.space)) for layout in (x, out))
-
-
-def _follows(layout: Layout, rank: int) -> bool:
-    strides, shape = layout.strides[:rank], layout.shape[:rank]
-    long = [(s, n) for s, n in zip(strides, shape, strict=True) if n > 1]
-    return all(a[0] == b[0] * b[1] for a, b in pairwise(long))
+    return all(map(rows_follow, (x, out)))
 
 
 def centred_weights(node: Node) -> NDArray:
@@ -168,6 +161,7 @@ class _Frame:
         merged = scope.flat == 1
         self.space = (prod(c.space),) if merged else c.space
         self.merged = merged
+        scope.whole = c.node.shape if merged else ()
         self.dtype = ACCUMULATOR[c.dot]
         self.weights = centred_weights(c.node).reshape(-1, c.filters)
         self.start, self.factor, self.after = initial(c, self.x, self.weights)

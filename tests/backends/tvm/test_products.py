@@ -9,7 +9,9 @@ import pytest
 
 from gatewright.graph import (
     Affine,
+    Array,
     Fixed,
+    Float,
     Format,
     GatewrightError,
     Graph,
@@ -24,6 +26,7 @@ from gatewright.graph.ops import (
     Add,
     ArgMax,
     AvgPool,
+    Constant,
     Conv,
     ConvTranspose,
     Dense,
@@ -38,6 +41,7 @@ from gatewright.graph.ops import (
     Reduction,
     Relu,
     TopK,
+    Transpose,
 )
 
 from .support import MACHINES, Case, case, check, drawn, each_machine, joined, of, real, sampled
@@ -301,3 +305,27 @@ def test_an_operand_with_a_zero_point_for_each_channel() -> None:
         made.append(of(f"sum_{name}", Node(Reduce(Reduction.SUM, (0, 1)), (v,))))
     made.append(case("case", Relu(), ((3, 3), Fixed(4, 4))))
     check(joined(made))
+
+
+@pytest.mark.parametrize("other", ["bordered", "moved", "row"])
+def test_rows_taken_together_do_not_mislead_what_is_added(other: str) -> None:
+    rng = np.random.default_rng(7)
+
+    def weights(*shape: int) -> Node:
+        return Node(Constant(Array(rng.standard_normal(shape).astype(np.float32))))
+
+    x = Node(Input("x", (6, 5, 8), Float(32)))
+    y = Node(Relu(), (x,))
+    wide = Node(Conv((1, 1), ((1, 1), (1, 1)), (1, 1)), (y, weights(3, 3, 8, 8)))  # its operand stands with a border
+    match other:
+        case "bordered":
+            added = y
+        case "moved":
+            added = Node(Transpose((1, 0, 2)), (Node(Input("t", (5, 6, 8), Float(32))),))
+        case _:
+            added = Node(Input("r", (1, 5, 8), Float(32)))
+    narrow = Node(Conv((1, 1), ((0, 0), (0, 0)), (1, 1)), (wide, weights(1, 1, 8, 16)))
+    back = Node(Conv((1, 1), ((0, 0), (0, 0)), (1, 1)), (narrow, weights(1, 1, 16, 8)))
+    last = Node(Add(), (back, added))
+    entries = tuple(n for n in Graph((), (Node(Output("y"), (last,)),)).nodes if isinstance(n.op, Input))
+    check(Graph(entries, (Node(Output("y"), (last,)),), "rows"), "host")
