@@ -140,7 +140,7 @@ def test_missing_tools_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         build(program, "net")
     monkeypatch.undo()
     targets._queries.cache_clear()
-    monkeypatch.setitem(sys.modules, "tvm", None)
+    monkeypatch.setitem(sys.modules, "gatewright.backends.tvm.load", None)
     with pytest.raises(GatewrightError, match=r"(?s)TVM.*pip install 'gatewright\[tvm\]'"):
         build(program, "net")
     monkeypatch.undo()

@@ -270,7 +270,7 @@ def test_android_gets_the_library_and_sources_for_the_rest(tmp_path: Path) -> No
     _built, files = project(small_cnn(), "pixel-8")
     library = read(files["android/jniLibs/arm64-v8a/libnet.so"])
     assert (library.format, library.machine, library.shared) == ("elf", "aarch64", True)
-    assert all(name.startswith("net_run") for name in library.exported)
+    assert all(name.startswith(("net_run", "net_parallel_for")) for name in library.exported)
     assert "class Net" in files["android/kotlin/gatewright/Net.kt"].decode()
     assert "the NDK has to compile it" in files["android/README.md"].decode()
     headers = next(iter(sorted(Path("/usr/lib/jvm").glob("*/include/jni.h"))), None)
@@ -292,7 +292,7 @@ def test_apple_gets_a_framework_bundle(board: str, system: str) -> None:
     for data in archive_members(files[f"{inside}/libnet.a"]).values():
         member = read(data)
         assert (member.format, member.machine, member.system) == ("mach-o", "aarch64", system)
-        assert all(name.startswith("net_run") for name in member.exported)
+        assert all(name.startswith(("net_run", "net_parallel_for")) for name in member.exported)
     plist = plistlib.loads(files["apple/net.xcframework/Info.plist"])
     (entry,) = plist["AvailableLibraries"]
     assert f"{inside}/{entry['LibraryPath']}" in files
