@@ -11,6 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import gatewright as gw
+from gatewright.backends.tvm import Simulation
+from gatewright.backends.tvm.machine import Machine
+from gatewright.backends.tvm.verify import _distance
 from gatewright.boards import load as load_board
 from gatewright.cli import app
 from gatewright.graph import Array, Float, Graph, Node
@@ -130,7 +133,7 @@ def test_a_library_for_another_processor_is_written_and_not_run() -> None:
     project = gw.compile(dense(), board=other, vectors=4)
     assert project.verification["status"] == "skipped"
     assert "does not run libraries for" in project.verification["reason"]
-    with pytest.raises(gw.GatewrightError, match="the library is for"):
+    with pytest.raises(gw.GatewrightError, match="does not run libraries for"):
         project.predict(np.zeros((1, 3, 5), np.float32))
 
 
@@ -150,3 +153,116 @@ def test_what_this_machine_runs() -> None:
 def test_a_gpu_is_told_apart() -> None:
     with pytest.raises(gw.OptionError, match="GPU"):
         gw.compile(dense(), board="cuda-h100", vectors=1)
+
+
+def pointwise(function: str) -> Graph:
+    x = Node(Input("x", (4,), Float(32)))
+    return Graph((x,), (Node(Output("y"), (Node(Activation(function), (x,)),)),), name=function)
+
+
+def test_nan_is_equal_to_itself_and_the_manifest_can_be_written() -> None:
+    project = gw.compile(pointwise("log"), board="host", vectors=8)
+    assert project.verification["status"] == "close"
+    json.loads(project.files["manifest.json"])
+
+
+def test_infinite_values_do_not_hide_what_differs() -> None:
+    a = np.array([[np.inf, np.nan, 1.0, 2.0]], np.float32)
+    assert not _distance(a, a).any()
+    assert (_distance(a, np.array([[np.inf, np.nan, 1.5, np.inf]])) == [[0, 0, 0.25, np.inf]]).all()
+    assert _distance(a, np.array([[0, 0, 1, 2]]))[0, :2].tolist() == [np.inf, np.inf]
+
+
+def board_file(folder: Path, compiler: str) -> Path:
+    text = (ROOT / "boards" / "data" / "x86-avx2.toml").read_text(encoding="utf-8")
+    before, _, rest = text.partition("[compiler]")
+    file = folder / "mine.toml"
+    file.write_text(before.replace('"x86-avx2"', '"mine"') + f"[compiler]\nkind = 'llvm'\n{compiler}\n" +
+                    rest[rest.index("[[cores]]"):], encoding="utf-8")  # fmt: skip
+    return file
+
+
+X86 = "triple = 'x86_64-linux-gnu'\ncpu = 'x86-64-v3'\n"
+
+
+@pytest.mark.parametrize(
+    ("compiler", "told"),
+    [(X86 + "features = ['-avx2']\nvector_bits = 256", "need avx2"), (X86 + "vector_bits = 64", "vector_bits = 64"),
+     (X86 + "vector_bits = 512", "need avx512bw")],
+)  # fmt: skip
+def test_vectors_that_the_processor_has_not_are_told_before_llvm_ends_the_process(
+    tmp_path: Path, compiler: str, told: str
+) -> None:
+    file = board_file(tmp_path, compiler)
+    with pytest.raises(gw.OptionError, match=told):
+        gw.compile(dense(), board=str(file), vectors=1)
+    checked = CliRunner().invoke(app, ["check", str(DIGITS), "--board", str(file)])
+    assert checked.exit_code == 1
+    assert told in " ".join(checked.output.split())
+
+
+def test_a_library_with_instructions_that_are_not_here_is_not_loaded(tmp_path: Path) -> None:
+    host = load_board("host").compiler
+    assert host is not None
+    if not host.triple.startswith("x86_64-linux") or "+amx-fp16" in host.features:
+        pytest.skip("the instructions are those of x86")
+    file = board_file(tmp_path, X86 + "features = ['+amx-fp16']\nvector_bits = 128")
+    gw.compile(dense(), board=str(file), vectors=1).write(tmp_path / "out")
+    with pytest.raises(gw.GatewrightError, match=r"has not all of x86-64-v3 \+amx-fp16"):
+        gw.open(tmp_path / "out")(np.zeros((1, 3, 5), np.float32))
+
+
+def test_other_systems_are_told_apart() -> None:
+    android, linux = Machine("aarch64-linux-android"), Machine("aarch64-linux-gnu")
+    assert not android.runs_on(linux)
+    assert Machine("aarch64-linux-musl").runs_on(linux)
+    assert not Machine("arm64-apple-ios").runs_on(Machine("arm64-apple-macos"))
+
+
+def test_a_directory_of_a_board_file_is_profiled_without_the_file(tmp_path: Path) -> None:
+    host = load_board("host").compiler
+    assert host is not None
+    if not host.triple.startswith("x86_64-linux"):
+        pytest.skip("the board file is that of an x86")
+    file = board_file(tmp_path, "triple = 'x86_64-linux-gnu'\ncpu = 'x86-64'\nvector_bits = 128")
+    gw.compile(dense(), board=str(file), vectors=1).write(tmp_path / "out")
+    file.unlink()
+    done = CliRunner().invoke(app, ["profile", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b"no"])
+def test_a_damaged_description_is_told(content: bytes) -> None:
+    project = gw.compile(dense(), board="host", verify=False)
+    files = {**project.artefact, "network.json": content}
+    with pytest.raises(gw.FileError, match="damaged"):
+        _ = Simulation(project.graph, files).network
+
+
+def test_check_keeps_floats_as_compile_does() -> None:
+    told = CliRunner().invoke(app, ["check", str(ROOT / "examples" / "jet_tagger.onnx"), "--board", "host"])
+    assert told.exit_code == 0
+    assert "softmax" not in told.output
+
+
+def test_libraries_are_compared_with_their_graphs(digits: Path) -> None:
+    assert gw.diff(digits, DIGITS, engine="artefact").first is None
+
+
+def test_a_home_that_cannot_be_written_to(tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": "/proc/nowhere", "PATH": ""}
+    arguments = ["compile", str(DIGITS), "--board", "host", "--out", str(tmp_path / "out"), "--vectors", "4"]
+    command = [sys.executable, "-m", "gatewright.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=80)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_tvm_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tvm").mkdir()
+    (tmp_path / "tvm" / "__init__.py").write_text("raise ImportError('a library of it is missing')\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-m", "gatewright.cli", "compile", str(DIGITS), "--board", "host"]
+    command += ["--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert "TVM, which makes the machine code, cannot be imported: a library of it is missing" in done.stderr

@@ -4,8 +4,8 @@
 cannot be compiled. Nothing here is imported before it is needed: TVM takes a second.
 """
 
-from .emit import emit, machine_of, missing
+from .emit import emit, machine_of, missing, not_here
 from .simulation import Simulation
 from .verify import verify
 
-__all__ = ["Simulation", "emit", "machine_of", "missing", "verify"]
+__all__ = ["Simulation", "emit", "machine_of", "missing", "not_here", "verify"]

@@ -212,9 +212,16 @@ def zig_path() -> str:
     return str(next((p for p in (folder / "zig", folder / "zig.exe") if p.is_file()), folder / "zig"))
 
 
+def _zig_cache() -> str:
+    """Give a folder that zig can write to, also where there is no home, or one that is read only."""
+    from ..hls4ml.compiler import cache_root
+
+    return str(cache_root().parent / "zig") if cache_root().name == "csim" else str(cache_root() / "zig")
+
+
 def zig(arguments: Sequence[str], folder: Path) -> None:
     """Run zig in a folder, which also keeps its cache. Raises BuildError where it fails."""
-    environment = {**os.environ, "ZIG_LOCAL_CACHE_DIR": str(folder / "cache")}
+    environment = {"ZIG_GLOBAL_CACHE_DIR": _zig_cache(), **os.environ, "ZIG_LOCAL_CACHE_DIR": str(folder / "cache")}
     command = [zig_path(), *arguments]
     try:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from ...boards import Board
+from ...boards import load as load_board
 from ...graph import GatewrightError, Graph, Node, OptionError, UnsupportedError
 from ...graph.ops import Input, Output
 from ..project import Project
@@ -14,10 +15,26 @@ from .machine import Machine
 FILE = "network.json"
 """What the loader reads: the library's name, the ports' C types, the arena's size."""
 
+WIDEST = 512
+"""Bits of the widest vectors that kernels are written for; they run on wider ones too."""
+
 
 def available() -> bool:
     """Whether TVM is installed."""
-    return find_spec("tvm") is not None
+    try:
+        return find_spec("tvm") is not None
+    except (ImportError, ValueError):  # what stands in for it, or guards it, refuses
+        return False
+
+
+def check_tvm() -> None:
+    """Raise GatewrightError where TVM is there but cannot be imported."""
+    try:
+        from .load import tvm  # noqa: F401
+    except (ImportError, OSError) as error:
+        from .targets import missing_tvm
+
+        raise missing_tvm(error) from None
 
 
 def machine_of(board: Board) -> Machine:
@@ -26,19 +43,37 @@ def machine_of(board: Board) -> Machine:
     if found is None or found.kind != "llvm":
         what = "compiles for GPUs, which no back end does yet" if found is not None else "names no compiler"
         raise OptionError(f"board {board.name} {what}", hint="gatewright boards lists boards of kind cpu and phone")
-    return Machine(found.triple, found.cpu, tuple(found.features), found.vector_bits, found.abi)
+    return Machine(found.triple, found.cpu, tuple(found.features), min(found.vector_bits, WIDEST), found.abi)
+
+
+def not_here(wanted: Machine) -> str | None:
+    """Say why this machine does not run what is compiled for another; None where it does."""
+    board = load_board("host")
+    if board.compiler is None:
+        return "nothing is known of this machine's processor"
+    here = machine_of(board)
+    if wanted.runs_on(here):
+        return None
+    if wanted.arch != here.arch:
+        return f"this machine ({here.arch}) does not run libraries for {wanted.triple}"
+    if wanted.system != here.system:
+        return f"this machine ({here.triple}) does not run libraries for {wanted.triple}"
+    return f"this machine has not all of {' '.join([wanted.cpu, *wanted.features])}"
 
 
 def emit(graph: Graph, board: Board) -> Project:
     """Compile a graph for a board's processor. Raises UnsupportedError for what cannot be compiled."""
     if not available():
         raise UnsupportedError("TVM is not installed", hint="pip install 'gatewright[tvm]'")
+    check_tvm()
     from .build import build
     from .driver import library_name
     from .packages import packages
     from .program import make_program
+    from .targets import check_machine
 
     machine = machine_of(board)
+    check_machine(machine)
     program = make_program(graph, machine)
     name = library_name(graph)
     built = build(program, name)
@@ -87,9 +122,15 @@ def missing(graph: Graph, board: Board) -> Iterator[GatewrightError]:
     if not available():
         yield UnsupportedError("TVM is not installed", hint="pip install 'gatewright[tvm]'")
         return
-    from .program import make_program
-
     try:
-        make_program(graph, machine_of(board))
+        check_tvm()
+        from .build import zig_path
+        from .program import make_program
+        from .targets import check_machine
+
+        zig_path()
+        machine = machine_of(board)
+        check_machine(machine)
+        make_program(graph, machine)
     except GatewrightError as error:
         yield error

@@ -49,12 +49,14 @@ class Machine:
 
     def has(self, feature: str) -> bool:
         """Whether the instruction set has a feature."""
+        if f"-{feature}" in self.features:
+            return False
         return f"+{feature}" in self.features or feature in IMPLIED.get(self.cpu, ())
 
     def runs_on(self, other: "Machine") -> bool:
-        """Whether another machine has all that the code compiled for this one uses."""
+        """Whether another machine has the system and all that the code compiled for this one uses."""
         levels = ("", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4")
-        if self.arch != other.arch:
+        if self.arch != other.arch or self.system != other.system:
             return False
         if self.is_x86 and (self.cpu not in levels or other.cpu not in levels):
             return self.cpu == other.cpu
@@ -66,6 +68,12 @@ class Machine:
     def arch(self) -> str:
         """The first word of the triple."""
         return self.triple.split("-", 1)[0]
+
+    @property
+    def system(self) -> str:
+        """The system that the triple names, where its libraries are not those of others; "" where it names none."""
+        words = {"android": "android", "ios": "ios", "macos": "macos", "darwin": "macos", "linux": "linux"}
+        return next((system for word, system in words.items() if word in self.triple), "")
 
     @property
     def is_x86(self) -> bool:

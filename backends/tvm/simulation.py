@@ -3,7 +3,6 @@
 import ctypes
 import json
 import os
-import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
@@ -15,6 +14,8 @@ import numpy as np
 
 from ...graph import FileError, GatewrightError, Graph, NDArray, OptionError
 from ...graph.ops import Input, Output
+from .emit import not_here
+from .machine import Machine
 
 FILE = "network.json"
 ALIGNMENT = 64
@@ -31,8 +32,8 @@ class Network:
     """
 
     def __init__(self, library: Path, threads: int = 1) -> None:
-        description = json.loads((library.parent.parent / FILE).read_text(encoding="utf-8"))
-        self._library = _loaded(library, description["triple"])
+        description = _described((library.parent.parent / FILE).read_bytes())
+        self._library = _loaded(library, description)
         self.inputs = [_aligned(p["shape"], p["type"]) for p in description["inputs"]]
         self.outputs = [_aligned(p["shape"], p["type"]) for p in description["outputs"]]
         self._arena = _aligned([max(description["arena_bytes"], 1)], "uint8")
@@ -67,15 +68,38 @@ def _aligned(shape: Sequence[int], dtype: str) -> NDArray:
     return raw[begin : begin + size].view(dtype).reshape(shape)
 
 
-def _loaded(library: Path, triple: str) -> ctypes.CDLL:
+def read_description(project: Mapping[str, bytes]) -> dict[str, Any]:
+    """Read what a project says of its library. Raises FileError."""
+    if FILE not in project:
+        raise FileError("is not there", where=FILE, hint="compile again")
+    return _described(project[FILE])
+
+
+def _described(text: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(text)
+        machine_in(found)
+        _ = found["name"], found["arena_bytes"], [(p["shape"], p["type"]) for p in found["inputs"] + found["outputs"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileError(f"damaged: {error!r}", where=FILE, hint="compile again") from None
+    return found
+
+
+def machine_in(description: Mapping[str, Any]) -> Machine:
+    """Give the machine that a library is compiled for, from the project's description."""
+    features = tuple(description["features"])
+    return Machine(description["triple"], description["cpu"], features, description["vector_bits"])
+
+
+def _loaded(library: Path, description: Mapping[str, Any]) -> ctypes.CDLL:
+    """Load a library, unless its instructions would end the process."""
+    if (reason := not_here(machine_in(description))) is not None:
+        raise GatewrightError(reason, where=library.name, hint="compile with --board host, or run it there")
     try:
         return ctypes.CDLL(str(library))
     except OSError as error:
-        here = platform.machine()
-        if not triple.startswith(here):
-            what = f"the library is for {triple}, this machine is {here}"
-            raise GatewrightError(what, where=str(library), hint="compile with --board host, or run it there") from None
-        raise FileError(f"cannot be loaded: {error}", where=str(library), hint="compile again") from None
+        why = str(error).removeprefix(f"{library}: ")
+        raise FileError(f"cannot be loaded: {why}", where=library.name, hint="compile again") from None
 
 
 class Simulation:
@@ -96,6 +120,7 @@ class Simulation:
         name = next((n for n in self.project if n.startswith("lib/") and n.endswith((".so", ".dylib"))), None)
         if name is None:
             raise FileError("the project has no shared library", hint="compile again")
+        read_description(self.project)
         with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:  # once loaded, the file is not needed
             for file in (name, FILE):
                 target = Path(folder) / file

@@ -16,6 +16,10 @@ KNOWN = (
     "x86_64-linux-gnu, aarch64-linux-gnu, armv7-linux-gnueabihf, riscv64-linux-gnu, aarch64-linux-android, "
     "arm64-apple-ios, arm64-apple-macos"
 )
+VECTORS = (0, 128, 256, 512)
+"""The widths of vectors that kernels are written for."""
+X86_VECTORS = {256: "avx2", 512: "avx512bw"}
+"""What x86 needs for the instructions that kernels name at a width."""
 NAMES = {"x86_64": "x86_64", "aarch64": "aarch64", "arm": "armv7", "riscv64": "riscv64"}
 
 
@@ -90,6 +94,19 @@ def check_machine(machine: Machine) -> None:
             )
         if name not in features(machine.triple) and name not in query.features(machine.triple, f"+{name}"):
             raise unknown("processor feature", name, features(machine.triple), where=machine.triple)
+    _check_vectors(machine, query)
+
+
+def _check_vectors(machine: Machine, query: "_Queries") -> None:
+    """Raise OptionError for vectors that kernels are not written for, or that LLVM would give up on."""
+    bits = machine.vector_bits
+    if bits not in VECTORS:
+        hint = f"one of {', '.join(map(str, VECTORS))}; code with narrower vectors runs on wider ones too"
+        raise OptionError(f"vector_bits = {bits}", where=machine.triple, hint=hint)
+    needed = X86_VECTORS.get(bits) if machine.is_x86 else None
+    if needed and needed not in query.features(machine.triple, *machine.features, cpu=machine.cpu):
+        what = f"vectors of {bits} bits need {needed}, which {' '.join([machine.cpu, *machine.features])} has not"
+        raise OptionError(what, where=machine.triple, hint="narrower vector_bits, or another cpu")
 
 
 class _Queries:

@@ -37,16 +37,27 @@ def verify(
         if node.type.is_integer and not _mixed(graph):
             wrong = a != b
         else:
-            size = max(float(np.abs(a).max()), 1e-30)
-            away = float(np.abs(a - b).max()) / size
-            entry |= {"status": "close", "tolerance": tolerance, "difference": max(away, entry.get("difference", 0.0))}
-            wrong = ~(np.abs(a - b) <= tolerance * size)
+            away = _distance(a, b)
+            worst = float(away[np.isfinite(away)].max(initial=0.0))
+            entry |= {"status": "close", "tolerance": tolerance, "difference": max(worst, entry.get("difference", 0.0))}
+            wrong = away > tolerance
         entry["mismatches"] += int(wrong.sum())
         if entry["first_mismatch"] is None and wrong.any():
             entry["first_mismatch"] = _located(graph, node, a, b, wrong, vectors, board)
     if entry["mismatches"]:
         entry["status"] = "failed"
     return entry
+
+
+def _distance(wanted: NDArray, got: NDArray) -> NDArray:
+    """How far numbers are apart, as a share of the largest that is finite; NaN and infinite values are equal to
+    themselves and infinitely far from all else.
+    """
+    a, b = wanted.astype(np.float64), got.astype(np.float64)
+    size = max(float(np.abs(a[np.isfinite(a)]).max(initial=0.0)), 1e-30)
+    with np.errstate(invalid="ignore"):
+        away = np.where(np.isfinite(a) & np.isfinite(b), np.abs(a - b) / size, np.inf)
+    return np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, away)
 
 
 def _mixed(graph: Graph) -> bool:
@@ -109,5 +120,8 @@ def _first_layer(graph: Graph, one: Sequence[NDArray], board: Board) -> dict[str
     return None
 
 
-def _plain(value: Any) -> int | float:
-    return int(value) if np.issubdtype(np.asarray(value).dtype, np.integer) else float(value)
+def _plain(value: Any) -> int | float | str:
+    """Give a number as JSON has it: NaN and infinite values as text."""
+    if np.issubdtype(np.asarray(value).dtype, np.integer):
+        return int(value)
+    return float(value) if np.isfinite(value) else str(float(value))

@@ -85,10 +85,8 @@ def _emittable(found: Findings, graph: Graph, board: Board, settings: Config, ch
     """Ask the back end of a board for what it cannot emit."""
     if board.fpga is None:
         found.note(choices.without_effect(board))
-        if board.compiler is not None:
-            from .backends.tvm import missing as absent
-
-            found.problems += list(absent(graph, board))
+        if board.compiler is not None and not found.problems:
+            _compilable(found, graph, board)
         return
     from .backends.hls4ml import missing
 
@@ -101,3 +99,12 @@ def _emittable(found: Findings, graph: Graph, board: Board, settings: Config, ch
         return
     cost = found.attempt(lambda: estimate(graph, options, board, strict=strict))
     found.note(wording.warnings(cost or {}))
+
+
+def _compilable(found: Findings, graph: Graph, board: Board) -> None:
+    """Ask the back end of a processor for what it cannot compile; the host without it keeps to the graph."""
+    from .backends.tvm import missing
+    from .backends.tvm.emit import available
+
+    if available() or board.name != "host":
+        found.problems += missing(graph, board)

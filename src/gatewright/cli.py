@@ -48,7 +48,7 @@ class Commands(TyperGroup):
 
 app = typer.Typer(
     cls=Commands,
-    help="Compile trained networks to FPGA projects that are proved bit-exact before any vendor tool runs.",
+    help="Compile trained networks to FPGA projects and to libraries for processors, proved against one integer graph.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -154,7 +154,9 @@ def compile_(
     output: OutputKind = "model",
     hls: Hls = None,
     types: Types = "lean",
-    vectors: Annotated[int, typer.Option(help="How many vectors to verify on.")] = 512,
+    vectors: Annotated[
+        int | None, typer.Option(help="How many vectors to verify on: 512; on processors fewer for large networks.")
+    ] = None,
     verify: Annotated[
         bool,
         typer.Option("--verify/--no-verify", help="Run the artefact (C simulation, library) beside the graph."),
@@ -195,7 +197,7 @@ def simulate(
     ] = None,
     outputs: Annotated[Path | None, typer.Option(help="Where to write the outputs (.npy; .npz for several).")] = None,
     engine: Annotated[
-        str, typer.Option(help="graph: the integer graph; artefact: the compiled C simulation.")
+        str, typer.Option(help="graph: the integer graph; artefact: the compiled C simulation or library.")
     ] = "graph",
     integers: Annotated[
         bool, typer.Option("--integers", help="Samples and outputs are stored integers (int8 of an int8 model).")

@@ -17,9 +17,8 @@ EXTRAS = {
     "torchao": ("torch", "the tests against PT2E quantization"),
     "onnxruntime": ("onnxruntime", "the tests against ONNX Runtime"),
     "qonnx": ("qonnx", "the tests against QONNX"),
+    "apache-tvm": ("tvm", "libraries for processors: boards of kind cpu and phone"),
     "da4ml": ("distributed-arithmetic", "--strategy distributed_arithmetic"),
-    "apache-tvm": ("tvm", "boards with processors: libraries for CPUs and phones"),
-    "apache-tvm-ffi": ("tvm", "boards with processors: libraries for CPUs and phones"),
     "optuna": ("explore", "gatewright explore"),
     "distributed": ("explore", "gatewright explore --workers"),
 }

@@ -4,7 +4,7 @@ side.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .boards import Board
 from .frontend import load
@@ -13,9 +13,12 @@ from .graph import GatewrightError, Graph, ManyErrors, Node, OptionError, op_nam
 from .lowering import Config, keeps_floats, lower, make_config
 from .options import Choices
 from .output import MANIFEST, read_manifest
-from .project import TVM, Progress, described, find_board, not_here
+from .project import TVM, Progress, described, find_board, open_module
 from .rules import unmatched
 from .samples import read_samples
+
+if TYPE_CHECKING:
+    from .backends.tvm.machine import Machine
 
 
 def profile(
@@ -55,7 +58,9 @@ def profile(
             floats = keeps_floats(source, board, settings)
             graph = lower(source, board=board, config=settings, samples=given, output=output, floats=floats)
             if board.kind in ("cpu", "phone"):
-                designs.append(_measured(graph, board, progress))
+                from .backends.tvm import machine_of
+
+                designs.append(_measured(graph, board.name, machine_of(board), progress))
                 continue
             designs.append(_estimated(graph, board, settings, choices or Choices()))
         except GatewrightError as error:
@@ -70,7 +75,8 @@ def profile(
 def _compiled(directory: Path, progress: Progress) -> dict[str, Any]:
     manifest = read_manifest(directory)
     if manifest["target"] == TVM:
-        return _measured(load(str(directory)), find_board(manifest["board"]), progress)
+        module = open_module(directory)
+        return _measured(module.graph, manifest["board"], module.machine, progress)
     if not manifest["cost"]:
         hint = "profile the model with --board NAME, or compile it for a board with an FPGA"
         raise OptionError("nothing is known of its cost", where=str(directory), hint=hint)
@@ -78,15 +84,18 @@ def _compiled(directory: Path, progress: Progress) -> dict[str, Any]:
     return {name: manifest[name] for name in kept} | {"verification": manifest["verification"]["status"]}
 
 
-def _measured(graph: Graph, board: Board, progress: Progress) -> dict[str, Any]:
+def _measured(graph: Graph, board: str, machine: "Machine", progress: Progress) -> dict[str, Any]:
     """Run a network on this machine, every layer beside what the machine could do at best."""
-    from .backends.tvm import machine_of
+    from .backends.tvm import not_here
+    from .backends.tvm.emit import check_tvm
+
+    if (reason := not_here(machine)) is not None:
+        raise OptionError(f"cannot be measured: {reason}", where=board, hint="--board host, or run it there")
+    check_tvm()
     from .backends.tvm.measure import profile as measure
 
-    if (reason := not_here(board)) is not None:
-        raise OptionError(f"cannot be measured: {reason}", where=board.name, hint="--board host, or run it there")
     progress("measuring on this machine")
-    found = measure(graph, machine_of(board))
+    found = measure(graph, machine)
     layers = [
         {
             "name": graph_name(c.node), "op": op_name(c.node.op), "shape": list(c.node.shape), "macs": c.macs * c.count,
@@ -96,7 +105,7 @@ def _measured(graph: Graph, board: Board, progress: Progress) -> dict[str, Any]:
         for c in found.calls
     ]  # fmt: skip
     return {
-        "board": board.name, "target": TVM, "macs": graph.macs, "parameters": graph.parameters,
+        "board": board, "target": TVM, "macs": graph.macs, "parameters": graph.parameters,
         "measured": {
             "seconds": found.seconds, "peaks": found.peaks, "bandwidth": found.bandwidth, "arena_bytes": found.arena,
             "constant_bytes": found.constants, "layers": layers,

@@ -40,6 +40,7 @@ from .simulation import make_vectors
 if TYPE_CHECKING:
     from .backends.hls4ml import Options
     from .backends.project import Project as Files
+    from .backends.tvm.machine import Machine
     from .backends.tvm.simulation import Network
 
 Progress = Callable[[str], None]
@@ -47,6 +48,10 @@ SKIPPED: dict[str, Any] = {
     "status": "skipped", "engine": "none", "vectors": 0, "mismatches": 0, "first_mismatch": None,
 }  # fmt: skip
 MOST_VECTORS = 1_000_000
+VECTORS = 512
+FEWEST_VECTORS = 8
+MACS_TO_VERIFY = 8_000_000_000
+"""What ``evaluate`` does in about a minute on two cores."""
 TVM = "tvm-llvm"
 """The target of a project for a processor."""
 
@@ -95,6 +100,8 @@ class Project:
         """
         if not self.artefact:
             return dict(self.verification)
+        if vectors < 1:
+            raise OptionError(f"vectors = {vectors}", hint="1 or more")
         chosen = feed(self.graph, x) if x is not None else (list(self.vectors) or make_vectors(self.graph, vectors))
         if self.target == TVM:
             from .backends.tvm import verify as compare
@@ -167,6 +174,13 @@ class Module:
         """Load the compiled library with arrays for its inputs and outputs, as ``Project.network``."""
         return self._project.network(threads)
 
+    @property
+    def machine(self) -> "Machine":
+        """The processor that the library is compiled for. Raises FileError where the description is damaged."""
+        from .backends.tvm.simulation import machine_in, read_description
+
+        return machine_in(read_description(self.artefact))
+
     def verify(self, x: Inputs | None = None, *, vectors: int = 512) -> dict[str, Any]:
         """Compare the artefact with the graph again, as ``Project.verify`` does."""
         return self._project.verify(x, vectors=vectors)
@@ -204,7 +218,7 @@ def compile_model(
     reuse_factor: int | None = None,
     clock_ns: float | None = None,
     types: str = "lean",
-    vectors: int = 512,
+    vectors: int | None = None,
     verify: bool = True,
     strict: bool = False,
     integer_only: bool = False,
@@ -218,9 +232,9 @@ def compile_model(
     or stream (parallel where neither this nor the configuration says); ``strategy``: latency, resource or
     distributed_arithmetic; ``reuse_factor``: uses of a multiplier per inference; ``clock_ns``: the period in
     nanoseconds, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor);
-    ``vectors``: how many to verify on; ``verify``: whether to; ``strict``: refuse a design whose high estimate of a
-    resource is over what the device has; ``integer_only``: on a processor too, compute in integers what the model
-    leaves in floating point; ``progress`` is told what is going on.
+    ``vectors``: how many to verify on (512; on processors fewer for large networks); ``verify``: whether to;
+    ``strict``: refuse a design whose high estimate of a resource is over what the device has; ``integer_only``: on
+    a processor too, compute in integers what the model leaves in floating point; ``progress`` is told what is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
@@ -236,17 +250,18 @@ def compile_model(
     floats = keeps_floats(source, target, settings, integer_only=integer_only)
     progress("simplifying" if floats else "lowering to fixed point")
     graph = lower(source, board=target, samples=samples, config=settings, output=output, floats=floats)
+    count = vectors if vectors is not None else usual_vectors(graph, target)
     project = Project(
         graph, target, "graph", {}, _origin(model, weights, source), {**described(settings), "output": output},
         observe(graph, samples) if samples is not None and not floats else {},
         _skipped("the board takes no project: only the integer graph is written"),
         tuple(without_effect(settings, source, graph)),
-        make_vectors(graph, vectors, samples=samples),
+        make_vectors(graph, count, samples=samples),
     )  # fmt: skip
     if options is None:
         project = replace(project, notes=(*project.notes, *choices.without_effect(target)))
         return _with_library(project, verify=verify, progress=progress)
-    asked = {**project.options, **choices.as_dict(), **options.as_dict(), "vectors": vectors}
+    asked = {**project.options, **choices.as_dict(), **options.as_dict(), "vectors": count}
     progress("estimating time and resources")
     cost = estimate(graph, options, target, strict=strict)
     return _with_hls(replace(project, options=asked, cost=cost), options, verify=verify, progress=progress)
@@ -276,13 +291,27 @@ def find_board(board: object) -> Board:
     return load_board(board)
 
 
-def _checked(choices: Choices, board: Board, settings: Config, vectors: int) -> "Options | None":
+def usual_vectors(graph: Graph, board: Board) -> int:
+    """Say how many vectors a project is verified on: on processors, what the graph takes about a minute for at most."""
+    if board.fpga is not None:
+        return VECTORS
+    return max(FEWEST_VECTORS, min(VECTORS, MACS_TO_VERIFY // max(graph.macs, 1)))
+
+
+def _checked(choices: Choices, board: Board, settings: Config, vectors: int | None) -> "Options | None":
     """Look at everything that can be wrong before the model is read; give the back end's options, if it has one."""
     choices.check()
-    if isinstance(vectors, bool) or not isinstance(vectors, int) or not 1 <= vectors <= MOST_VECTORS:
+    wrong = isinstance(vectors, bool) or not isinstance(vectors, int) or not 1 <= vectors <= MOST_VECTORS
+    if vectors is not None and wrong:
         hint = f"verify on 1 to {MOST_VECTORS:,} vectors, or not at all (--no-verify)"
         raise OptionError(f"vectors = {vectors!r}", hint=hint)
-    return choices.options(board, settings) if board.fpga is not None else None
+    if board.fpga is not None:
+        return choices.options(board, settings)
+    if board.compiler is not None:
+        from .backends.tvm import machine_of
+
+        machine_of(board)
+    return None
 
 
 def _with_hls(project: Project, options: "Options", *, verify: bool, progress: Progress) -> Project:
@@ -354,16 +383,9 @@ def _linked(project: Project, emitted: "Files", *, verify: bool, progress: Progr
 def not_here(board: Board) -> str | None:
     """Say why this machine does not run what is compiled for a board; None where it does."""
     from .backends.tvm import machine_of
+    from .backends.tvm import not_here as reason
 
-    host = load_board("host")
-    if host.compiler is None:
-        return "nothing is known of this machine's processor"
-    wanted, here = machine_of(board), machine_of(host)
-    if wanted.runs_on(here):
-        return None
-    if wanted.arch != here.arch:
-        return f"this machine ({here.arch}) does not run libraries for {wanted.triple}"
-    return f"this machine has not all of {' '.join([wanted.cpu, *wanted.features])}"
+    return reason(machine_of(board))
 
 
 def _skipped(reason: str) -> dict[str, Any]:
