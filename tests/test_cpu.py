@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import gatewright as gw
-from gatewright.backends.tvm import Simulation
-from gatewright.backends.tvm.machine import Machine
+from gatewright.backends.tvm import Simulation, machine_of
+from gatewright.backends.tvm.machine import Dot, Machine
+from gatewright.backends.tvm.measure import peak
 from gatewright.backends.tvm.verify import _distance
 from gatewright.boards import load as load_board
 from gatewright.cli import app
@@ -229,6 +230,15 @@ def test_a_directory_of_a_board_file_is_profiled_without_the_file(tmp_path: Path
     file.unlink()
     done = CliRunner().invoke(app, ["profile", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
+
+
+def test_measured_peaks_are_products_that_are_computed() -> None:
+    if not_here(load_board("x86-avx2")) is not None:
+        pytest.skip("the widths of the products are those of AVX2")
+    machine = machine_of(load_board("x86-avx2"))
+    floats = peak(machine, Dot.FLOAT)
+    assert peak(machine, Dot.PAIRS) < 4 * floats  # twice as many lanes; what is taken out of the loop gives ten times
+    assert peak(machine, Dot.WIDE) < 2 * floats
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[]", b"no"])
