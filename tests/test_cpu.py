@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import gatewright as gw
 from gatewright.backends.tvm import Simulation, machine_of
+from gatewright.backends.tvm.driver import library_name
 from gatewright.backends.tvm.machine import Dot, Machine
 from gatewright.backends.tvm.measure import peak
 from gatewright.backends.tvm.verify import _distance
@@ -276,3 +277,8 @@ def test_a_tvm_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 1
     assert "TVM, which makes the machine code, cannot be imported: a library of it is missing" in done.stderr
+
+
+def test_a_package_does_not_take_the_place_of_gatewright() -> None:
+    graph = dense()
+    assert library_name(Graph(graph.inputs, graph.outputs, name="Gatewright")) == "net_gatewright"

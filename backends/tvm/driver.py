@@ -24,7 +24,8 @@ KEYWORDS = {
 }  # fmt: skip
 HEADERS = {
     "assert", "complex", "ctype", "errno", "fenv", "inttypes", "limits", "locale", "math", "setjmp", "signal", "stdarg",
-    "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath", "threads", "time", "wchar", "wctype", "numpy",
+    "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath", "threads", "time", "wchar", "wctype",
+    "numpy", "gatewright",
 }  # fmt: skip
 TAKEN = KEYWORDS | HEADERS | set(kwlist) | set(sys.stdlib_module_names)
 """What neither a C name nor a header nor a Python module may be called."""
