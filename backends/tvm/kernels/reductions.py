@@ -65,7 +65,7 @@ def _fold(scope: Scope, op: Reduce, node: Node, x: Node, kept: list[int], own: l
         return cast(v, dtype)
 
     def fold(v: Value) -> None:
-        code.store(total, 0, _join(op.kind, total.load(0, width), v))
+        code.store(total, 0, join(op.kind, total.load(0, width), v))
 
     with axes(code, [x.shape[a] for a in inner]) as ks:
         for a, k in zip(inner, ks, strict=True):
@@ -102,11 +102,12 @@ def _across(scope: Scope, op: Reduce, total: Memory, dtype: str, width: int) -> 
         width //= 2
         half = code.local(dtype, 2 * width, "half")
         code.store(half, 0, value)
-        value = code.let(_join(op.kind, half.load(0, width), half.load(width, width)))
+        value = code.let(join(op.kind, half.load(0, width), half.load(width, width)))
     return value
 
 
-def _join(kind: Reduction, a: Value, b: Value) -> Value:
+def join(kind: Reduction, a: Value, b: Value) -> Value:
+    """Fold two numbers as a reduction does."""
     match kind:
         case Reduction.MAX:
             return maximum(a, b)

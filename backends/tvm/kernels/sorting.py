@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 from ....graph import Node
 from ....graph.numerics import divide, whole
-from ....graph.ops import Reduction, ScatterND, TopK
+from ....graph.ops import ScatterND, TopK
 from ..elements.choose import index_at, kept
 from ..layout import Layout, centred_ends, working_type
 from ..machine import Machine
 from ..numbers import centred, fitted, in_units, real
 from ..scope import Scope, place
-from ..tir import Index, Memory, Value, cast, const, index, maximum, minimum, select
+from ..tir import Index, Memory, Value, cast, const, index, select
 from .frame import Written, axes, put, written
+from .reductions import join
 
 
 def topk(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layout) -> Written:
@@ -81,20 +82,9 @@ def scatter(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: L
                 if op.reduction is not None:
                     held = memory.load(place(out, target))
                     held = held if not node.type.is_integer else cast(held, working_type(*ends)) + out.base
-                    new = _join(op.reduction, held, cast(new, held.dtype))
+                    new = join(op.reduction, held, cast(new, held.dtype))
                 elif node.type.is_integer:
                     new = fitted(new, *ends)
                 put(scope, memory, out, target, new)
 
     return written(machine, layouts, out, build, (99,))
-
-
-def _join(kind: Reduction, a: Value, b: Value) -> Value:
-    match kind:
-        case Reduction.MAX:
-            return maximum(a, b)
-        case Reduction.MIN:
-            return minimum(a, b)
-        case Reduction.PROD:
-            return a * b
-    return a + b
