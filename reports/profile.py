@@ -53,7 +53,7 @@ def measured(design: Entry) -> list[RenderableType]:
         f"{design['macs']:,} MACs, {design['macs'] / max(found['seconds'], 1e-12) / 1e9:.1f} GMAC/s"
     )
     memory = f"arena {found['arena_bytes']:,} bytes, constants {found['constant_bytes']:,} bytes"
-    roof = f"measured peaks: {peaks or 'no products'}; copies {found['bandwidth'] / 1e9:.0f} GB/s"
+    roof = f"measured peaks: {peaks or 'no products'}; reads {found['bandwidth'] / 1e9:.0f} GB/s"
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("layer", "ends in", "shape", "us", "share", "GMAC/s", "roofline", "bound"):
         table.add_column(name, justify="left" if name in ("layer", "ends in", "bound") else "right")

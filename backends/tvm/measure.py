@@ -2,7 +2,8 @@
 
 The driver is built once more with a clock around every call. The roofline (S. Williams, A. Waterman and D. Patterson,
 Roofline: an insightful visual performance model for multicore architectures, CACM 2009) is measured too: products of
-the network's own kind with everything in registers, and copies of as many bytes as the network works on.
+the network's own kind with everything in registers, and memory of the size that the network works on, read in
+vectors.
 """
 
 import ctypes
@@ -24,7 +25,7 @@ from .machine import Dot, Machine
 from .program import Call, Loop, Program, Statement, make_program
 from .simulation import ALIGNMENT
 from .targets import platform
-from .tir import Code, Parameter, const, function
+from .tir import Code, Parameter, const, function, maximum, spread
 from .widths import WIDTHS
 
 TURNS = 30
@@ -77,7 +78,7 @@ def profile(graph: Graph, machine: Machine, *, turns: int = TURNS) -> Profile:
         ticks, whole = _run(library, program, name, turns)
     kinds = {c.node: found.dot for c, _ in _calls(program.statements) if (found := _product(c, graph, machine))}
     peaks = {kind: peak(machine, kind) for kind in sorted(set(kinds.values()))}
-    bandwidth = _bandwidth(program.arena + len(program.constants))
+    bandwidth = _bandwidth(machine, program.arena + len(program.constants))
     calls = []
     for (call, count), seconds in zip(_calls(program.statements), ticks, strict=True):
         size = call.bytes
@@ -238,15 +239,23 @@ def _timed(kernel: object, machine: Machine, size: int, dtype: str) -> float:
     return best
 
 
-def _bandwidth(size: int) -> float:
-    """Measure bytes read and written a second by copying half of ``size`` bytes to the other half."""
-    half = max(size // 2, 4096)
-    source, target = np.zeros(half, np.uint8), np.zeros(half, np.uint8)
-    turns = max(1, (8 << 20) // half)
-    best = float("inf")
-    for _ in range(9):
-        start = time.perf_counter()
-        for _ in range(turns):
-            np.copyto(target, source)
-        best = min(best, (time.perf_counter() - start) / turns)
-    return 2 * half / best
+def _bandwidth(machine: Machine, size: int) -> float:
+    """Measure bytes read a second from ``size`` bytes, over and over, in vectors: what a network reads most are weights."""
+    lanes, side = machine.lanes, 8
+    count = max(size // (4 * lanes * side), 2)
+    turns = max(1, (32 << 20) // (4 * count * lanes * side))
+    code = Code()
+    x, y, out = (Parameter.pointer(n, "int32") for n in ("x", "y", "out"))
+    assert x.memory is not None
+    assert out.memory is not None
+    held = [code.local("int32", lanes, "most") for _ in range(side)]
+    for one in held:
+        code.store(one, 0, const(0, "int32", lanes))
+    with code.loop(turns) as turn, code.loop(count) as i:  # no turn can be left out: each reads other numbers
+        for k, one in enumerate(held):
+            read = x.memory.load((i * side + k) * lanes, lanes) ^ spread(turn, lanes)
+            code.store(one, 0, maximum(one.load(0, lanes), read))
+    for k, one in enumerate(held):
+        code.store(out.memory, k * lanes, one.load(0, lanes))
+    seconds = _timed(function([x, y, out], code), machine, count * lanes * side, "int32")
+    return 4 * count * lanes * side * turns / seconds

@@ -12,7 +12,7 @@ from rich.text import Text
 STYLE = {"exact": "green", "close": "green", "failed": "bold red", "skipped": "yellow"}
 SOURCES = (
     "Formats, MACs, parameters: exact, from the integer graph. Proved: interval analysis over the actual weights. "
-    "Seen: the graph run on the samples given to compile. Verified: the compiled C simulation against the graph."
+    "Seen: the graph run on the samples given to compile. Verified: what was compiled against the graph."
 )
 NUMBERS = ("MACs", "weights", "LUT", "DSP", "MHz", "clipped")
 """Columns of numbers, which stand on the right."""
