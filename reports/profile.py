@@ -63,10 +63,10 @@ def measured(design: Entry) -> list[RenderableType]:
         rate = f"{layer['macs'] / seconds / 1e9:.1f}" if layer["macs"] and seconds else ""
         table.add_row(
             layer["name"], layer["op"], "x".join(map(str, layer["shape"])) or "scalar", f"{seconds * 1e6:,.2f}",
-            f"{100 * seconds / total:.1f} %", rate, f"{min(100 * layer['roofline'], 999):.0f} %",
+            f"{100 * seconds / total:.1f} %", rate, f"{min(100 * layer['roofline'], 100):.0f} %",
             layer["bound"],
         )  # fmt: skip
-    legend = "roofline: the least time that the measured peaks leave a layer, as a share of its time"
+    legend = "roofline: the least time that measured peaks leave a layer, as a share of its time (100 %: it, or less)"
     return [Text(head), Text(memory), Text(roof), "", table, "", Text(legend, style="dim"), ""]
 
 

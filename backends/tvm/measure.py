@@ -240,7 +240,7 @@ def _timed(kernel: object, machine: Machine, size: int, dtype: str) -> float:
 
 
 def _bandwidth(machine: Machine, size: int) -> float:
-    """Measure bytes read a second from ``size`` bytes, over and over, in vectors: what a network reads most are weights."""
+    """Measure bytes read a second from ``size`` bytes, over and over: what a network reads most are weights."""
     lanes, side = machine.lanes, 8
     count = max(size // (4 * lanes * side), 2)
     turns = max(1, (32 << 20) // (4 * count * lanes * side))
