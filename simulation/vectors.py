@@ -3,8 +3,23 @@
 import numpy as np
 
 from ..graph import Graph, Inputs, NDArray, Node
+from ..graph.arrays import as_array
 from ..graph.evaluate import feed
-from ..graph.ops import GatherND, Input, ScatterND, Take, TakeAlong
+from ..graph.ops import (
+    Broadcast,
+    Gather,
+    GatherND,
+    Input,
+    Quotient,
+    Remainder,
+    Reshape,
+    ScatterND,
+    Slice,
+    Take,
+    TakeAlong,
+    Transpose,
+    Upsample,
+)
 
 SHARE_OF_SAMPLES = 2
 """One vector in so many may be a sample of the user's; the rest probe the whole input format."""
@@ -18,11 +33,34 @@ def make_vectors(graph: Graph, count: int = 512, *, samples: Inputs | None = Non
     values, batch first), and random integers over the whole input format. The same arguments give the same vectors.
     """
     given = feed(graph, samples) if samples is not None else None
-    limits = index_limits(graph)
-    return [
+    limits, below = index_limits(graph), divisors(graph)
+    made = [
         _vectors(node, limits[node], count, None if given is None else given[k], np.random.default_rng([seed, k]))
         for k, node in enumerate(graph.inputs)
     ]
+    return [_without_zeros(node, v) if node in below else v for node, v in zip(graph.inputs, made, strict=True)]
+
+
+def divisors(graph: Graph) -> set[Node]:
+    """Find the inputs of integers that something is divided by as they are: zero is none of their values."""
+    found: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if isinstance(node.op, Quotient | Remainder) and node.type.is_integer:
+            found.add(node.inputs[1])
+        elif node in found and isinstance(node.op, MOVES):
+            found.add(node.inputs[0])
+    return {n for n in graph.inputs if n in found and n.type.is_integer}
+
+
+MOVES = (Reshape, Transpose, Slice, Gather, Broadcast, Upsample)
+
+
+def _without_zeros(node: Node, vectors: NDArray) -> NDArray:
+    """Put the least number above zero in the place of zeros, or the one below where there is none."""
+    format = node.type.quantized
+    zero = np.broadcast_to(as_array(format.zero), node.shape)
+    other = np.where(zero < format.bounds[1], zero + 1, zero - 1)
+    return np.where(vectors == zero, other, vectors)
 
 
 def index_limits(graph: Graph) -> dict[Node, int | None]:

@@ -18,8 +18,8 @@ from gatewright.backends.tvm.measure import peak
 from gatewright.backends.tvm.verify import _distance
 from gatewright.boards import load as load_board
 from gatewright.cli import app
-from gatewright.graph import Array, Float, Graph, Node
-from gatewright.graph.ops import Activation, Constant, Dense, Input, Output, Relu
+from gatewright.graph import Array, Fixed, Float, Graph, Node, Rounding
+from gatewright.graph.ops import Activation, Constant, Dense, Input, Output, Quotient, Relu, Slice
 from gatewright.project import not_here
 
 pytest.importorskip("tvm", reason="pip install 'gatewright[tvm]'")
@@ -61,6 +61,15 @@ def test_arrays_that_are_made_once(digits: Path) -> None:
         network.inputs[0][...] = q[0]
         assert network.run() == 0
         assert np.array_equal(network.outputs[0], gw.evaluate(module.graph, q, integers=True)[0])
+
+
+def test_a_division_is_verified_without_zeros() -> None:
+    x, y = (Node(Input(name, (4,), Fixed(8, 8))) for name in "xy")
+    quotient = Node(Quotient(Rounding.TRN_ZERO), (x, Node(Slice((3,), (None,), (-1,)), (y,))))
+    project = gw.compile(Graph((x, y), (Node(Output("q"), (quotient,)),), name="division"), board="host", vectors=64)
+    assert project.verification["status"] == "exact"
+    with pytest.raises(gw.GatewrightError, match="by zero"):
+        project.predict([np.ones((1, 4)), np.zeros((1, 4))])
 
 
 def test_threads_share_large_layers() -> None:
