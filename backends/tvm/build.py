@@ -78,6 +78,26 @@ class Built:
 def build(program: Program, name: str) -> Built:
     """Compile and link a program into a shared and a static library whose C names begin with ``name``.
 
+    Raises what ``compiled`` raises.
+    """
+    sources, target = compiled(program, name), platform(program.machine.triple)
+    with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
+        folder = Path(temporary)
+        lay_out(sources, folder)
+        made = _link(folder, name, target)
+        return Built(name, target, {**made, f"{name}.h": sources[f"{name}.h"]}, sources)
+
+
+def lay_out(sources: Mapping[str, bytes], folder: Path) -> None:
+    """Write what is linked into a folder, the headers that stand in for a C library's beside it."""
+    (folder / "shims").mkdir()
+    for path, data in (dict(sources) | {f"shims/{k}": v.encode() for k, v in SHIMS.items()}).items():
+        (folder / path).write_bytes(data)
+
+
+def compiled(program: Program, name: str) -> dict[str, bytes]:
+    """Compile the kernels and write the C around them: every file that is linked.
+
     Raises BuildError where ziglang or TVM is missing or refuses, OptionError for a processor or a feature, and
     UnsupportedError for a system, that is not known.
     """
@@ -92,13 +112,7 @@ def build(program: Program, name: str) -> Built:
     }  # fmt: skip
     if target.arch == "arm" and ARM_CALLS & set(read(kernels).undefined):
         sources["arm.c"] = ARM.read_bytes()
-    with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
-        folder = Path(temporary)
-        (folder / "shims").mkdir()
-        for path, data in (sources | {f"shims/{k}": v.encode() for k, v in SHIMS.items()}).items():
-            (folder / path).write_bytes(data)
-        made = _link(folder, name, target)
-        return Built(name, target, {**made, f"{name}.h": sources[f"{name}.h"]}, sources)
+    return sources
 
 
 def kernels_object(program: Program, name: str) -> bytes:

@@ -9,6 +9,7 @@ from textwrap import indent
 import numpy as np
 
 from ...graph import Affine, Fixed, Graph, Node
+from ...graph.evaluate.run import surface_shape
 from ...graph.ops import Input
 from .layout import interface_type
 from .program import Block, Call, Copy, Loop, Pointer, Program, Statement
@@ -264,10 +265,7 @@ def header(program: Program, name: str) -> str:
 def _port(node: Node, kind: str, i: int, upper: str) -> list[str]:
     op = node.op
     named = op.name if isinstance(op, Input) else getattr(op, "name", "")
-    axes = getattr(op, "axes", None)
-    shape = node.shape
-    if axes is not None:
-        shape = tuple(shape[axes.index(k)] for k in range(len(axes))) if kind == "in" else tuple(shape[a] for a in axes)
+    shape = surface_shape(node)
     named = re.sub(r"[^\w .:()-]", "_", named, flags=re.ASCII)
     text = f"{kind}{i}: {named}, {'x'.join(map(str, shape)) or 'scalar'} {_ctype(node)}, {_meaning(node)}"
     size = int(np.prod(shape))

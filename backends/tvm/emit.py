@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from ...boards import Board
 from ...boards import load as load_board
 from ...graph import GatewrightError, Graph, Node, OptionError, UnsupportedError
+from ...graph.evaluate.run import surface_shape
 from ...graph.ops import Input, Output
 from ..project import Project
 from .layout import interface_type
@@ -104,17 +105,6 @@ def _port(node: Node) -> dict[str, object]:
     op = node.op
     assert isinstance(op, Input | Output)
     return {"name": op.name, "shape": list(surface_shape(node)), "type": interface_type(node)}
-
-
-def surface_shape(node: Node) -> tuple[int, ...]:
-    """Give the shape of a port in the layout of the source model."""
-    op = node.op
-    axes = op.axes if isinstance(op, Input | Output) else None
-    if axes is None:
-        return node.shape
-    if isinstance(op, Input):
-        return tuple(node.shape[axes.index(i)] for i in range(len(axes)))
-    return tuple(node.shape[a] for a in axes)
 
 
 def missing(graph: Graph, board: Board) -> Iterator[GatewrightError]:

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from ...graph import Graph, Node
-from .build import FLAGS, SHIMS, build, kernels_object, zig
-from .contract import contraction
+from .build import FLAGS, compiled, kernels_object, lay_out, zig
+from .contract import Contraction, contraction
 from .driver import Lines, library_name, prototypes
-from .kernels.products import dot
+from .kernels.products import ACCUMULATOR, dot
 from .layout import interface_type
-from .machine import Dot, Machine
+from .machine import GROUP, Dot, Machine
 from .program import Call, Loop, Program, Statement, make_program
 from .simulation import ALIGNMENT
 from .targets import platform
@@ -76,7 +76,7 @@ def profile(graph: Graph, machine: Machine, *, turns: int = TURNS) -> Profile:
     with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
         library = _with_clock(program, name, Path(folder))
         ticks, whole = _run(library, program, name, turns)
-    kinds = {c.node: found.dot for c, _ in _calls(program.statements) if (found := _product(c, graph, machine))}
+    kinds = {c.node: found.dot for c, _ in _calls(program.statements) if (found := _product(c, machine))}
     peaks = {kind: peak(machine, kind) for kind in sorted(set(kinds.values()))}
     bandwidth = _bandwidth(machine, program.arena + len(program.constants))
     calls = []
@@ -95,7 +95,7 @@ def profile(graph: Graph, machine: Machine, *, turns: int = TURNS) -> Profile:
     return Profile(whole, tuple(calls), rates, bandwidth, program.arena, len(program.constants))
 
 
-def _product(call: Call, graph: Graph, machine: Machine):  # type: ignore[no-untyped-def]
+def _product(call: Call, machine: Machine) -> Contraction | None:
     """Describe the product that a call begins with."""
     node: Node | None = call.node
     while node is not None:
@@ -130,10 +130,7 @@ class _Clocked(Lines):
 
 def _with_clock(program: Program, name: str, folder: Path) -> ctypes.CDLL:
     """Build the library again with an entry that measures."""
-    built = build(program, name)
-    for path, data in (dict(built.sources) | {f"shims/{k}": v.encode() for k, v in SHIMS.items()}).items():
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_bytes(data)
+    lay_out(compiled(program, name), folder)
     clocked = _Clocked(program, name)
     body = "\n        ".join(clocked.statements(program.statements, parallel=False))
     ins, outs = len(program.graph.inputs), len(program.graph.outputs)
@@ -198,7 +195,7 @@ def peak(machine: Machine, kind: Dot) -> float:
     then whole sums, out of the loop.
     """
     lanes = max(machine.lanes // (2 if kind is Dot.LONG else 1), 1)
-    dtype = {Dot.FLOAT: "float32", Dot.LONG: "int64"}.get(kind, "int32")
+    dtype = ACCUMULATOR[kind]
     apart = kind in APART and not (kind is Dot.PAIRS and machine.has("avx512vnni"))
     sums, turns = max(4, machine.registers - 8), 20_000
     code = Code()
@@ -217,8 +214,7 @@ def peak(machine: Machine, kind: Dot) -> float:
     for i, one in enumerate(held):
         code.store(out.memory, i * lanes, one.load(0, lanes))
     seconds = _timed(function([x, y, out], code), machine, (sums + ROWS) * lanes, dtype)
-    group = {Dot.VNNI: 4, Dot.SDOT: 4, Dot.PAIRS: 2}.get(kind, 1)
-    return sums * lanes * group * turns / seconds
+    return sums * lanes * GROUP[kind] * turns / seconds
 
 
 def _timed(kernel: object, machine: Machine, size: int, dtype: str) -> float:

@@ -188,7 +188,7 @@ def _follow(anchor: Node, users: dict[Node, tuple[Node, ...]], standing: set[Nod
     return chain
 
 
-def layouts(groups: Groups, graph: Graph, machine: Machine) -> dict[Node, Layout]:
+def layouts(groups: Groups, machine: Machine) -> dict[Node, Layout]:
     """Choose the layout of every tensor in the arena: type, borders and rounding as its readers want them."""
     wants: dict[Node, list[Contraction]] = {}
     for work in groups.work:

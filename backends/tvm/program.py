@@ -8,6 +8,7 @@ import numpy as np
 
 from ...graph import Graph, Node, Op, UnsupportedError
 from ...graph.arrays import NDArray, as_array
+from ...graph.evaluate.run import surface_shape
 from ...graph.ops import (
     ArgMax,
     AvgPool,
@@ -48,7 +49,7 @@ ALIGNMENT = 64
 class Block:
     """Memory that a tensor stands in: of a port of the surface ("in0", "out0"), or of the arena, at ``offset``.
 
-    ``first`` and ``last`` count steps: between them it holds something. ``pinned`` blocks live as long as the call.
+    ``first`` and ``last`` count steps: between them it holds something.
     """
 
     bytes: int
@@ -152,15 +153,11 @@ class _Builder:
     def surface(self, graph: Graph) -> None:
         """Give the inputs and outputs their ports, in the layout of the source model."""
         for i, node in enumerate(graph.inputs):
-            op = node.op
-            assert isinstance(op, Input)
-            layout = _port_layout(node, op.axes, inverse=True)
+            layout = _port_layout(node)
             block = Block(layout.bytes, f"in{i}")
             self.held[node] = _Held(layout, Pointer(block))
         for i, node in enumerate(graph.outputs):
-            op = node.op
-            assert isinstance(op, Output)
-            layout = _port_layout(node, op.axes, inverse=False)
+            layout = _port_layout(node)
             self.outputs.setdefault(node.inputs[0], []).append(_Held(layout, Pointer(Block(layout.bytes, f"out{i}"))))
 
     def block(self, size: int) -> Block:
@@ -207,7 +204,7 @@ class _Builder:
         self.step += 1
         for pointer in arguments:
             self.touch(pointer)
-        size = (out.layout.bytes if whole else 0) + sum(len(data.tobytes()) for data, _ in scope.constants.values())
+        size = (out.layout.bytes if whole else 0) + sum(data.nbytes for data, _ in scope.constants.values())
         size += sum(self.held[n].layout.bytes for n in {*scope.reads, *(v for v, _ in scope.views)})
         self.statements.append(Call(name, tuple(arguments), scope.range[2] if scope.range else 0, node, macs, size))
 
@@ -219,7 +216,7 @@ class _Builder:
     def run(self, graph: Graph) -> None:
         """Add the steps of a graph whose inputs are held."""
         groups = group(graph)
-        chosen = layouts(groups, graph, self.machine)
+        chosen = layouts(groups, self.machine)
         for work in groups.work:
             try:
                 self.compute(groups, work, chosen)
@@ -366,7 +363,7 @@ class _Builder:
         states: list[tuple[_Held, Node]] = []
         for i, (operand, entry) in enumerate(zip(node.inputs, op.body.inputs, strict=True)):
             self.constant_tensor(operand)
-            layout = _entry_layout(entry, self.machine)
+            layout = _step_layout(entry, self.machine)
             whole_shape = (op.steps, *entry.shape) if i < op.sequences else entry.shape
             whole_layout = plain(whole_shape, layout.dtype, layout.base)
             held = _Held(whole_layout, Pointer(self.block(whole_layout.bytes + _slack(whole_layout))))
@@ -385,11 +382,9 @@ class _Builder:
         """Fill the loop: the body's steps, the next states, the emission."""
         begin = self.step
         emitted = op.body.outputs[-1]
-        dtype, base = arena_type(emitted, self.machine.unsigned_bytes)
-        count = 1 if op.last else op.steps
-        rows_layout = plain((count, *emitted.shape), dtype, base)
+        one = _step_layout(emitted, self.machine)
+        rows_layout = plain((1 if op.last else op.steps, *emitted.shape), one.dtype, one.base)
         store = _Held(rows_layout, Pointer(self.block(rows_layout.bytes + 64)))
-        one = plain(emitted.shape, dtype, base)
         emission = _Held(one, Pointer(store.pointer.block, 0, 0 if op.last else one.bytes, None if op.last else loop))
         nexts: list[tuple[_Held, _Held]] = []
         body.step, body.statements = self.step, loop.body
@@ -412,10 +407,7 @@ class _Builder:
         for block in inside:  # what a turn leaves may be read in the next one
             if not block.port:
                 block.first, block.last = min(block.first, begin), max(block.last, self.step)
-        shape = node.shape if not op.last else (1, *node.shape)
-        self.held[node] = _Held(plain(shape, dtype, base), store.pointer)
-        if op.last:
-            self.held[node] = _Held(plain(node.shape, dtype, base), store.pointer)
+        self.held[node] = _Held(plain(node.shape, one.dtype, one.base), store.pointer)
         self.move(node, out)
 
 
@@ -449,7 +441,7 @@ def _of(node: Node, read: Callable[[Scope, Node, Place], Value]) -> Callable[[Sc
     return lambda scope, at: read(scope, node, at)
 
 
-def _entry_layout(entry: Node, machine: Machine) -> Layout:
+def _step_layout(entry: Node, machine: Machine) -> Layout:
     dtype, base = arena_type(entry, machine.unsigned_bytes)
     return plain(entry.shape, dtype, base)
 
@@ -494,21 +486,18 @@ def _slack(layout: Layout) -> int:
     return 64 + (-layout.bytes % 64)
 
 
-def _port_layout(node: Node, axes: tuple[int, ...] | None, *, inverse: bool) -> Layout:
+def _port_layout(node: Node) -> Layout:
     """Give the layout of an input or output: row-major in the source's order of axes."""
-    dtype = interface_type(node)
-    if axes is None:
+    op, dtype = node.op, interface_type(node)
+    assert isinstance(op, Input | Output)
+    if op.axes is None:
         return plain(node.shape, dtype)
-    rank = len(axes)
-    if inverse:  # ours = source.transpose(axes): our axis i is the source's axes[i]
-        source = tuple(node.shape[axes.index(i)] for i in range(rank))
-        strides = row_major(source)
-        own = tuple(strides[axes[i]] for i in range(rank))
+    strides = row_major(surface_shape(node))
+    if isinstance(op, Input):  # ours = source.transpose(axes): our axis i is the source's axes[i]
+        own = tuple(strides[a] for a in op.axes)
     else:  # source = ours.transpose(axes): the source's axis i is our axes[i]
-        source = tuple(node.shape[a] for a in axes)
-        strides = row_major(source)
-        own = tuple(strides[axes.index(i)] for i in range(rank))
-    return Layout(node.shape, dtype, own, 0, int(np.prod(source)))
+        own = tuple(strides[op.axes.index(i)] for i in range(len(op.axes)))
+    return Layout(node.shape, dtype, own, 0, node.type.size)
 
 
 def _joined(machine: Machine, found: Mapping[Node, Layout], node: Node, out: Layout) -> list[Written]:

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import FileError, GatewrightError, Graph, NDArray, OptionError
+from ...graph import FileError, GatewrightError, Graph, NDArray, Node, OptionError
 from ...graph.ops import Input, Output
-from .emit import not_here
+from .emit import FILE, not_here
 from .machine import Machine
 
-FILE = "network.json"
 ALIGNMENT = 64
 STATUS = {
     1: ("an index lies outside of what it picks from", "check the samples"),
@@ -131,7 +130,7 @@ class Simulation:
     def run(self, vectors: Sequence[NDArray]) -> list[NDArray]:
         """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs."""
         network, count = self.network, len(vectors[0])
-        ins = [_to_source(v, n.op) for v, n in zip(vectors, self.graph.inputs, strict=True)]
+        ins = [_own_axes(v, n) for v, n in zip(vectors, self.graph.inputs, strict=True)]
         results = [np.zeros((count, *o.shape), o.dtype) for o in network.outputs]
         for k in range(count):
             for held, given in zip(network.inputs, ins, strict=True):
@@ -140,17 +139,14 @@ class Simulation:
                 raise GatewrightError(STATUS[status][0], hint=STATUS[status][1])
             for result, held in zip(results, network.outputs, strict=True):
                 result[k] = held
-        return [_to_graph(r, n.op, n.type.is_integer) for r, n in zip(results, self.graph.outputs, strict=True)]
+        return [
+            moved.astype(np.int64) if n.type.is_integer else moved
+            for n, moved in ((n, _own_axes(r, n)) for r, n in zip(results, self.graph.outputs, strict=True))
+        ]
 
 
-def _to_source(values: NDArray, op: Any) -> NDArray:
-    """Graph's layout -> source's."""
-    assert isinstance(op, Input)
+def _own_axes(values: NDArray, port: Node) -> NDArray:
+    """Undo the order of axes of a port: an input's values come in the source's layout, an output's in the graph's."""
+    op = port.op
+    assert isinstance(op, Input | Output)
     return values if op.axes is None else values.transpose(0, *(int(i) + 1 for i in np.argsort(op.axes)))
-
-
-def _to_graph(values: NDArray, op: Any, integer: bool) -> NDArray:
-    """Source's layout -> graph's."""
-    assert isinstance(op, Output)
-    moved = values if op.axes is None else values.transpose(0, *(int(i) + 1 for i in np.argsort(op.axes)))
-    return moved.astype(np.int64) if integer else moved

@@ -157,6 +157,11 @@ Number: TypeAlias = Value | int | float
 Index: TypeAlias = Value | Lanes
 
 
+def lanes_from(begin: Value, width: int) -> Index:
+    """Give the index of ``width`` elements from ``begin`` on."""
+    return Lanes(begin, width) if width > 1 else begin
+
+
 @cache
 def imm(number: int, dtype: str = INDEX) -> Any:
     """Give a literal."""

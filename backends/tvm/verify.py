@@ -32,9 +32,10 @@ def verify(
         "status": "exact", "engine": simulation.engine, "vectors": len(vectors[0]), "mismatches": 0,
         "first_mismatch": None,
     }  # fmt: skip
-    tolerance = MIXED if _mixed(graph) else TOLERANCE
+    mixed = _mixed(graph)
+    tolerance = MIXED if mixed else TOLERANCE
     for node, a, b in zip(graph.outputs, wanted, got, strict=True):
-        if node.type.is_integer and not _mixed(graph):
+        if node.type.is_integer and not mixed:
             wrong = a != b
         else:
             away = _distance(a, b)

@@ -146,7 +146,16 @@ def source_shape(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[
     """Give the shape in the source's layout of an input whose shape inside is ``shape``."""
     if axes is None:
         return shape
-    return tuple(shape[axes.index(i)] for i in range(len(shape)))
+    return tuple(shape[axes.index(i)] for i in range(len(axes)))
+
+
+def surface_shape(node: Node) -> tuple[int, ...]:
+    """Give the shape of an input or output in the source's layout."""
+    op = node.op
+    assert isinstance(op, Input | Output)
+    if isinstance(op, Input):
+        return source_shape(node.shape, op.axes)
+    return node.shape if op.axes is None else tuple(node.shape[a] for a in op.axes)
 
 
 def give(graph: Graph, stored: Sequence[NDArray], asked: Inputs = (), *, integers: bool = False) -> Outputs:

@@ -7,7 +7,7 @@ from json import loads
 from typing import Any
 
 from .graph import Graph, Node, op_name
-from .graph.evaluate.run import source_shape
+from .graph.evaluate.run import surface_shape
 from .graph.node import describe
 from .graph.ops import Constant, Input, Output, Quantize
 from .graph.size import macs, parameters_of
@@ -74,7 +74,7 @@ def _input(graph: Graph, node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any
     assert isinstance(op, Input)
     return {
         "name": op.name,
-        "shape": list(source_shape(op.shape, op.axes)),
+        "shape": list(surface_shape(node)),
         "format": str(node.type.format),
         "rounding": str(op.rounding),
         "overflow": str(op.overflow),
@@ -87,8 +87,7 @@ def _input(graph: Graph, node: Node, seen: Mapping[Node, Seen]) -> dict[str, Any
 def _output(graph: Graph, node: Node) -> dict[str, Any]:
     op = node.op
     assert isinstance(op, Output)
-    axes = op.axes or tuple(range(len(node.shape)))
-    shape = [node.shape[a] for a in axes]
+    shape = list(surface_shape(node))
     return {"name": op.name, "shape": shape, "format": str(node.type.format), "layer": graph.names[node.inputs[0]]}
 
 

@@ -6,11 +6,27 @@ from dataclasses import dataclass
 from math import prod
 
 from ....graph import Node
-from ....graph.ops import Constant
-from ..layout import Layout
+from ....graph.ops import Constant, Lookup, Step
+from ..layout import Layout, row_major
 from ..machine import Machine
+from ..plan import POINTWISE
 from ..scope import NotFlat, Place, ScalarsOnly, Scope, place, rows_follow
-from ..tir import Code, Index, Lanes, Memory, Parameter, Value, cast, const, function, index, shuffle, spread
+from ..tir import (
+    Code,
+    Index,
+    Lanes,
+    Memory,
+    Parameter,
+    Value,
+    cast,
+    const,
+    function,
+    index,
+    lanes_from,
+    minimum,
+    shuffle,
+    spread,
+)
 
 SPLIT_ABOVE = 250_000
 """Operations of a kernel from which on its outer loop is one that threads can share."""
@@ -25,13 +41,21 @@ class Written:
 
     function: object
     scope: Scope
-    code: str = ""
 
 
 def written(
     machine: Machine, layouts: Mapping[Node, Layout], out: Layout, build: Build, flats: Sequence[int]
 ) -> Written:
     """Write a kernel in the best way that its operations allow: vectors before scalars, ``flats`` in their order."""
+    made = attempt(machine, layouts, out, build, flats)
+    assert made is not None, "a kernel with one lane and a loop for each axis can always be written"
+    return made
+
+
+def attempt(
+    machine: Machine, layouts: Mapping[Node, Layout], out: Layout, build: Build, flats: Sequence[int]
+) -> Written | None:
+    """Write a kernel as ``written`` does; None where its operations allow no way."""
     for lanes in dict.fromkeys((machine.lanes, 1)):
         for flat in flats:
             scope = Scope(machine, layouts, flat=flat)
@@ -42,7 +66,7 @@ def written(
             except (NotFlat, ScalarsOnly):
                 continue
             return Written(function([*arguments(scope), result, *numbers(scope)], scope.code), scope)
-    raise AssertionError("a kernel with one lane and a loop for each axis can always be written")
+    return None
 
 
 def arguments(scope: Scope) -> list[Parameter]:
@@ -91,15 +115,27 @@ def axes(code: Code, shape: Sequence[int]) -> Iterator[list[Index]]:
 
 def along(code: Code, length: int, lanes: int) -> Iterator[Index]:
     """Give the places of the last axis, each in a loop of its own."""
-    if lanes == 1 or length == 1:
-        with code.loop(length) as i:
-            yield i
-        return
     width, full, rest = vectors(length, lanes)
     with code.loop(full) as i:
-        yield Lanes(i * width, width) if width > 1 else i
+        yield lanes_from(i * width, width)
     for begin in rest:
-        yield Lanes(index(begin), width) if width > 1 else index(begin)
+        yield lanes_from(index(begin), width)
+
+
+def tile_begin(code: Code, tile: Value, rows: int, length: int) -> Value:
+    """Give where a tile of an axis begins: one that would end beyond the axis is shifted back."""
+    return code.let(minimum(tile * rows, length - rows) if length % rows else tile * rows)
+
+
+def folded(code: Code, memory: Memory, width: int, join: Callable[[Value, Value], Value]) -> Value:
+    """Fold the lanes of a vector: its halves, until one is left."""
+    value = code.let(memory.load(0, width))
+    while width > 1:
+        width //= 2
+        half = code.local(memory.dtype, 2 * width, "half")
+        code.store(half, 0, value)
+        value = code.let(join(half.load(0, width), half.load(width, width)))
+    return value
 
 
 def elementwise(
@@ -184,10 +220,7 @@ def _interleaved(
             for begin in rest:
                 group(lead, index(begin))
 
-    try:
-        return written(machine, layouts, out, build, (99,))
-    except AssertionError:  # an element cannot be followed by lanes there
-        return None
+    return attempt(machine, layouts, out, build, (99,))
 
 
 @contextmanager
@@ -207,8 +240,6 @@ def _unfolded(at: Place, shape: Sequence[int], flat: int) -> Place:
 
 def flats(node: Node, layouts: Mapping[Node, Layout], out: Layout) -> list[int]:
     """Say how many axes can be taken together: all, all but the last, none."""
-    from ..plan import POINTWISE
-
     shape = node.shape
     found: list[Layout] = [out]
     narrow_constant = False
@@ -228,7 +259,7 @@ def flats(node: Node, layouts: Mapping[Node, Layout], out: Layout) -> list[int]:
     if not same:
         return [99]
     result = []
-    if all(one.strides == _packed(one, shape) for one in found) and not narrow_constant:
+    if all(one.strides == row_major(shape) for one in found) and not narrow_constant:
         result.append(0)
     if len(shape) > 2 and all(map(rows_follow, found)):
         result.append(1)
@@ -236,15 +267,7 @@ def flats(node: Node, layouts: Mapping[Node, Layout], out: Layout) -> list[int]:
 
 
 def _operands(node: Node) -> tuple[Node, ...]:
-    from ....graph.ops import Lookup, Step
-
     return node.inputs[:1] if isinstance(node.op, Lookup | Step) else node.inputs
-
-
-def _packed(layout: Layout, shape: tuple[int, ...]) -> tuple[int, ...]:
-    from ..layout import row_major
-
-    return row_major(shape)
 
 
 def filled(machine: Machine, layout: Layout, border: Sequence[tuple[int, int]], zero: int) -> Written:

@@ -10,9 +10,9 @@ from ..layout import Layout, centred_ends, plain, working_type
 from ..machine import GROUP, Dot, Machine
 from ..numbers import centred, real
 from ..scope import Place, Scope, scalar
-from ..tir import Index, Lanes, Memory, Value, cast, const, index, minimum, select, spread
-from .frame import SPLIT_ABOVE, Written, axes, put, vectors, written
-from .products import Tile, dot, tile_shape
+from ..tir import Index, Lanes, Memory, Value, cast, const, index, lanes_from, minimum, select, spread
+from .frame import SPLIT_ABOVE, Written, along, axes, put, tile_begin, vectors, written
+from .products import ACCUMULATOR, Tile, dot, lanes_for, tile_shape
 
 
 def kind_of(node: Node, machine: Machine) -> Dot:
@@ -40,11 +40,7 @@ def tile_of(node: Node, machine: Machine) -> Tile:
     """Choose the tile as for a product with known weights."""
     rows, filters = node.inputs[0].shape[-2], node.shape[-1]
     kind = kind_of(node, machine)
-    lanes = max(1, machine.lanes // (2 if kind is Dot.LONG else 1))
-    least = 4 if GROUP[kind] > 1 else 1
-    while lanes // 2 >= max(filters, least):
-        lanes //= 2
-    lanes = max(lanes, least)
+    lanes = lanes_for(filters, kind, machine)
     depth = node.inputs[0].shape[-1] // GROUP[kind]
     mr, nv = tile_shape(rows, -(-filters // lanes), depth, machine, kind)
     return Tile(mr, nv, lanes, False)
@@ -107,12 +103,8 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
     def copy(scope: Scope, memory: Memory, lanes: int) -> None:
         code = scope.code
         with axes(code, x.shape[:-1]) as own:
-            width, full, rest = vectors(x.shape[-1], lanes)
-            with code.loop(full) as i:
-                at = (*own, Lanes(i * width, width) if width > 1 else i)
-                put(scope, memory, left, at, lifted(scope, at))
-            for begin in rest:
-                at = (*own, Lanes(index(begin), width) if width > 1 else index(begin))
+            for last in along(code, x.shape[-1], lanes):
+                at = (*own, last)
                 put(scope, memory, left, at, lifted(scope, at))
             for k in range(x.shape[-1], row):
                 code.store(memory, _start(own, left.strides) + k, const(0, own_type))
@@ -169,7 +161,7 @@ class _Product:
         self.scope, self.memory, self.node, self.end, self.out = scope, memory, node, end, out
         self.kind, self.tile = kind_of(node, scope.machine), tile_of(node, scope.machine)
         self.group, self.width = GROUP[self.kind], self.tile.lanes
-        self.total_type = {Dot.FLOAT: "float32", Dot.LONG: "int64"}.get(self.kind, "int32")
+        self.total_type = ACCUMULATOR[self.kind]
         self.rows, self.filters = node.inputs[0].shape[-2], node.shape[-1]
         self.depth = -(-node.inputs[0].shape[-1] // self.group)
         self.left, self.right = (scope.layouts[n] for n in packed)
@@ -186,7 +178,7 @@ class _Product:
         with scope.outer(lead[0] if lead else tiles, split=split) as o, axes(code, lead[1:]) as others:
             own: list[Index] = [o, *others] if lead else []
             with code.loop(tiles) if lead else nullcontext(o) as t:
-                first = code.let(minimum(t * mr, self.rows - mr) if self.rows % mr else t * mr)
+                first = tile_begin(code, t, mr, self.rows)
                 x, y = node.inputs
                 a0 = _base(own, x.shape[:-2], self.left, self.group) + first * (self.left.strides[-2] // self.group)
                 b0 = _base(own, y.shape[:-2], self.right, self.group)
@@ -214,7 +206,7 @@ class _Product:
                 begin = minimum((v0 + v) * width, self.filters - width) if self.filters >= width else index(0)
                 begin = code.let(begin)
                 for k in [*(j * piece for j in range(full)), *rest]:
-                    at = (*own, first + i, Lanes(begin + k, piece) if piece > 1 else begin + k)
+                    at = (*own, first + i, lanes_from(begin + k, piece))
                     total = one.load(k, piece) - extra[v].load(k, piece) if self.above else one.load(k, piece)
                     _finish(self.scope, self.memory, self.out, self.node, self.end, at, total)
 

@@ -16,7 +16,7 @@ from ....graph import Node
 from ....graph.arrays import NDArray
 from ....graph.numerics import divide, whole
 from ..contract import Contraction, bias_units, product_scale
-from ..layout import Layout
+from ..layout import Layout, centred_ends, working_type
 from ..machine import GROUP, Dot, Machine
 from ..numbers import real_scale
 from ..scope import Place, Scope, rows_follow
@@ -26,13 +26,13 @@ from ..tir import (
     Value,
     cast,
     index,
+    lanes_from,
     llvm,
-    minimum,
     reinterpret,
     shuffle,
     spread,
 )
-from .frame import SPLIT_ABOVE, Written, axes, put, vectors, written
+from .frame import SPLIT_ABOVE, Written, axes, put, tile_begin, vectors, written
 
 ACCUMULATOR = {
     Dot.VNNI: "int32", Dot.SDOT: "int32", Dot.PAIRS: "int32", Dot.WIDE: "int32", Dot.LONG: "int64",
@@ -56,7 +56,7 @@ class Tile:
 
 def tile_for(c: Contraction, machine: Machine, positions: int) -> Tile:
     """Choose the tile of a product."""
-    lanes = _lanes(c, machine)
+    lanes = lanes_for(c.filters // c.groups, c.dot, machine)
     depth = c.taps * (c.channels // c.groups) // GROUP[c.dot]
     rows, vectors_across = tile_shape(positions, -(-(c.filters // c.groups) // lanes), depth, machine, c.dot)
     size = c.taps * (c.channels // c.groups) * c.filters * {4: 1, 2: 2, 1: 4}[GROUP[c.dot]]
@@ -85,12 +85,11 @@ def tile_shape(positions: int, total: int, depth: int, machine: Machine, kind: D
     return best[1], best[2]
 
 
-def _lanes(c: Contraction, machine: Machine) -> int:
+def lanes_for(filters: int, kind: Dot, machine: Machine) -> int:
     """Lanes of an accumulator: those of a vector, or fewer where there are not so many filters."""
-    most = machine.lanes // (2 if c.dot is Dot.LONG else 1)
-    lanes = max(most, 1)
-    least = 4 if c.dot in (Dot.VNNI, Dot.SDOT, Dot.PAIRS) else 1
-    while lanes // 2 >= max(c.filters // c.groups, least):
+    least = 4 if GROUP[kind] > 1 else 1
+    lanes = max(machine.lanes // (2 if kind is Dot.LONG else 1), least)
+    while lanes // 2 >= max(filters, least):
         lanes //= 2
     return lanes
 
@@ -164,7 +163,10 @@ class _Frame:
         scope.whole = c.node.shape if merged else ()
         self.dtype = ACCUMULATOR[c.dot]
         self.weights = centred_weights(c.node).reshape(-1, c.filters)
-        self.start, self.factor, self.after = initial(c, self.x, self.weights)
+        start, self.factor, self.after = initial(c, self.x, self.weights)
+        self.start = np.broadcast_to(start, (c.filters,))
+        if self.dtype == "int32":  # sums are taken modulo 2^32, the result fits
+            self.start = ((self.start.astype(np.int64) + (1 << 31)) % (1 << 32)) - (1 << 31)
         self.split = c.macs > SPLIT_ABOVE
 
     def steps(self) -> tuple[int, ...]:
@@ -182,6 +184,14 @@ class _Frame:
         back = sum(p[0] * s for p, s in zip(self.c.padding, self.x.strides[:-1], strict=True))
         return self.x.offset - back
 
+    def base(self, lead: Sequence[Value], first: Value, channel: Value, unit: int = 1) -> Value:
+        """Where a tile begins in the operand, counted in ``unit`` elements: its first tap, at ``channel`` units."""
+        *others, along_row = (s // unit for s in self.steps())
+        base = index(self.origin() // unit)
+        for o, s in zip(lead, others, strict=True):
+            base = base + o * s
+        return self.code.let(base + first * along_row + channel)
+
     def place(self, lead: Sequence[Value], last: Value, filters: "Lanes | Value") -> Place:
         """Give the index of a result."""
         if self.merged:
@@ -196,17 +206,13 @@ class _Frame:
 
         def value(where: Place) -> Value:
             v = total
-            if isinstance(self.factor, np.ndarray) and node.type.is_integer:
-                from ..layout import centred_ends, working_type
-
+            if node.type.is_integer:
                 kind = working_type(*centred_ends(node))
-                v = cast(v, kind) * scope.constant(self.factor, where, kind)
-                if self.after is not None:
-                    v = v + scope.constant(self.after, where, kind)
-            elif node.type.is_integer:
-                from ..layout import centred_ends, working_type
-
-                v = cast(v, working_type(*centred_ends(node)))
+                v = cast(v, kind)
+                if isinstance(self.factor, np.ndarray):
+                    v = v * scope.constant(self.factor, where, kind)
+                    if self.after is not None:
+                        v = v + scope.constant(self.after, where, kind)
             return self.code.let(v)
 
         scope.given[node] = value
@@ -309,9 +315,7 @@ class _Product(_Frame):
         c = self.c
         filters = c.filters // c.groups
         start = np.zeros((c.groups, max(filters, width)), self.start.dtype)
-        start[:, :filters] = np.broadcast_to(self.start, (c.filters,)).reshape(c.groups, filters)
-        if self.dtype == "int32":  # sums are taken modulo 2^32, the result fits
-            start = ((start.astype(np.int64) + (1 << 31)) % (1 << 32)) - (1 << 31)
+        start[:, :filters] = self.start.reshape(c.groups, filters)
         return np.concatenate([start[g, s : s + width] for g in range(c.groups) for s in starts])
 
     def _view(self) -> Memory:
@@ -323,14 +327,8 @@ class _Product(_Frame):
         """Write one tile."""
         c, code, width = self.c, self.code, self.tile.lanes
         rows, positions = self.rows, self.space[-1]
-        first = minimum(t * rows, positions - rows) if positions % rows else t * rows
-        first = code.let(first)
-        unit = self.group  # the operand is counted in groups of products
-        step = [s // unit for s in self.steps()]
-        base = index(self.origin() // unit)
-        for o, s in zip(lead, step[:-1], strict=True):
-            base = base + o * s
-        base = code.let(base + first * step[-1] + g * (self.per_group // unit))
+        first = tile_begin(code, t, rows, positions)
+        base = self.base(lead, first, g * (self.per_group // self.group), self.group)
         vector0 = g * len(self.starts) + p * self.tile.vectors
         sums = [[code.local(self.dtype, width, "sum") for _ in range(nv)] for _ in range(rows)]
         starts = [code.let(self.first.load((vector0 + v) * width, width)) for v in range(nv)]
@@ -338,7 +336,7 @@ class _Product(_Frame):
             for one, start in zip(row, starts, strict=True):
                 code.store(one, 0, start)
         weights = code.let(g * (self.group_size // self.group) + p * (self.panel_size // self.group))
-        self._sum(sums, base, weights, nv, step[-1])
+        self._sum(sums, base, weights, nv, self.steps()[-1] // self.group)
         filters0 = g * (c.filters // c.groups)
         tail = self.starts[self.panels * self.tile.vectors :]
         for i, row in enumerate(sums):
@@ -355,8 +353,7 @@ class _Product(_Frame):
             own, full, rest = 1, min(filters, width), []
         for k in [*(i * own for i in range(full)), *rest]:
             total = self.code.let(one.load(k, own))
-            place = Lanes(begin + k, own) if own > 1 else begin + k
-            self.finish(self.place(lead, last, place), total)
+            self.finish(self.place(lead, last, lanes_from(begin + k, own)), total)
 
     def _sum(self, sums: list[list[Memory]], base: Value, weights: Value, nv: int, step: int) -> None:
         """Loop over taps and channels."""
@@ -419,10 +416,7 @@ class _Depthwise(_Frame):
         self.operand = scope.view(c.node.inputs[0], self.x.dtype)
         narrow = None if self.dtype == "float32" else ("int16" if np.abs(self.weights).max() < 1 << 15 else None)
         self.packed = scope.table(self.weights, narrow or ("float32" if self.dtype == "float32" else None))
-        start = np.broadcast_to(self.start, (c.filters,))
-        if self.dtype == "int32":
-            start = ((start.astype(np.int64) + (1 << 31)) % (1 << 32)) - (1 << 31)
-        self.first = scope.table(start, self.dtype)
+        self.first = scope.table(self.start, self.dtype)
         lead, positions = self.space[:-1], self.space[-1]
         rows = min(self.ROWS, positions)
         lanes = min(self.lanes, scope.machine.lanes)
@@ -442,14 +436,10 @@ class _Depthwise(_Frame):
 
     def _tiles(self, lead: Sequence[Value], tiles: int, rows: int, channel: Value, width: int) -> None:
         code, c = self.code, self.c
-        positions = self.space[-1]
-        step = self.steps()
+        step = self.steps()[-1]
         with code.loop(tiles) as t:
-            first = code.let(minimum(t * rows, positions - rows) if positions % rows else t * rows)
-            base = index(self.origin())
-            for o, s in zip(lead, step[:-1], strict=True):
-                base = base + o * s
-            base = code.let(base + first * step[-1] + channel)
+            first = tile_begin(code, t, rows, self.space[-1])
+            base = self.base(lead, first, channel)
             sums = [code.local(self.dtype, width, "sum") for _ in range(rows)]
             start = code.let(self.first.load(channel, width))
             for one in sums:
@@ -458,11 +448,10 @@ class _Depthwise(_Frame):
                 away = sum(i * s for i, s in zip(k, self.taps(), strict=True))
                 w = code.let(cast(self.packed.load(channel + tap * c.filters, width), self.dtype))
                 for i, one in enumerate(sums):
-                    x = cast(self.operand.load(base + (away + i * step[-1]), width), self.dtype)
+                    x = cast(self.operand.load(base + (away + i * step), width), self.dtype)
                     code.store(one, 0, one.load(0, width) + x * w)
             for i, one in enumerate(sums):
-                place = Lanes(channel, width) if width > 1 else channel
-                self.finish(self.place(lead, first + i, place), code.let(one.load(0, width)))
+                self.finish(self.place(lead, first + i, lanes_from(channel, width)), code.let(one.load(0, width)))
 
 
 class _DepthwiseDots(_Depthwise):
@@ -475,16 +464,13 @@ class _DepthwiseDots(_Depthwise):
 
     def _tiles(self, lead: Sequence[Value], tiles: int, rows: int, channel: Value, width: int) -> None:
         code, c = self.code, self.c
-        positions, step, taps = self.space[-1], self.steps(), self.taps()
+        taps = self.taps()
         down = c.kernel[0] if len(c.kernel) > 1 else 1
         between = list(np.ndindex(*c.kernel[1:-1])) if len(c.kernel) > 2 else [()]
         groups = [range(g, min(g + 4, down)) for g in range(0, down, 4)]
         with code.loop(tiles) as t:
-            first = code.let(minimum(t * rows, positions - rows) if positions % rows else t * rows)
-            base = index(self.origin())
-            for o, s in zip(lead, step[:-1], strict=True):
-                base = base + o * s
-            base = code.let(base + first * step[-1] + channel)
+            first = tile_begin(code, t, rows, self.space[-1])
+            base = self.base(lead, first, channel)
             sums = [code.local("int32", width, "sum") for _ in range(rows)]
             start = code.let(self.first.load(channel, width))
             for one in sums:

@@ -1,6 +1,7 @@
 """Sums, means, extremes over axes; the place of an extreme."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -10,8 +11,8 @@ from ..layout import Layout, centred_ends, working_type
 from ..machine import Machine
 from ..numbers import centred, fitted, real
 from ..scope import Place, Scope
-from ..tir import Index, Lanes, Memory, Value, cast, const, index, maximum, minimum, select
-from .frame import SPLIT_ABOVE, Written, along, axes, put, vectors, written
+from ..tir import Index, Lanes, Memory, Value, cast, const, index, lanes_from, maximum, minimum, select
+from .frame import SPLIT_ABOVE, Written, along, axes, folded, put, vectors, written
 
 
 def reduce(machine: Machine, layouts: Mapping[Node, Layout], node: Node, end: Node, out: Layout) -> Written:
@@ -78,7 +79,7 @@ def _fold(scope: Scope, op: Reduce, node: Node, x: Node, kept: list[int], own: l
                 fold(value(tuple(place[a] for a in range(len(x.shape)))))
         else:
             with code.loop(full) as k:
-                place[len(x.shape) - 1] = Lanes(k * width, width) if width > 1 else k
+                place[len(x.shape) - 1] = lanes_from(k * width, width)
                 fold(value(tuple(place[a] for a in range(len(x.shape)))))
             if rest:  # elements of the last vector that were counted are left out by a select
                 place[len(x.shape) - 1] = Lanes(index(rest[0]), width)
@@ -86,24 +87,12 @@ def _fold(scope: Scope, op: Reduce, node: Node, x: Node, kept: list[int], own: l
                 fresh = [int(rest[0] + i >= full * width) for i in range(width)]
                 mask = scope.table(np.array(fresh, np.int64), "int32").load(0, width).differs(0)
                 fold(select(mask, v, const(_neutral(op, node, x), dtype, width)))
-    found = _across(scope, op, total, dtype, width) if use_lanes else code.let(total.load(0, width))
+    found = folded(code, total, width, partial(join, op.kind)) if use_lanes else code.let(total.load(0, width))
     if integer:
         return fitted(found, *centred_ends(node))
     if op.kind is Reduction.MEAN:
         return found * (1.0 / float(np.prod([x.shape[a] for a in op.axes])))
     return found
-
-
-def _across(scope: Scope, op: Reduce, total: Memory, dtype: str, width: int) -> Value:
-    """Fold the lanes of a vector: its halves, until one is left."""
-    code = scope.code
-    value = code.let(total.load(0, width))
-    while width > 1:
-        width //= 2
-        half = code.local(dtype, 2 * width, "half")
-        code.store(half, 0, value)
-        value = code.let(join(op.kind, half.load(0, width), half.load(width, width)))
-    return value
 
 
 def join(kind: Reduction, a: Value, b: Value) -> Value:

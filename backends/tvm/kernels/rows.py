@@ -1,6 +1,7 @@
 """Softmax, in floating point and in the fixed point of quantized runtimes: one row after the other."""
 
-from collections.abc import Callable, Iterator, Mapping
+import operator
+from collections.abc import Mapping
 
 from ....graph import Node
 from ....graph.arrays import NDArray
@@ -10,8 +11,8 @@ from ..layout import Layout, stored_ends, working_type
 from ..machine import Machine
 from ..numbers import real
 from ..scope import Place, Scope, place
-from ..tir import Code, Index, Lanes, Memory, Value, cast, clip, const, index, maximum, minimum, select
-from .frame import SPLIT_ABOVE, Written, axes, put, vectors, written
+from ..tir import Code, Index, Memory, Value, cast, clip, const, lanes_from, maximum, minimum, select
+from .frame import SPLIT_ABOVE, Written, along, axes, folded, put, vectors, written
 
 
 def softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layout) -> Written:
@@ -34,12 +35,12 @@ def softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: L
 
             best = code.local("float32", width, "best")
             code.store(best, 0, const(float("-inf"), "float32", width))
-            for k in _each(code, width, full, rest):
+            for k in along(code, length, width):
                 code.store(best, 0, maximum(best.load(0, width), real(scope, x, at(k))))
-            most = _lanes_joined(code, best, width, maximum)
+            most = folded(code, best, width, maximum)
             total = code.local("float32", width, "total")
             code.store(total, 0, const(0.0, "float32", width))
-            for number, k in enumerate(_each(code, width, full, rest)):
+            for number, k in enumerate(along(code, length, width)):
                 e = exp(code, code.let(real(scope, x, at(k)) - most))
                 put(scope, memory, out, at(k), e)
                 if number:  # the vector that is shifted back: what was summed is left out
@@ -50,9 +51,9 @@ def softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: L
                         code.store(total, lane, total.load(lane) + part.load(lane))
                 else:
                     code.store(total, 0, total.load(0, width) + e)
-            share = code.let(const(1.0, "float32") / _lanes_joined(code, total, width, lambda a, b: a + b))
-            for k in _each(code, width, full, []):
-                where = place(out, at(k))
+            share = code.let(const(1.0, "float32") / folded(code, total, width, operator.add))
+            with code.loop(full) as k:
+                where = place(out, at(lanes_from(k * width, width)))
                 code.store(memory, where, memory.load(where) * share)
             if rest:
                 with code.loop(length - full * width, full * width) as left:
@@ -60,23 +61,6 @@ def softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: L
                     code.store(memory, where, memory.load(where) * share)
 
     return written(machine, layouts, out, build, (99,))
-
-
-def _each(code: Code, width: int, full: int, rest: list[int]) -> Iterator[Index]:
-    with code.loop(full) as i:
-        yield Lanes(i * width, width) if width > 1 else i
-    for begin in rest:
-        yield Lanes(index(begin), width) if width > 1 else index(begin)
-
-
-def _lanes_joined(code: Code, memory: Memory, width: int, join: Callable[[Value, Value], Value]) -> Value:
-    value = code.let(memory.load(0, width))
-    while width > 1:
-        width //= 2
-        half = code.local(memory.dtype, 2 * width, "half")
-        code.store(half, 0, value)
-        value = code.let(join(half.load(0, width), half.load(width, width)))
-    return value
 
 
 def fixed_softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layout) -> Written:

@@ -14,7 +14,7 @@ from gatewright.backends.tvm.layout import interface_type
 from gatewright.backends.tvm.machine import Machine
 from gatewright.backends.tvm.program import make_program
 from gatewright.graph import Graph, evaluate
-from gatewright.graph.ops import Input
+from gatewright.graph.evaluate.run import surface_shape
 
 CALLS = {
     "aarch64": ('register long n __asm__("x8") = number, a __asm__("x0") = f, b __asm__("x1") = (long)p, '
@@ -96,18 +96,6 @@ MACHINES = {
 }  # fmt: skip
 
 
-def source_shape(node: object, op: object) -> tuple[int, ...]:
-    """Give the shape of a port in the source's layout."""
-    axes, shape = op.axes, node.shape  # type: ignore[attr-defined]
-    if axes is None:
-        return tuple(shape)
-    return (
-        tuple(shape[axes.index(i)] for i in range(len(axes)))
-        if isinstance(op, Input)
-        else tuple(shape[a] for a in axes)
-    )
-
-
 def expected(graph: Graph, vectors: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Give vectors (in the graph's layout) as a user would feed them, and the outputs that ``evaluate`` gives."""
     fed = []
@@ -175,7 +163,7 @@ def run(emulated: Emulated, graph: Graph, inputs: list[np.ndarray]) -> list[np.n
 
 def split(graph: Graph, raw: bytes, batch: int) -> list[np.ndarray]:
     """Cut what a program wrote into outputs [batch, ...]."""
-    shapes = [source_shape(n, op) for n, op in zip(graph.outputs, graph.output_ops, strict=True)]
+    shapes = [surface_shape(n) for n in graph.outputs]
     fields = [(f"out{i}", interface_type(n), s) for i, (n, s) in enumerate(zip(graph.outputs, shapes, strict=True))]
     table = np.frombuffer(raw, np.dtype(fields))
     assert len(table) == batch, f"{len(table)} results for {batch} samples"

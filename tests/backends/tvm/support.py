@@ -19,6 +19,7 @@ from gatewright.backends.tvm.layout import interface_type
 from gatewright.backends.tvm.machine import Machine
 from gatewright.backends.tvm.program import make_program
 from gatewright.graph import Array, Format, Graph, Node, Op, Tensor, evaluate
+from gatewright.graph.evaluate.run import surface_shape
 from gatewright.graph.ops import Constant, Input, Output
 
 ARENA_FILL = 0xAA
@@ -102,7 +103,7 @@ class Library:
         batch = len(inputs[0])
         pairs = zip(self.graph.inputs, inputs, strict=True)
         fed = [np.ascontiguousarray(v.astype(interface_type(n))) for n, v in pairs]
-        made = [np.zeros((batch, *_source_shape(n)), interface_type(n)) for n in self.graph.outputs]
+        made = [np.zeros((batch, *surface_shape(n)), interface_type(n)) for n in self.graph.outputs]
         ports = [[Guarded(v[0].nbytes, at_end=end) for v in (*fed, *made)] for end in (True, False)]
         arena = Guarded(self.program.arena, at_end=True)
         statuses = []
@@ -120,12 +121,6 @@ class Library:
                 assert np.array_equal(port.bytes, v[k : k + 1].reshape(-1).view(np.uint8)), "an input was written"
         assert all(p.untouched() for p in (*ports[0], *ports[1], arena)), "written outside of a tensor"
         return made, statuses
-
-
-def _source_shape(node: Node) -> tuple[int, ...]:
-    op = node.op
-    assert isinstance(op, Output)
-    return node.shape if op.axes is None else tuple(node.shape[a] for a in op.axes)
 
 
 def stored(rng: np.random.Generator, tensor: Tensor, count: int) -> np.ndarray:
