@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import gatewright as gw
+from gatewright.backends.loops.machine import Dot, Machine
 from gatewright.backends.tvm import Simulation, machine_of
 from gatewright.backends.tvm.driver import library_name
-from gatewright.backends.tvm.machine import Dot, Machine
 from gatewright.backends.tvm.measure import peak
 from gatewright.backends.tvm.verify import _distance
 from gatewright.boards import load as load_board

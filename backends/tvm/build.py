@@ -13,10 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from ...graph import GatewrightError
+from ..loops.program import Program
 from . import driver
 from .objects import Contents, hide, read
-from .program import Program
-from .targets import Platform, check_machine, missing_tvm, platform
+from .targets import Platform, check_machine, llvm_target, missing_tvm, platform
 
 LIBC = frozenset({"memcpy", "memset", "memmove"})
 LIBM = frozenset(
@@ -127,7 +127,7 @@ def kernels_object(program: Program, name: str) -> bytes:
         raise missing_tvm(error) from None
     from .tir import module
 
-    target = tvm.target.Target(program.machine.target)
+    target = tvm.target.Target(llvm_target(program.machine))
     mod = module({f"{name}_{k}": f for k, f in program.kernels.items()})
     passes = [
         tirx.transform.BindTarget(target.with_host(target)), tirx.transform.LowerTVMBuiltin(),

@@ -11,8 +11,8 @@ import numpy as np
 from ...graph import Affine, Fixed, Graph, Node
 from ...graph.evaluate.run import surface_shape
 from ...graph.ops import Input
-from .layout import interface_type
-from .program import Block, Call, Copy, Loop, Pointer, Program, Statement
+from ..loops.layout import interface_type
+from ..loops.program import Block, Call, Copy, Loop, Pointer, Program, Statement
 
 C_TYPES = {
     "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",

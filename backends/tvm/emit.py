@@ -9,9 +9,9 @@ from ...boards import load as load_board
 from ...graph import GatewrightError, Graph, Node, OptionError, UnsupportedError
 from ...graph.evaluate.run import surface_shape
 from ...graph.ops import Input, Output
+from ..loops.layout import interface_type
+from ..loops.machine import Machine
 from ..project import Project
-from .layout import interface_type
-from .machine import Machine
 
 FILE = "network.json"
 """What the loader reads: the library's name, the ports' C types, the arena's size."""
@@ -67,10 +67,10 @@ def emit(graph: Graph, board: Board) -> Project:
     if not available():
         raise UnsupportedError("TVM is not installed", hint="pip install 'gatewright[tvm]'")
     check_tvm()
+    from ..loops.program import make_program
     from .build import build
     from .driver import library_name
     from .packages import packages
-    from .program import make_program
     from .targets import check_machine
 
     machine = machine_of(board)
@@ -114,8 +114,8 @@ def missing(graph: Graph, board: Board) -> Iterator[GatewrightError]:
         return
     try:
         check_tvm()
+        from ..loops.program import make_program
         from .build import zig_path
-        from .program import make_program
         from .targets import check_machine
 
         zig_path()

@@ -16,17 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from ...graph import Graph, Node
+from ..loops.code import Code, Function, Parameter, const, function, maximum, spread
+from ..loops.contract import Contraction, contraction
+from ..loops.kernels.products import ACCUMULATOR, dot
+from ..loops.layout import interface_type
+from ..loops.machine import GROUP, Dot, Machine
+from ..loops.program import Call, Loop, Program, Statement, make_program
+from ..loops.widths import WIDTHS
 from .build import FLAGS, compiled, kernels_object, lay_out, zig
-from .contract import Contraction, contraction
 from .driver import Lines, library_name, prototypes
-from .kernels.products import ACCUMULATOR, dot
-from .layout import interface_type
-from .machine import GROUP, Dot, Machine
-from .program import Call, Loop, Program, Statement, make_program
 from .simulation import ALIGNMENT
 from .targets import platform
-from .tir import Code, Parameter, const, function, maximum, spread
-from .widths import WIDTHS
 
 TURNS = 30
 """Runs of the network of which the fastest time of each call counts."""
@@ -217,7 +217,7 @@ def peak(machine: Machine, kind: Dot) -> float:
     return sums * lanes * GROUP[kind] * turns / seconds
 
 
-def _timed(kernel: object, machine: Machine, size: int, dtype: str) -> float:
+def _timed(kernel: Function, machine: Machine, size: int, dtype: str) -> float:
     """Compile one function and give the fastest of its runs."""
     program = Program(Graph((), ()), machine, {"peak": kernel})
     with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:

@@ -14,8 +14,8 @@ import numpy as np
 
 from ...graph import FileError, GatewrightError, Graph, NDArray, Node, OptionError
 from ...graph.ops import Input, Output
+from ..loops.machine import Machine
 from .emit import FILE, not_here
-from .machine import Machine
 
 ALIGNMENT = 64
 STATUS = {

@@ -5,7 +5,7 @@ from functools import cache
 
 from ...graph import GatewrightError, OptionError, UnsupportedError
 from ...graph.errors import unknown
-from .machine import Machine
+from ..loops.machine import Machine
 
 ARCHITECTURES = {
     "x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64", "armv7": "arm", "armv7a": "arm",
@@ -20,6 +20,9 @@ VECTORS = (0, 128, 256, 512)
 """The widths of vectors that kernels are written for."""
 X86_VECTORS = {256: "avx2", 512: "avx512bw"}
 """What x86 needs for the instructions that kernels name at a width."""
+LLVM_OPTIONS = ("-enable-tbaa=false", "-vectorizer-min-trip-count=0")
+"""The second one: short loops are not made vectors with a mask for the last one. (LLVM 22 writes a narrowed vector
+whole where the mask is a constant: beyond the end of what it belongs to.)"""
 NAMES = {"x86_64": "x86_64", "aarch64": "aarch64", "arm": "armv7", "riscv64": "riscv64"}
 
 
@@ -150,3 +153,17 @@ def missing_tvm(error: Exception) -> GatewrightError:
     """Say that TVM is not there."""
     what = f"TVM, which makes the machine code, cannot be imported: {error}"
     return GatewrightError(what, hint="pip install 'gatewright[tvm]'")
+
+
+def llvm_target(machine: Machine) -> dict[str, object]:
+    """Give what TVM calls a target."""
+    found: dict[str, object] = {"kind": "llvm", "mtriple": machine.triple}
+    if machine.cpu:
+        found["mcpu"] = machine.cpu
+    if machine.features:
+        found["mattr"] = list(machine.features)
+    if machine.abi:
+        found["mabi"] = machine.abi
+    if machine.arch.startswith("armv7"):
+        found["mfloat-abi"] = "hard"
+    return {**found, "cl-opt": list(LLVM_OPTIONS)}

@@ -18,7 +18,7 @@ from .rules import unmatched
 from .samples import read_samples
 
 if TYPE_CHECKING:
-    from .backends.tvm.machine import Machine
+    from .backends.loops.machine import Machine
 
 
 def profile(

@@ -39,8 +39,8 @@ from .simulation import make_vectors
 
 if TYPE_CHECKING:
     from .backends.hls4ml import Options
+    from .backends.loops.machine import Machine
     from .backends.project import Project as Files
-    from .backends.tvm.machine import Machine
     from .backends.tvm.simulation import Network
 
 Progress = Callable[[str], None]

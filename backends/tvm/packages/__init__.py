@@ -1,8 +1,8 @@
 """What a compiled network is handed over as: a package for CMake, one for pip, one for Android, one for Xcode."""
 
 from ....graph import Graph
+from ...loops.program import Program
 from ..build import Built
-from ..program import Program
 from . import android, apple, cmake, python
 
 PACKAGES = {

@@ -3,10 +3,10 @@
 from math import prod
 
 from ....graph import Graph, Node
+from ...loops.layout import interface_type
+from ...loops.program import Program
+from ...loops.widths import WIDTHS
 from ..build import Built
-from ..layout import interface_type
-from ..program import Program
-from ..widths import WIDTHS
 
 ABIS = {"aarch64": "arm64-v8a", "armv7": "armeabi-v7a", "x86_64": "x86_64", "riscv64": "riscv64"}
 

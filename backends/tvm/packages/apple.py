@@ -3,8 +3,8 @@
 import plistlib
 
 from ....graph import Graph
+from ...loops.program import Program
 from ..build import Built
-from ..program import Program
 
 MODULE_MAP = """\
 module {name} {{

@@ -1,9 +1,9 @@
 """A CMake package: ``find_package(NAME)`` gives the targets ``NAME::NAME`` (static) and ``NAME::shared``."""
 
 from ....graph import Graph
+from ...loops.program import Program
 from ..build import LIBM, Built
 from ..objects import archive_members, read
-from ..program import Program
 
 PROCESSORS = {
     "x86_64": "x86_64|AMD64|amd64",

@@ -7,10 +7,10 @@ import numpy as np
 from ....graph import Affine, Fixed, Graph, Node
 from ....graph.arrays import NDArray, as_array
 from ....graph.ops import Input, Output
+from ...loops.layout import interface_type
+from ...loops.machine import IMPLIED, Machine
+from ...loops.program import Program
 from ..build import Built
-from ..layout import interface_type
-from ..machine import IMPLIED, Machine
-from ..program import Program
 
 HERE = Path(__file__).parent
 PLATFORMS = {

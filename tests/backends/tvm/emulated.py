@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gatewright.backends.loops.layout import interface_type
+from gatewright.backends.loops.machine import Machine
+from gatewright.backends.loops.program import make_program
 from gatewright.backends.tvm.build import ARM, SHIMS, Built, build, zig
-from gatewright.backends.tvm.layout import interface_type
-from gatewright.backends.tvm.machine import Machine
-from gatewright.backends.tvm.program import make_program
 from gatewright.graph import Graph, evaluate
 from gatewright.graph.evaluate.run import surface_shape
 

@@ -11,11 +11,11 @@ import pytest
 pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
+from gatewright.backends.loops.layout import interface_type
+from gatewright.backends.loops.machine import Machine
+from gatewright.backends.loops.program import Program, make_program
 from gatewright.backends.tvm.build import Built, build, zig_path
 from gatewright.backends.tvm.driver import walk
-from gatewright.backends.tvm.layout import interface_type
-from gatewright.backends.tvm.machine import Machine
-from gatewright.backends.tvm.program import Program, make_program
 from gatewright.graph import Graph
 from gatewright.simulation import make_vectors
 

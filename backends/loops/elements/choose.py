@@ -2,10 +2,10 @@
 
 from ....graph import Node
 from ....graph.ops import Compare, Comparison, GatherND, Select, Take, TakeAlong
+from ..code import Value, cast, clip, const, select
 from ..layout import centred_ends, working_type
 from ..numbers import centred, fitted, in_units, operand, real, real_operand
 from ..scope import Place, Scope, aligned, element, scalar
-from ..tir import Value, cast, clip, const, select
 from .pointwise import _units
 
 

@@ -11,10 +11,6 @@ IMPLIED = {
 }
 """Features that an LLVM processor name brings with it, as far as the schedules ask."""
 
-LLVM_OPTIONS = ("-enable-tbaa=false", "-vectorizer-min-trip-count=0")
-"""The second one: short loops are not made vectors with a mask for the last one. (LLVM 22 writes a narrowed vector
-whole where the mask is a constant: beyond the end of what it belongs to.)"""
-
 
 class Dot(StrEnum):
     """How products of small integers are summed."""
@@ -113,17 +109,3 @@ class Machine:
     def dot_for_words(self) -> Dot:
         """Give how integers of 16 bits are multiplied."""
         return Dot.PAIRS if self.is_x86 else Dot.WIDE
-
-    @property
-    def target(self) -> dict[str, object]:
-        """What TVM calls a target."""
-        found: dict[str, object] = {"kind": "llvm", "mtriple": self.triple}
-        if self.cpu:
-            found["mcpu"] = self.cpu
-        if self.features:
-            found["mattr"] = list(self.features)
-        if self.abi:
-            found["mabi"] = self.abi
-        if self.arch.startswith("armv7"):
-            found["mfloat-abi"] = "hard"
-        return {**found, "cl-opt": list(LLVM_OPTIONS)}

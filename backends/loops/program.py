@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from ...graph.ops import (
     TopK,
 )
 from . import elements  # noqa: F401 - registers the rules
+from .code import Function, Value
 from .contract import Contraction, contraction
 from .elements.moves import joined
 from .kernels import Written, elementwise, filled, pools, products, reductions, rows, sorting
@@ -40,7 +41,6 @@ from .numbers import real
 from .plan import Groups, Work, flat, group, layouts
 from .prepare import prepare
 from .scope import Place, Scope
-from .tir import Value
 
 ALIGNMENT = 64
 
@@ -106,11 +106,11 @@ Statement: TypeAlias = "Call | Copy | Loop"
 
 @dataclass(eq=False)
 class Program:
-    """Kernels by name (TIR functions), statements in order, constants as one run of bytes, and the arena's size."""
+    """Kernels by name (functions), statements in order, constants as one run of bytes, and the arena's size."""
 
     graph: Graph
     machine: Machine
-    kernels: dict[str, Any] = field(default_factory=dict)
+    kernels: dict[str, Function] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     constants: bytearray = field(default_factory=bytearray)
     blocks: list[Block] = field(default_factory=list)
@@ -143,7 +143,7 @@ class _Builder:
         self.held: dict[Node, _Held] = {}
         self.outputs: dict[Node, list[_Held]] = {}
         self.constants: dict[bytes, int] = {}
-        self.by_hash: dict[Any, str] = {}
+        self.by_key: dict[bytes, str] = {}
         self.pairs: dict[Node, tuple[Node, Node]] = {}
         self.statements = program.statements
         self.step = 0
@@ -188,10 +188,7 @@ class _Builder:
 
     def call(self, made: Written, out: _Held, node: Node, macs: int = 0, *, whole: bool = True) -> None:
         """Add a call of a kernel; equal kernels are one function. ``whole``: whether it writes all of its result."""
-        import tvm_ffi
-
-        key = tvm_ffi.structural_hash(made.function)
-        name = self.by_hash.setdefault(key, f"k{len(self.by_hash)}")
+        name = self.by_key.setdefault(made.function.key, f"k{len(self.by_key)}")
         self.program.kernels.setdefault(name, made.function)
         scope = made.scope
         arguments = [self.held[n].pointer for n, _ in scope.views]
@@ -358,7 +355,7 @@ class _Builder:
         op = node.op
         assert isinstance(op, Scan)
         body = _Builder(self.program)
-        body.constants, body.by_hash = self.constants, self.by_hash
+        body.constants, body.by_key = self.constants, self.by_key
         loop = Loop(op.steps, op.reverse)
         states: list[tuple[_Held, Node]] = []
         for i, (operand, entry) in enumerate(zip(node.inputs, op.body.inputs, strict=True)):

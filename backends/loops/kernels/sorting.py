@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from ....graph import Node
 from ....graph.numerics import divide, whole
 from ....graph.ops import ScatterND, TopK
+from ..code import Index, Memory, Value, cast, const, index, select
 from ..elements.choose import index_at, kept
 from ..layout import Layout, centred_ends, working_type
 from ..machine import Machine
 from ..numbers import centred, fitted, in_units, real
 from ..scope import Scope, place
-from ..tir import Index, Memory, Value, cast, const, index, select
 from .frame import Written, axes, put, written
 from .reductions import join
 

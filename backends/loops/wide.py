@@ -8,8 +8,8 @@ costs as much as the rest of it; multiplying the even lanes where they are, the 
 import numpy as np
 
 from ...graph.arrays import NDArray
+from .code import Lanes, Value, cast, const, reinterpret, shuffle
 from .scope import NotFlat, Place, Scope
-from .tir import Lanes, Value, cast, const, reinterpret, shuffle
 
 
 def scaled(

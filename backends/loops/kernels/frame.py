@@ -7,12 +7,9 @@ from math import prod
 
 from ....graph import Node
 from ....graph.ops import Constant, Lookup, Step
-from ..layout import Layout, row_major
-from ..machine import Machine
-from ..plan import POINTWISE
-from ..scope import NotFlat, Place, ScalarsOnly, Scope, place, rows_follow
-from ..tir import (
+from ..code import (
     Code,
+    Function,
     Index,
     Lanes,
     Memory,
@@ -27,6 +24,10 @@ from ..tir import (
     shuffle,
     spread,
 )
+from ..layout import Layout, row_major
+from ..machine import Machine
+from ..plan import POINTWISE
+from ..scope import NotFlat, Place, ScalarsOnly, Scope, place, rows_follow
 
 SPLIT_ABOVE = 250_000
 """Operations of a kernel from which on its outer loop is one that threads can share."""
@@ -37,9 +38,9 @@ Build = Callable[[Scope, Memory, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """A kernel in TIR with the arguments that it takes, in order: views and reads of tensors, constants, the result."""
+    """A kernel with the arguments that it takes, in order: views and reads of tensors, constants, the result."""
 
-    function: object
+    function: Function
     scope: Scope
 
 

@@ -15,12 +15,7 @@ import numpy as np
 from ....graph import Node
 from ....graph.arrays import NDArray
 from ....graph.numerics import divide, whole
-from ..contract import Contraction, bias_units, product_scale
-from ..layout import Layout, centred_ends, working_type
-from ..machine import GROUP, Dot, Machine
-from ..numbers import real_scale
-from ..scope import Place, Scope, rows_follow
-from ..tir import (
+from ..code import (
     Lanes,
     Memory,
     Value,
@@ -32,6 +27,11 @@ from ..tir import (
     shuffle,
     spread,
 )
+from ..contract import Contraction, bias_units, product_scale
+from ..layout import Layout, centred_ends, working_type
+from ..machine import GROUP, Dot, Machine
+from ..numbers import real_scale
+from ..scope import Place, Scope, rows_follow
 from .frame import SPLIT_ABOVE, Written, axes, put, tile_begin, vectors, written
 
 ACCUMULATOR = {

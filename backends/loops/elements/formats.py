@@ -12,10 +12,10 @@ from ....graph.numerics import common_scale, dequantize, divide, multiply_divide
 from ....graph.ops import DynamicScale, Lookup, MultiplyShift, Output, Quantize, Scaling, Step
 from ....graph.ops.rescale import factors_and_shifts, integer_factor
 from ...division import Quotient
+from ..code import Value, cast, clip, const, intrinsic, minimum, select
 from ..layout import centred_ends, working_type
 from ..numbers import INT32, INT64, centred, in_units, overflowed, real, rescaled, shifted
 from ..scope import Place, Scope, element
-from ..tir import Value, cast, clip, const, intrinsic, minimum, select
 from ..wide import scaled
 
 EXACT_FLOAT = 1 << 24

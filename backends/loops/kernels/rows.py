@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from ....graph import Node
 from ....graph.arrays import NDArray
 from ....graph.ops import FixedSoftmax, Softmax
+from ..code import Code, Index, Memory, Value, cast, clip, const, lanes_from, maximum, minimum, select
 from ..functions import exp
 from ..layout import Layout, stored_ends, working_type
 from ..machine import Machine
 from ..numbers import real
 from ..scope import Place, Scope, place
-from ..tir import Code, Index, Memory, Value, cast, clip, const, lanes_from, maximum, minimum, select
 from .frame import SPLIT_ABOVE, Written, along, axes, folded, put, vectors, written
 
 

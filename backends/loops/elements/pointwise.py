@@ -5,11 +5,11 @@ from collections.abc import Callable
 from ....graph import Node, Op, Rounding
 from ....graph.numerics import common_scale, divide, whole
 from ....graph.ops import Activation, Add, Div, Maximum, Minimum, Mul, Power, Quotient, Relu, Remainder, Sub
+from ..code import Value, cast, const, extern, intrinsic, maximum, minimum, quotient, select
 from ..functions import call, power
 from ..layout import centred_ends, working_type
 from ..numbers import INT32, centred, fitted, in_units, operand, real, real_operand
 from ..scope import Place, ScalarsOnly, Scope, aligned, element
-from ..tir import Value, cast, const, extern, intrinsic, maximum, minimum, select
 
 JOIN: dict[type[Op], Callable[[Value, Value], Value]] = {
     Add: lambda x, y: x + y, Sub: lambda x, y: x - y, Maximum: maximum, Minimum: minimum,
@@ -88,13 +88,11 @@ def _least(node: Node) -> int:
 
 def _divided(scope: Scope, a: Value, b: Value, rounding: Rounding) -> Value:
     """Whole division of integers, down or toward zero; a divisor of zero raises the flag and counts as one."""
-    from ..load import tirx
-
     code = scope.code
     safe = code.let(select(b.equals(0), const(1, b.dtype), b))
     with code.when(b.equals(0)):
         code.store(scope.flag, 0, const(2, "int32"))
-    toward = code.let(Value(tirx.Div(a.code, safe.code), a.dtype, a.lanes))
+    toward = code.let(quotient(a, safe))
     if rounding is Rounding.TRN_ZERO:
         return toward
     rest = code.let(a - toward * safe)

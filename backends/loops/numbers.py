@@ -10,9 +10,9 @@ from ...graph.arrays import NDArray, as_array
 from ...graph.numerics import Ratio, divide, whole
 from ..division import Quotient, approximate
 from ..division import select as kind_of
+from .code import Code, Value, cast, clip, select
 from .layout import centred_ends, working_type
 from .scope import Place, Scope, aligned
-from .tir import Code, Value, cast, clip, select
 from .wide import scaled
 
 INT32, INT64 = 1 << 31, 1 << 63

@@ -7,11 +7,11 @@ import numpy as np
 
 from ....graph import Node
 from ....graph.ops import ArgMax, Reduce, Reduction
+from ..code import Index, Lanes, Memory, Value, cast, const, index, lanes_from, maximum, minimum, select
 from ..layout import Layout, centred_ends, working_type
 from ..machine import Machine
 from ..numbers import centred, fitted, real
 from ..scope import Place, Scope
-from ..tir import Index, Lanes, Memory, Value, cast, const, index, lanes_from, maximum, minimum, select
 from .frame import SPLIT_ABOVE, Written, along, axes, folded, put, vectors, written
 
 

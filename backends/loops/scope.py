@@ -25,9 +25,9 @@ from ...graph.ops import (
     Transpose,
     Upsample,
 )
+from .code import Code, Index, Lanes, Memory, Parameter, Value, cast, const, index, wrapped
 from .layout import Layout, narrow, stored_ends, working_type
 from .machine import Machine
-from .tir import Code, Index, Lanes, Memory, Parameter, Value, cast, const, index, wrapped
 
 Place = tuple[Index, ...]
 MOVING = (Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Take, TakeAlong, GatherND, Concat)

@@ -8,12 +8,12 @@ from ....graph import Node
 from ....graph.arrays import NDArray
 from ....graph.numerics import divide, whole
 from ....graph.ops import AvgPool, ConvTranspose, MaxPool, pool_counts
+from ..code import Index, Lanes, Memory, Value, cast, const, index, maximum, minimum
 from ..contract import bias_units, product_scale
 from ..layout import Layout, centred_ends, working_type
 from ..machine import Machine
 from ..numbers import centred, fitted, in_units, real, real_scale
 from ..scope import Place, Scope
-from ..tir import Index, Lanes, Memory, Value, cast, const, index, maximum, minimum
 from .frame import SPLIT_ABOVE, Written, along, axes, put, written
 
 

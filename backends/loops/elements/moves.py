@@ -5,10 +5,10 @@ import numpy as np
 from ....graph import Grid, Node
 from ....graph.arrays import as_array
 from ....graph.ops import Broadcast, Concat, Gather, Pad, Reshape, Slice, Transpose, Upsample, pad_value
+from ..code import Index, Lanes, Value, const, index, select
 from ..layout import centred_ends, row_major
 from ..numbers import centred, fitted, in_units, real
 from ..scope import Place, ScalarsOnly, Scope, aligned, element, plus, scalar
-from ..tir import Index, Lanes, Value, const, index, select
 
 
 @element.register

@@ -6,11 +6,11 @@ from math import prod
 
 from ....graph import Node
 from ....graph.ops import MatMul
+from ..code import Index, Lanes, Memory, Value, cast, const, index, lanes_from, minimum, select, spread
 from ..layout import Layout, centred_ends, plain, working_type
 from ..machine import GROUP, Dot, Machine
 from ..numbers import centred, real
 from ..scope import Place, Scope, scalar
-from ..tir import Index, Lanes, Memory, Value, cast, const, index, lanes_from, minimum, select, spread
 from .frame import SPLIT_ABOVE, Written, along, axes, put, tile_begin, vectors, written
 from .products import ACCUMULATOR, Tile, dot, lanes_for, tile_shape
 

@@ -8,8 +8,8 @@ made of them is within 2e-6. Functions without a polynomial here call the C libr
 from collections.abc import Callable, Sequence
 from math import log
 
+from .code import Code, Value, cast, clip, const, extern, intrinsic, maximum, minimum, reinterpret, select
 from .scope import ScalarsOnly
-from .tir import Code, Value, cast, clip, const, extern, intrinsic, maximum, minimum, reinterpret, select
 
 EXP = (1.0, 1.0, 0.4999999106, 0.16666541994, 0.04166921973, 0.00836621784, 0.00137526589)
 """exp(r) for r of -ln(2) / 2 to ln(2) / 2, lowest power first."""
