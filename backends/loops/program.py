@@ -40,6 +40,7 @@ from .machine import Machine
 from .numbers import real
 from .plan import Groups, Work, flat, group, layouts
 from .prepare import prepare
+from .schedule import Free, Tiles
 from .scope import Place, Scope
 
 ALIGNMENT = 64
@@ -72,7 +73,7 @@ class Pointer:
 @dataclass(frozen=True, eq=False)
 class Call:
     """Run a kernel. ``parts``: over how many parts its outer loop runs (0: it takes no range); ``bytes``: of all that
-    it reads and writes, each once.
+    it reads and writes, each once; ``free``: what can be chosen of it.
     """
 
     kernel: str
@@ -81,6 +82,7 @@ class Call:
     node: Node
     macs: int = 0
     bytes: int = 0
+    free: Free | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,10 +120,13 @@ class Program:
     flagged: bool = False
 
 
-def make_program(graph: Graph, machine: Machine) -> Program:
-    """Compile a graph to kernels and calls. Raises UnsupportedError for what cannot be compiled."""
+def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> Program:
+    """Compile a graph to kernels and calls; ``tiles``: what a tuner decided, by the description of a layer.
+
+    Raises UnsupportedError for what cannot be compiled, OptionError for a tile that is not possible.
+    """
     graph = prepare(flat(graph))
-    builder = _Builder(Program(graph, machine))
+    builder = _Builder(Program(graph, machine), tiles or {})
     builder.surface(graph)
     builder.run(graph)
     program = builder.program
@@ -138,8 +143,8 @@ class _Held:
 
 
 class _Builder:
-    def __init__(self, program: Program) -> None:
-        self.program, self.machine = program, program.machine
+    def __init__(self, program: Program, tiles: Tiles) -> None:
+        self.program, self.machine, self.tiles = program, program.machine, tiles
         self.held: dict[Node, _Held] = {}
         self.outputs: dict[Node, list[_Held]] = {}
         self.constants: dict[bytes, int] = {}
@@ -203,7 +208,8 @@ class _Builder:
             self.touch(pointer)
         size = (out.layout.bytes if whole else 0) + sum(data.nbytes for data, _ in scope.constants.values())
         size += sum(self.held[n].layout.bytes for n in {*scope.reads, *(v for v, _ in scope.views)})
-        self.statements.append(Call(name, tuple(arguments), scope.range[2] if scope.range else 0, node, macs, size))
+        parts = scope.range[2] if scope.range else 0
+        self.statements.append(Call(name, tuple(arguments), parts, node, macs, size, scope.free))
 
     @property
     def layouts(self) -> dict[Node, Layout]:
@@ -292,9 +298,10 @@ class _Builder:
             case Dense() | Conv():
                 c = contraction(anchor, m)
                 assert c is not None
-                return [(products.product(m, found, c, end, out.layout), c.macs)]
+                return [(products.product(m, found, c, end, out.layout, self.tiles), c.macs)]
             case MatMul():
-                return [(matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout), _matmul_macs(anchor))]
+                made = matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout, self.tiles)
+                return [(made, _matmul_macs(anchor))]
             case ConvTranspose():
                 return [(pools.transposed(m, found, anchor, end, out.layout), 0)]
             case MaxPool() | AvgPool():
@@ -354,7 +361,7 @@ class _Builder:
         """Add a loop over the steps of a scan: its body's inputs are a step of the sequences, the states, the rest."""
         op = node.op
         assert isinstance(op, Scan)
-        body = _Builder(self.program)
+        body = _Builder(self.program, self.tiles)
         body.constants, body.by_key = self.constants, self.by_key
         loop = Loop(op.steps, op.reverse)
         states: list[tuple[_Held, Node]] = []

@@ -28,6 +28,7 @@ from ...graph.ops import (
 from .code import Code, Index, Lanes, Memory, Parameter, Value, cast, const, index, wrapped
 from .layout import Layout, narrow, stored_ends, working_type
 from .machine import Machine
+from .schedule import Free
 
 Place = tuple[Index, ...]
 MOVING = (Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Take, TakeAlong, GatherND, Concat)
@@ -68,6 +69,7 @@ class Scope:
     constants: dict[bytes, tuple[NDArray, Parameter]] = field(default_factory=dict)
     status: Parameter | None = None
     range: tuple[Parameter, Parameter, int] | None = None
+    free: Free | None = None
 
     def at(self, node: Node, at: Place) -> Value:
         """Give the stored value of a node: int32 or int64 as its interval needs, or float32."""

@@ -10,9 +10,10 @@ from ..code import Index, Lanes, Memory, Value, cast, const, index, lanes_from, 
 from ..layout import Layout, centred_ends, plain, working_type
 from ..machine import GROUP, Dot, Machine
 from ..numbers import centred, real
+from ..schedule import Tiles, describe, free_in_matrices, lanes_for
 from ..scope import Place, Scope, scalar
 from .frame import SPLIT_ABOVE, Written, along, axes, put, tile_begin, vectors, written
-from .products import ACCUMULATOR, Tile, dot, lanes_for, tile_shape
+from .products import ACCUMULATOR, dot
 
 
 def kind_of(node: Node, machine: Machine) -> Dot:
@@ -36,23 +37,18 @@ LEFT = {Dot.VNNI: "uint8"}
 TYPES = {Dot.VNNI: "int8", Dot.FLOAT: "float32", Dot.LONG: "int64", Dot.PAIRS: "int16", Dot.WIDE: "int32"}
 
 
-def tile_of(node: Node, machine: Machine) -> Tile:
-    """Choose the tile as for a product with known weights."""
-    rows, filters = node.inputs[0].shape[-2], node.shape[-1]
-    kind = kind_of(node, machine)
-    lanes = lanes_for(filters, kind, machine)
-    depth = node.inputs[0].shape[-1] // GROUP[kind]
-    mr, nv = tile_shape(rows, -(-filters // lanes), depth, machine, kind)
-    return Tile(mr, nv, lanes, False)
+def lanes_of(node: Node, machine: Machine) -> int:
+    """Lanes of the sums, and of the packed right operand."""
+    return lanes_for(node.shape[-1], kind_of(node, machine), machine)
 
 
 def right_layout(node: Node, machine: Machine) -> Layout:
     """Give the packed right operand: [*lead, vector, depth, lanes, G]."""
     y = node.inputs[1]
-    kind, tile = kind_of(node, machine), tile_of(node, machine)
+    kind, lanes = kind_of(node, machine), lanes_of(node, machine)
     group = GROUP[kind]
     depth, filters = -(-y.shape[-2] // group), y.shape[-1]
-    shape = (*y.shape[:-2], -(-filters // tile.lanes), depth, tile.lanes, group)
+    shape = (*y.shape[:-2], -(-filters // lanes), depth, lanes, group)
     return plain(shape, TYPES[kind])
 
 
@@ -60,7 +56,7 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
     """Write the kernels that bring operands (by number) into the form that the product reads."""
     assert isinstance(node.op, MatMul)
     x, y = node.inputs
-    kind, tile = kind_of(node, machine), tile_of(node, machine)
+    kind, width = kind_of(node, machine), lanes_of(node, machine)
     group, dtype = GROUP[kind], TYPES[kind]
     depth = -(-x.shape[-1] // group)
     layout = right_layout(node, machine)
@@ -72,7 +68,7 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
         code = scope.code
-        filters, width = y.shape[-1], tile.lanes
+        filters = y.shape[-1]
         lead = y.shape[:-2]
         vector_count = layout.shape[-4]
         with axes(code, lead) as own, code.loop(vector_count) as v, code.loop(depth) as d:
@@ -142,12 +138,15 @@ def _ready(layout: Layout, dtype: str, row: int) -> bool:
 
 
 def matrix_product(
-    machine: Machine, layouts: Mapping[Node, Layout], node: Node, packed: tuple[Node, Node], end: Node, out: Layout
+    machine: Machine, layouts: Mapping[Node, Layout], node: Node, packed: tuple[Node, Node], end: Node, out: Layout,
+    tiles: Tiles,
 ) -> Written:
-    """Write the product of two ``packed`` matrices with the operations from it up to ``end``."""
+    """Write the product of two ``packed`` matrices with the operations from it up to ``end``; ``tiles``: what is not
+    left to the formula.
+    """
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        _Product(scope, memory, node, packed, end, out).write()
+        _Product(scope, memory, node, packed, end, out, tiles).write()
 
     return written(machine, layouts, out, build, (99,))
 
@@ -156,10 +155,13 @@ class _Product:
     """One kernel: tiles of rows by vectors, for every pair of matrices."""
 
     def __init__(
-        self, scope: Scope, memory: Memory, node: Node, packed: tuple[Node, Node], end: Node, out: Layout
+        self, scope: Scope, memory: Memory, node: Node, packed: tuple[Node, Node], end: Node, out: Layout, tiles: Tiles
     ) -> None:
         self.scope, self.memory, self.node, self.end, self.out = scope, memory, node, end, out
-        self.kind, self.tile = kind_of(node, scope.machine), tile_of(node, scope.machine)
+        self.kind = kind_of(node, scope.machine)
+        layer = describe(node, end, scope.layouts, out, self.kind)
+        scope.free = free_in_matrices(node, layer, scope.machine, self.kind).decided(tiles)
+        self.tile = scope.free.tile
         self.group, self.width = GROUP[self.kind], self.tile.lanes
         self.total_type = ACCUMULATOR[self.kind]
         self.rows, self.filters = node.inputs[0].shape[-2], node.shape[-1]

@@ -6,8 +6,7 @@ channels, and hands its values to the operations that follow before anything is 
 tile is covered by one that is shifted back.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -31,6 +30,7 @@ from ..contract import Contraction, bias_units, product_scale
 from ..layout import Layout, centred_ends, working_type
 from ..machine import GROUP, Dot, Machine
 from ..numbers import real_scale
+from ..schedule import Tile, Tiles, describe, free_in_depthwise, free_in_product, window_of
 from ..scope import Place, Scope, rows_follow
 from .frame import SPLIT_ABOVE, Written, axes, put, tile_begin, vectors, written
 
@@ -38,72 +38,22 @@ ACCUMULATOR = {
     Dot.VNNI: "int32", Dot.SDOT: "int32", Dot.PAIRS: "int32", Dot.WIDE: "int32", Dot.LONG: "int64",
     Dot.FLOAT: "float32",
 }  # fmt: skip
-DEEP = 40
-"""Steps of a sum from which on its end does not matter much."""
-PACKED_BYTES = 200 << 10
-"""Weights above it are walked panel by panel, so that each is read once."""
 
 
-@dataclass(frozen=True)
-class Tile:
-    """``rows`` positions by ``vectors`` of ``lanes`` filters; ``panels_outside``: whether panels are the outer loop."""
-
-    rows: int
-    vectors: int
-    lanes: int
-    panels_outside: bool
-
-
-def tile_for(c: Contraction, machine: Machine, positions: int) -> Tile:
-    """Choose the tile of a product."""
-    lanes = lanes_for(c.filters // c.groups, c.dot, machine)
-    depth = c.taps * (c.channels // c.groups) // GROUP[c.dot]
-    rows, vectors_across = tile_shape(positions, -(-(c.filters // c.groups) // lanes), depth, machine, c.dot)
-    size = c.taps * (c.channels // c.groups) * c.filters * {4: 1, 2: 2, 1: 4}[GROUP[c.dot]]
-    return Tile(rows, vectors_across, lanes, size > PACKED_BYTES and positions > rows)
-
-
-def tile_shape(positions: int, total: int, depth: int, machine: Machine, kind: Dot) -> tuple[int, int]:
-    """Choose rows and vectors of a tile: as many products as possible for each load, within the registers.
-
-    Integers that sum few products keep to fewer sums than there are registers: their change of scale needs some of its
-    own, and sums that are spilled cost more than the loads that larger tiles save (measured on AVX-512: 6 by 1 and 4 by
-    2 are best up to some 40 steps).
+def product(
+    machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout, tiles: Tiles
+) -> Written:
+    """Write a product of known weights, with the operations from it up to ``end``; ``tiles``: what is not left to the
+    formula.
     """
-    spare = machine.registers - (4 if machine.registers > 16 else 3)
-    best: tuple[float, int, int] | None = None
-    for nv in range(1, min(total, 8 if positions == 1 else 4 if kind is Dot.FLOAT else 2) + 1):
-        most = max(1, (spare - nv) // nv)
-        if kind is not Dot.FLOAT and positions > 1:
-            most = min(most, 6 if nv == 1 else 5 if depth < DEEP else 12)
-        for mr in range(1, min(most, positions) + 1):
-            tiles = -(-positions // mr) * -(-total // nv)
-            cost = tiles * (mr * nv + 0.4 * (mr + nv) + 1.5)
-            if best is None or cost < best[0] - 1e-9:
-                best = (cost, mr, nv)
-    assert best is not None
-    return best[1], best[2]
-
-
-def lanes_for(filters: int, kind: Dot, machine: Machine) -> int:
-    """Lanes of an accumulator: those of a vector, or fewer where there are not so many filters."""
-    least = 4 if GROUP[kind] > 1 else 1
-    lanes = max(machine.lanes // (2 if kind is Dot.LONG else 1), least)
-    while lanes // 2 >= max(filters, least):
-        lanes //= 2
-    return lanes
-
-
-def product(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Written:
-    """Write a product of known weights, with the operations from it up to ``end``."""
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
         if c.depthwise and c.dot is Dot.VNNI and lanes > 1 and c.filters >= 4:
-            _DepthwiseDots(scope, c, end, out, memory, lanes).write()
+            _DepthwiseDots(scope, c, end, out, memory, lanes, tiles).write()
         elif c.depthwise:
-            _Depthwise(scope, c, end, out, memory, lanes).write()
+            _Depthwise(scope, c, end, out, memory, lanes, tiles).write()
         else:
-            _Product(scope, c, end, out, memory, lanes).write()
+            _Product(scope, c, end, out, memory, lanes, tiles).write()
 
     return written(machine, layouts, out, build, (1, 99) if _mergeable(c, layouts[c.node.inputs[0]], out) else (99,))
 
@@ -153,9 +103,11 @@ def initial(c: Contraction, x: Layout, weights: NDArray) -> tuple[NDArray, int |
 class _Frame:
     """What products and depthwise products share: operand, places, the start and the end of a tile."""
 
-    def __init__(self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory, lanes: int) -> None:
+    def __init__(
+        self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory, lanes: int, tiles: Tiles
+    ) -> None:
         self.scope, self.c, self.end, self.out, self.memory, self.lanes = scope, c, end, out, memory, lanes
-        self.code = scope.code
+        self.code, self.tiles = scope.code, tiles
         self.x = scope.layouts[c.node.inputs[0]]
         merged = scope.flat == 1
         self.space = (prod(c.space),) if merged else c.space
@@ -168,6 +120,11 @@ class _Frame:
         if self.dtype == "int32":  # sums are taken modulo 2^32, the result fits
             self.start = ((self.start.astype(np.int64) + (1 << 31)) % (1 << 32)) - (1 << 31)
         self.split = c.macs > SPLIT_ABOVE
+
+    @property
+    def layer(self) -> str:
+        """What tiles of this layer are known by."""
+        return describe(self.c.node, self.end, self.scope.layouts, self.out, self.c.dot, window_of(self.c))
 
     def steps(self) -> tuple[int, ...]:
         """How far apart neighbouring positions of each space axis stand in the operand, strides included."""
@@ -228,9 +185,11 @@ class _Product(_Frame):
     def write(self) -> None:
         c, scope, code = self.c, self.scope, self.code
         self.group = GROUP[c.dot]
-        self.tile = tile_for(c, scope.machine, self.space[-1])
         if self.lanes == 1:
             self.tile = Tile(min(4, self.space[-1]), 1, 1 if c.dot in (Dot.WIDE, Dot.LONG, Dot.FLOAT) else 4, False)
+        else:
+            scope.free = free_in_product(c, self.layer, scope.machine, self.space[-1]).decided(self.tiles)
+            self.tile = scope.free.tile
         self.per_group = c.channels // c.groups
         self.depth = -(-self.per_group // self.group)
         width = self.tile.lanes
@@ -418,40 +377,62 @@ class _Depthwise(_Frame):
         self.packed = scope.table(self.weights, narrow or ("float32" if self.dtype == "float32" else None))
         self.first = scope.table(self.start, self.dtype)
         lead, positions = self.space[:-1], self.space[-1]
-        rows = min(self.ROWS, positions)
-        lanes = min(self.lanes, scope.machine.lanes)
-        width, full, rest = vectors(c.filters, lanes)
-        tiles = -(-positions // rows)
+        if self.lanes == 1:
+            self.tile = Tile(min(self.ROWS, positions), 1, 1, True)
+        else:
+            scope.free = free_in_depthwise(c, self.layer, scope.machine, positions, self.ROWS).decided(self.tiles)
+            self.tile = scope.free.tile
         if prod(lead) > 1:
             with scope.outer(lead[0], split=self.split) as o, axes(code, lead[1:]) as others:
-                self._vectors([o, *others], tiles, rows, width, full, rest)  # type: ignore[list-item]
+                self._all_tiles([o, *others])  # type: ignore[list-item]
         else:
-            self._vectors([index(0)] * len(lead), tiles, rows, width, full, rest)
+            self._all_tiles([index(0)] * len(lead))
 
-    def _vectors(self, lead: Sequence[Value], tiles: int, rows: int, width: int, full: int, rest: list[int]) -> None:
+    def _all_tiles(self, lead: Sequence[Value]) -> None:
+        if self.tile.panels_outside:
+            for channel, width in self._channels():
+                for first in self._positions():
+                    self._tile(lead, first, channel, width)
+        else:
+            for first in self._positions():
+                for channel, width in self._channels():
+                    self._tile(lead, first, channel, width)
+
+    def _channels(self) -> Iterator[tuple[Value, int]]:
+        """Give where vectors of channels begin, each in a loop of its own, and their lanes."""
+        width, full, rest = vectors(self.c.filters, self.tile.lanes)
         with self.code.loop(full) as v:
-            self._tiles(lead, tiles, rows, v * width, width)
+            yield v * width, width
         for begin in rest:
-            self._tiles(lead, tiles, rows, index(begin), width)
+            yield index(begin), width
 
-    def _tiles(self, lead: Sequence[Value], tiles: int, rows: int, channel: Value, width: int) -> None:
+    def _positions(self) -> Iterator[Value]:
+        """Give where tiles begin, in a loop."""
+        rows, positions = self.tile.rows, self.space[-1]
+        with self.code.loop(-(-positions // rows)) as t:
+            yield tile_begin(self.code, t, rows, positions)
+
+    def _tile(self, lead: Sequence[Value], first: Value, channel: Value, width: int) -> None:
+        code = self.code
+        base = self.base(lead, first, channel)
+        sums = [code.local(self.dtype, width, "sum") for _ in range(self.tile.rows)]
+        start = code.let(self.first.load(channel, width))
+        for one in sums:
+            code.store(one, 0, start)
+        self._sum(sums, base, channel, width)
+        for i, one in enumerate(sums):
+            self.finish(self.place(lead, first + i, lanes_from(channel, width)), code.let(one.load(0, width)))
+
+    def _sum(self, sums: list[Memory], base: Value, channel: Value, width: int) -> None:
+        """Sum over the window."""
         code, c = self.code, self.c
         step = self.steps()[-1]
-        with code.loop(tiles) as t:
-            first = tile_begin(code, t, rows, self.space[-1])
-            base = self.base(lead, first, channel)
-            sums = [code.local(self.dtype, width, "sum") for _ in range(rows)]
-            start = code.let(self.first.load(channel, width))
-            for one in sums:
-                code.store(one, 0, start)
-            for tap, k in enumerate(np.ndindex(*c.kernel)):
-                away = sum(i * s for i, s in zip(k, self.taps(), strict=True))
-                w = code.let(cast(self.packed.load(channel + tap * c.filters, width), self.dtype))
-                for i, one in enumerate(sums):
-                    x = cast(self.operand.load(base + (away + i * step), width), self.dtype)
-                    code.store(one, 0, one.load(0, width) + x * w)
+        for tap, k in enumerate(np.ndindex(*c.kernel)):
+            away = sum(i * s for i, s in zip(k, self.taps(), strict=True))
+            w = code.let(cast(self.packed.load(channel + tap * c.filters, width), self.dtype))
             for i, one in enumerate(sums):
-                self.finish(self.place(lead, first + i, lanes_from(channel, width)), code.let(one.load(0, width)))
+                x = cast(self.operand.load(base + (away + i * step), width), self.dtype)
+                code.store(one, 0, one.load(0, width) + x * w)
 
 
 class _DepthwiseDots(_Depthwise):
@@ -462,25 +443,13 @@ class _DepthwiseDots(_Depthwise):
 
     ROWS = 8
 
-    def _tiles(self, lead: Sequence[Value], tiles: int, rows: int, channel: Value, width: int) -> None:
-        code, c = self.code, self.c
-        taps = self.taps()
+    def _sum(self, sums: list[Memory], base: Value, channel: Value, width: int) -> None:
+        c, taps = self.c, self.taps()
         down = c.kernel[0] if len(c.kernel) > 1 else 1
-        between = list(np.ndindex(*c.kernel[1:-1])) if len(c.kernel) > 2 else [()]
-        groups = [range(g, min(g + 4, down)) for g in range(0, down, 4)]
-        with code.loop(tiles) as t:
-            first = tile_begin(code, t, rows, self.space[-1])
-            base = self.base(lead, first, channel)
-            sums = [code.local("int32", width, "sum") for _ in range(rows)]
-            start = code.let(self.first.load(channel, width))
-            for one in sums:
-                code.store(one, 0, start)
-            for middle in between:
-                away = sum(i * s for i, s in zip(middle, taps[1:-1], strict=True))
-                for group in groups:
-                    self._columns(sums, base, away, group, middle, channel, width)
-            for i, one in enumerate(sums):
-                self.finish(self.place(lead, first + i, Lanes(channel, width)), code.let(one.load(0, width)))
+        for middle in np.ndindex(*c.kernel[1:-1]):
+            away = sum(i * s for i, s in zip(middle, taps[1:-1], strict=True))
+            for first in range(0, down, 4):
+                self._columns(sums, base, away, range(first, min(first + 4, down)), middle, channel, width)
 
     def _columns(
         self,

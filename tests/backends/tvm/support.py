@@ -3,7 +3,7 @@
 import ctypes
 import mmap
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import gatewright
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.program import make_program
+from gatewright.backends.loops.schedule import Tile
 from gatewright.backends.tvm.build import build
 from gatewright.backends.tvm.driver import library_name
 from gatewright.graph import Array, Format, Graph, Node, Op, Tensor, evaluate
@@ -85,9 +86,9 @@ class Guarded:
 class Library:
     """A graph compiled for a machine, and loaded."""
 
-    def __init__(self, graph: Graph, machine: Machine | None = None) -> None:
+    def __init__(self, graph: Graph, machine: Machine | None = None, tiles: Mapping[str, Tile] | None = None) -> None:
         self.graph = graph
-        self.program = make_program(graph, machine or host())
+        self.program = make_program(graph, machine or host(), tiles)
         name = library_name(graph)
         files = build(self.program, name).files
         with tempfile.TemporaryDirectory() as folder:
@@ -182,13 +183,13 @@ def _near(mine: np.ndarray, right: np.ndarray, each: bool) -> np.ndarray:
 
 def check(
     graph: Graph, machine: Machine | str | None = None, *, inputs: Sequence[np.ndarray] | None = None, count: int = 8,
-    seed: int = 0, each: bool = False,
+    seed: int = 0, each: bool = False, tiles: Mapping[str, Tile] | None = None,
 ) -> Library:
     """Compile, run and compare; ``inputs`` in the source's layout, drawn where they are not given.
 
-    ``each``: real numbers are compared one by one, not as parts of a tensor.
+    ``each``: real numbers are compared one by one, not as parts of a tensor; ``tiles``: by the description of a layer.
     """
-    library = Library(graph, MACHINES[machine] if isinstance(machine, str) else machine)
+    library = Library(graph, MACHINES[machine] if isinstance(machine, str) else machine, tiles)
     fed = list(inputs) if inputs is not None else vectors(graph, count, seed)
     got, statuses = library.run(fed)
     assert not any(statuses), statuses

@@ -1,0 +1,201 @@
+"""What is free in how a product is computed, and how it is decided: by a formula, or as a tuner measured it.
+
+No choice changes a number of the result: integers are summed exactly, and floats in the same order of taps and
+channels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+
+from ...graph import Node, OptionError, op_name
+from ...graph.ops import Constant
+from .contract import Contraction
+from .layout import Layout
+from .machine import GROUP, Dot, Machine
+
+DEEP = 40
+"""Steps of a sum from which on its end does not matter much."""
+PACKED_BYTES = 200 << 10
+"""Weights above it are walked panel by panel, so that each is read once."""
+MOST_ROWS = 16
+MOST_VECTORS, MOST_IN_A_ROW = 4, 8
+"""Vectors across a tile; the second one where a tile has one row only."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """``rows`` positions by ``vectors`` of ``lanes`` filters; ``panels_outside``: whether panels (of filters) are the
+    outer loop, and positions the inner one.
+    """
+
+    rows: int
+    vectors: int
+    lanes: int
+    panels_outside: bool
+
+
+Tiles = Mapping[str, Tile]
+"""Tiles by the description of a layer; the others are decided by the formula."""
+
+
+@dataclass(frozen=True, eq=False)
+class Free:
+    """What is free in a layer, which ``layer`` describes: ``default`` is the formula's, ``taken`` what a tuner chose.
+
+    ``positions`` and ``filters`` (of a group) are covered by tiles; ``depth``: steps of a sum.
+    """
+
+    layer: str
+    kind: Dot
+    machine: Machine
+    positions: int
+    filters: int
+    depth: int
+    default: Tile
+    lanes: tuple[int, ...]
+    depthwise: bool = False
+    ordered: bool = True
+    taken: Tile | None = None
+
+    @property
+    def tile(self) -> Tile:
+        """The tile that the kernel is written with."""
+        return self.taken or self.default
+
+    def decided(self, tiles: Tiles) -> "Free":
+        """Take the tile that is given for the layer. Raises OptionError for one that it cannot have."""
+        if (given := tiles.get(self.layer)) is None:
+            return self
+        if given not in self.tiles:
+            what = f"no tile of {given.rows} rows by {given.vectors} vectors of {given.lanes} is possible"
+            raise OptionError(what, where=self.layer, hint="tune again: the file is of another version or machine")
+        return replace(self, taken=given)
+
+    @cached_property
+    def tiles(self) -> tuple[Tile, ...]:
+        """Every tile that the registers hold, what the formula holds for the best first."""
+        found = {self.default}
+        for lanes in self.lanes:
+            across = 1 if self.depthwise else -(-self.filters // lanes)
+            whole = -(-self.filters // lanes)
+            for vectors in range(1, min(across, MOST_IN_A_ROW if self.positions == 1 else MOST_VECTORS) + 1):
+                room = (self.machine.registers - 1 - vectors) // vectors
+                for rows in range(1, min(room, self.positions, MOST_ROWS) + 1):
+                    orders = (False, True) if self.ordered and whole > vectors and self.positions > rows else (False,)
+                    found |= {Tile(rows, vectors, lanes, order) for order in orders}
+        return tuple(sorted(found, key=lambda t: (self.cost(t), t.rows, t.vectors, t.lanes, t.panels_outside)))
+
+    def cost(self, tile: Tile) -> float:
+        """Estimate what all tiles of a row cost, in products of vectors: sums, loads, and what each tile costs anew."""
+        across = -(-self.filters // tile.lanes)
+        tiles = -(-self.positions // tile.rows) * -(-across // tile.vectors)
+        other_order = 0.01 * tiles if tile.panels_outside != self.default.panels_outside else 0.0
+        return tile_cost(tile.rows, tile.vectors) * tiles + other_order
+
+
+def tile_cost(rows: int, vectors: int) -> float:
+    """Estimate a step of a sum in one tile: products, loads of weights and operands, and a share of start and end."""
+    return rows * vectors + 0.4 * (rows + vectors) + 1.5
+
+
+def tile_shape(positions: int, total: int, depth: int, machine: Machine, kind: Dot) -> tuple[int, int]:
+    """Choose rows and vectors of a tile: as many products as possible for each load, within the registers.
+
+    Integers that sum few products keep to fewer sums than there are registers: their change of scale needs some of its
+    own, and sums that are spilled cost more than the loads that larger tiles save (measured on AVX-512: 6 by 1 and 4 by
+    2 are best up to some 40 steps).
+    """
+    spare = machine.registers - (4 if machine.registers > 16 else 3)
+    best: tuple[float, int, int] | None = None
+    for nv in range(1, min(total, 8 if positions == 1 else 4 if kind is Dot.FLOAT else 2) + 1):
+        most = max(1, (spare - nv) // nv)
+        if kind is not Dot.FLOAT and positions > 1:
+            most = min(most, 6 if nv == 1 else 5 if depth < DEEP else 12)
+        for mr in range(1, min(most, positions) + 1):
+            cost = -(-positions // mr) * -(-total // nv) * tile_cost(mr, nv)
+            if best is None or cost < best[0] - 1e-9:
+                best = (cost, mr, nv)
+    assert best is not None
+    return best[1], best[2]
+
+
+def lanes_for(filters: int, kind: Dot, machine: Machine) -> int:
+    """Lanes of an accumulator: those of a vector, or fewer where there are not so many filters."""
+    least = least_lanes(kind)
+    lanes = max(machine.lanes // (2 if kind is Dot.LONG else 1), least)
+    while lanes // 2 >= max(filters, least):
+        lanes //= 2
+    return lanes
+
+
+def least_lanes(kind: Dot) -> int:
+    """Give the fewest lanes that products of a kind have."""
+    return 4 if GROUP[kind] > 1 else 1
+
+
+def free_in_product(c: Contraction, layer: str, machine: Machine, positions: int) -> Free:
+    """Say what is free in a product with known weights, ``positions`` to a row."""
+    filters, kind = c.filters // c.groups, c.dot
+    lanes = lanes_for(filters, kind, machine)
+    depth = c.taps * (c.channels // c.groups) // GROUP[kind]
+    rows, vectors = tile_shape(positions, -(-filters // lanes), depth, machine, kind)
+    size = c.taps * (c.channels // c.groups) * c.filters * {4: 1, 2: 2, 1: 4}[GROUP[kind]]
+    outside = size > PACKED_BYTES and positions > rows and filters > vectors * lanes
+    default = Tile(rows, vectors, lanes, outside)
+    narrower = (lanes // 2,) if lanes // 2 >= max(least_lanes(kind), 2) else ()
+    return Free(layer, kind, machine, positions, filters, depth, default, (lanes, *narrower))
+
+
+def free_in_depthwise(c: Contraction, layer: str, machine: Machine, positions: int, rows: int) -> Free:
+    """Say what is free in a product with a filter for each channel; the formula takes ``rows`` of all."""
+    lanes = machine.lanes
+    rows = min(rows, positions)
+    default = Tile(rows, 1, lanes, c.filters > lanes and positions > rows)
+    narrower = (lanes // 2,) if lanes >= 8 and c.filters > lanes // 2 else ()
+    return Free(layer, c.dot, machine, positions, c.filters, c.taps, default, (lanes, *narrower), depthwise=True)
+
+
+def free_in_matrices(node: Node, layer: str, machine: Machine, kind: Dot) -> Free:
+    """Say what is free in a product of two computed matrices; the lanes are how the right one is packed."""
+    rows, filters = node.inputs[0].shape[-2], node.shape[-1]
+    lanes = lanes_for(filters, kind, machine)
+    depth = node.inputs[0].shape[-1] // GROUP[kind]
+    mr, nv = tile_shape(rows, -(-filters // lanes), depth, machine, kind)
+    return Free(layer, kind, machine, rows, filters, depth, Tile(mr, nv, lanes, False), (lanes,), ordered=False)
+
+
+def describe(
+    node: Node, end: Node, layouts: Mapping[Node, Layout], out: Layout, kind: Dot, window: tuple[object, ...] = ()
+) -> str:
+    """Describe a product and what follows it up to ``end``: layers that are described alike take the same time."""
+    names: list[str] = []
+    seen = {node}
+
+    def visit(n: Node) -> None:
+        if n in seen or isinstance(n.op, Constant):
+            return
+        seen.add(n)
+        for i in n.inputs if n not in layouts else ():
+            visit(i)
+        names.append(op_name(n.op) if n not in layouts else "tensor")
+
+    visit(end)
+    shapes = [x.shape for x in node.inputs[:2]]
+    types = [layouts[x].dtype for x in node.inputs[:2] if x in layouts]
+    parts = [
+        op_name(node.op), *(f"{'x'.join(map(str, s))}" for s in shapes), f"to {'x'.join(map(str, node.shape))}",
+        *map(_spelt, window), str(kind), f"{','.join(types)}->{out.dtype}", "+".join(names),
+    ]  # fmt: skip
+    return " ".join(p for p in parts if p)
+
+
+def _spelt(part: object) -> str:
+    return "x".join(map(str, part)) if isinstance(part, tuple) else str(part)
+
+
+def window_of(c: Contraction) -> tuple[object, ...]:
+    """Give what describes a product beside its shapes: strides, dilation and groups, where they are not 1."""
+    plain = prod(c.strides) == prod(c.dilation) == c.groups == 1
+    return () if plain else (c.strides, c.dilation, f"/{c.groups}")
