@@ -109,3 +109,13 @@ class Machine:
     def dot_for_words(self) -> Dot:
         """Give how integers of 16 bits are multiplied."""
         return Dot.PAIRS if self.is_x86 else Dot.WIDE
+
+    @property
+    def bare(self) -> bool:
+        """Whether there is no operating system, and memory is counted in kilobytes."""
+        return self.arch.startswith(("thumb", "riscv32")) or self.triple.endswith(("-none", "-none-eabi", "-none-elf"))
+
+    @property
+    def alignment(self) -> int:
+        """Bytes that the address of every tensor is a multiple of."""
+        return 8 if self.bare else 64

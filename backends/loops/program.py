@@ -108,13 +108,16 @@ Statement: TypeAlias = "Call | Copy | Loop"
 
 @dataclass(eq=False)
 class Program:
-    """Kernels by name (functions), statements in order, constants as one run of bytes, and the arena's size."""
+    """Kernels by name (functions), statements in order, constants as one run of bytes and as the arrays that stand at
+    its places, and the arena's size. On a machine without an operating system the ports stand in the arena too.
+    """
 
     graph: Graph
     machine: Machine
     kernels: dict[str, Function] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     constants: bytearray = field(default_factory=bytearray)
+    arrays: dict[int, NDArray] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     arena: int = 0
     flagged: bool = False
@@ -130,6 +133,10 @@ def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> 
     builder.surface(graph)
     builder.run(graph)
     program = builder.program
+    for block in program.blocks:
+        if block.port:  # the caller fills an input before the first step, and reads an output after the last one
+            block.first = 0 if block.port.startswith("in") else block.first
+            block.last = max(block.last, 0) if block.port.startswith("in") else builder.step + 1
     program.arena = place_blocks(program.blocks)
     return program
 
@@ -159,22 +166,32 @@ class _Builder:
         """Give the inputs and outputs their ports, in the layout of the source model."""
         for i, node in enumerate(graph.inputs):
             layout = _port_layout(node)
-            block = Block(layout.bytes, f"in{i}")
-            self.held[node] = _Held(layout, Pointer(block))
+            self.held[node] = _Held(layout, Pointer(self.port(layout, f"in{i}")))
         for i, node in enumerate(graph.outputs):
             layout = _port_layout(node)
-            self.outputs.setdefault(node.inputs[0], []).append(_Held(layout, Pointer(Block(layout.bytes, f"out{i}"))))
+            target = _Held(layout, Pointer(self.port(layout, f"out{i}")))
+            self.outputs.setdefault(node.inputs[0], []).append(target)
 
-    def block(self, size: int) -> Block:
+    def port(self, layout: Layout, name: str) -> Block:
+        """Give the memory of an input, which is there before the first step, or of an output."""
+        made = Block(layout.bytes, name)
+        if self.machine.bare:
+            made.bytes += -made.bytes % self.machine.alignment
+            self.program.blocks.append(made)
+        return made
+
+    def block(self, layout: Layout) -> Block:
         """Make room in the arena; a vector may read a little beyond the last element."""
-        made = Block(-(-size // ALIGNMENT) * ALIGNMENT)
+        size = layout.bytes if self.machine.bare else layout.bytes + _slack(layout)
+        alignment = self.machine.alignment
+        made = Block(-(-size // alignment) * alignment)
         self.program.blocks.append(made)
         return made
 
     def touch(self, pointer: Pointer) -> None:
         """Note that a step uses memory."""
         block = pointer.block
-        if block is None or block.port:
+        if block is None:
             return
         block.first, block.last = min(block.first, self.step), max(block.last, self.step)
 
@@ -186,6 +203,7 @@ class _Builder:
             store = self.program.constants
             store.extend(b"\0" * (-len(store) % ALIGNMENT))
             self.constants[key] = len(store)
+            self.program.arrays[len(store)] = data
             store.extend(raw)
         return Pointer(None, self.constants[key])
 
@@ -242,7 +260,7 @@ class _Builder:
         ports = self.outputs.get(node, [])
         if ports and len(users) == 1:
             return ports[0]
-        return _Held(wanted, Pointer(self.block(wanted.bytes + _slack(wanted))))
+        return _Held(wanted, Pointer(self.block(wanted)))
 
     def compute(self, groups: Groups, work: Work, chosen: Mapping[Node, Layout]) -> None:
         """Add one step."""
@@ -327,7 +345,7 @@ class _Builder:
             return
         dtype, base = c.operand_type or arena_type(x, self.machine.unsigned_bytes)
         wanted = bordered(x.shape, dtype, c.border, c.multiple, base)
-        out = _Held(wanted, Pointer(self.block(wanted.bytes + _slack(wanted))))
+        out = _Held(wanted, Pointer(self.block(wanted)))
         zero = 0 if not x.type.is_integer or dtype == "float32" else int(as_array(x.type.quantized.zero).flat[0])
         if any(any(b) for b in c.border):
             self.call(filled(self.machine, wanted, c.border, zero), out, x, whole=False)
@@ -341,7 +359,7 @@ class _Builder:
             self.constant_tensor(operand)
         pair = list(anchor.inputs)
         for made, which, layout in pack_right(self.machine, self.layouts, anchor):
-            out = _Held(layout, Pointer(self.block(layout.bytes + 256)))
+            out = _Held(layout, Pointer(self.block(layout)))
             self.call(made, out, anchor)
             pair[which] = Node(Input(f"operand {which}", (1,)), (), anchor.where)  # stands for the packed operand
             self.held[pair[which]] = out
@@ -370,7 +388,7 @@ class _Builder:
             layout = _step_layout(entry, self.machine)
             whole_shape = (op.steps, *entry.shape) if i < op.sequences else entry.shape
             whole_layout = plain(whole_shape, layout.dtype, layout.base)
-            held = _Held(whole_layout, Pointer(self.block(whole_layout.bytes + _slack(whole_layout))))
+            held = _Held(whole_layout, Pointer(self.block(whole_layout)))
             read = real if layout.dtype == "float32" else _as_is
             self.call(elementwise(self.machine, self.layouts, operand, whole_layout, _of(operand, read)), held, operand)
             stride = layout.bytes if i < op.sequences else 0
@@ -388,13 +406,13 @@ class _Builder:
         emitted = op.body.outputs[-1]
         one = _step_layout(emitted, self.machine)
         rows_layout = plain((1 if op.last else op.steps, *emitted.shape), one.dtype, one.base)
-        store = _Held(rows_layout, Pointer(self.block(rows_layout.bytes + 64)))
+        store = _Held(rows_layout, Pointer(self.block(rows_layout)))
         emission = _Held(one, Pointer(store.pointer.block, 0, 0 if op.last else one.bytes, None if op.last else loop))
         nexts: list[tuple[_Held, _Held]] = []
         body.step, body.statements = self.step, loop.body
         for (held, entry), output in zip(states, op.body.outputs, strict=False):
             layout = body.held[entry].layout
-            fresh = _Held(layout, Pointer(self.block(layout.bytes + 64)))
+            fresh = _Held(layout, Pointer(self.block(layout)))
             body.outputs.setdefault(output.inputs[0], []).append(fresh)
             nexts.append((held, fresh))
         body.outputs.setdefault(emitted.inputs[0], []).append(emission)

@@ -1,41 +1,17 @@
 """The network's own C: one function that calls the kernels in order, its header, and the names by which both go."""
 
 import re
-import sys
 from collections.abc import Sequence
-from keyword import kwlist
 from textwrap import indent
 
 import numpy as np
 
-from ...graph import Affine, Fixed, Graph, Node
+from ...graph import Node
 from ...graph.evaluate.run import surface_shape
 from ...graph.ops import Input
 from ..loops.layout import interface_type
+from ..loops.names import C_TYPES, meaning, walk
 from ..loops.program import Block, Call, Copy, Loop, Pointer, Program, Statement
-
-C_TYPES = {
-    "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
-    "uint32": "uint32_t", "int64": "int64_t", "uint64": "uint64_t", "float32": "float",
-}  # fmt: skip
-KEYWORDS = {
-    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
-    "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof",
-    "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "main", "class", "new",
-}  # fmt: skip
-HEADERS = {
-    "assert", "complex", "ctype", "errno", "fenv", "inttypes", "limits", "locale", "math", "setjmp", "signal", "stdarg",
-    "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath", "threads", "time", "wchar", "wctype",
-    "numpy", "gatewright",
-}  # fmt: skip
-TAKEN = KEYWORDS | HEADERS | set(kwlist) | set(sys.stdlib_module_names)
-"""What neither a C name nor a header nor a Python module may be called."""
-
-
-def library_name(graph: Graph) -> str:
-    """Give the prefix of every C name: the model's, as an identifier of lower case letters."""
-    name = re.sub(r"\W+", "_", graph.name, flags=re.ASCII).strip("_").lower() or "model"
-    return f"net_{name}"[:48] if name[0].isdigit() or name in TAKEN else name[:48]
 
 
 def source(program: Program, name: str) -> str:
@@ -60,18 +36,6 @@ def _function(program: Program, name: str, head: str, body: Sequence[str]) -> li
         *_epilogue(program),
         "}",
     ]
-
-
-def walk(statements: Sequence[Statement]) -> list[Call]:
-    """List the calls, those in loops once."""
-    found: list[Call] = []
-    for s in statements:
-        match s:
-            case Call():
-                found.append(s)
-            case Loop():
-                found += walk(s.body)
-    return found
 
 
 def prototypes(program: Program, name: str) -> list[str]:
@@ -267,19 +231,6 @@ def _port(node: Node, kind: str, i: int, upper: str) -> list[str]:
     named = op.name if isinstance(op, Input) else getattr(op, "name", "")
     shape = surface_shape(node)
     named = re.sub(r"[^\w .:()-]", "_", named, flags=re.ASCII)
-    text = f"{kind}{i}: {named}, {'x'.join(map(str, shape)) or 'scalar'} {_ctype(node)}, {_meaning(node)}"
+    text = f"{kind}{i}: {named}, {'x'.join(map(str, shape)) or 'scalar'} {_ctype(node)}, {meaning(node)}"
     size = int(np.prod(shape))
     return [f"/* {text} */", f"#define {upper}_{kind.upper()}{i}_ELEMENTS {size}", ""]
-
-
-def _meaning(node: Node) -> str:
-    """Say what the numbers of a port mean."""
-    format = node.type.format
-    match format:
-        case Fixed() if isinstance(format.fraction, int):
-            return f"value = q * 2^{-format.fraction}"
-        case Affine() if not hasattr(format.scale, "data") and isinstance(format.zero_point, int):
-            return f"value = (q - {format.zero_point}) * {float(format.scale):.9g}"
-        case Fixed() | Affine():
-            return f"{format}"
-    return "real numbers"

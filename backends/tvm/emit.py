@@ -67,9 +67,9 @@ def emit(graph: Graph, board: Board) -> Project:
     if not available():
         raise UnsupportedError("TVM is not installed", hint="pip install 'gatewright[tvm]'")
     check_tvm()
+    from ..loops.names import library_name
     from ..loops.program import make_program
     from .build import build
-    from .driver import library_name
     from .packages import packages
     from .targets import check_machine
 

@@ -21,10 +21,11 @@ from ..loops.contract import Contraction, contraction
 from ..loops.kernels.products import ACCUMULATOR, dot
 from ..loops.layout import interface_type
 from ..loops.machine import GROUP, Dot, Machine
+from ..loops.names import library_name
 from ..loops.program import Call, Loop, Program, Statement, make_program
 from ..loops.widths import WIDTHS
 from .build import FLAGS, compiled, kernels_object, lay_out, zig
-from .driver import Lines, library_name, prototypes
+from .driver import Lines, prototypes
 from .simulation import ALIGNMENT
 from .targets import platform
 

@@ -15,10 +15,10 @@ pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 import gatewright
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
+from gatewright.backends.loops.names import library_name
 from gatewright.backends.loops.program import make_program
 from gatewright.backends.loops.schedule import Tile
 from gatewright.backends.tvm.build import build
-from gatewright.backends.tvm.driver import library_name
 from gatewright.graph import Array, Format, Graph, Node, Op, Tensor, evaluate
 from gatewright.graph.evaluate.run import surface_shape
 from gatewright.graph.ops import Constant, Input, Output

@@ -13,11 +13,11 @@ pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
 from gatewright.backends.loops.machine import Machine
+from gatewright.backends.loops.names import library_name
 from gatewright.backends.loops.program import make_program
 from gatewright.backends.tvm import build as building
 from gatewright.backends.tvm import targets
 from gatewright.backends.tvm.build import LIBC, LIBM, BuildError, build
-from gatewright.backends.tvm.driver import library_name
 from gatewright.backends.tvm.objects import archive_members, read
 from gatewright.graph import FileError, Float, GatewrightError, Graph, Node, OptionError, UnsupportedError
 from gatewright.graph.ops import Activation, Input, Output

@@ -13,9 +13,9 @@ pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 import gatewright
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
+from gatewright.backends.loops.names import walk
 from gatewright.backends.loops.program import Program, make_program
 from gatewright.backends.tvm.build import Built, build, zig_path
-from gatewright.backends.tvm.driver import walk
 from gatewright.graph import Graph
 from gatewright.simulation import make_vectors
 

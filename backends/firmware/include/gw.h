@@ -1,0 +1,42 @@
+/* What every network of Gatewright uses: integers that wrap, rounding of floats, types for memory of many types.
+ * C99, freestanding; nothing here needs a library. */
+#ifndef GW_H
+#define GW_H
+
+#include <stdint.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define GW_ALIAS __attribute__((may_alias))
+#define GW_ALIGNED(n) __attribute__((aligned(n)))
+#define GW_LAYER static __attribute__((noinline))
+#else
+#define GW_ALIAS
+#define GW_ALIGNED(n)
+#define GW_LAYER static
+#endif
+
+/* The arena holds tensors of different types one after the other. */
+typedef int16_t GW_ALIAS gw_i16;
+typedef uint16_t GW_ALIAS gw_u16;
+typedef int32_t GW_ALIAS gw_i32;
+typedef uint32_t GW_ALIAS gw_u32;
+typedef int64_t GW_ALIAS gw_i64;
+typedef uint64_t GW_ALIAS gw_u64;
+typedef float GW_ALIAS gw_f32;
+typedef double GW_ALIAS gw_f64;
+
+static inline int32_t gw_add32(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+static inline int32_t gw_sub32(int32_t a, int32_t b) { return (int32_t)((uint32_t)a - (uint32_t)b); }
+static inline int32_t gw_mul32(int32_t a, int32_t b) { return (int32_t)((uint32_t)a * (uint32_t)b); }
+static inline int32_t gw_shl32(int32_t a, int32_t n) { return (int32_t)((uint32_t)a << n); }
+static inline int64_t gw_add64(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static inline int64_t gw_sub64(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
+static inline int64_t gw_mul64(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
+static inline int64_t gw_shl64(int64_t a, int64_t n) { return (int64_t)((uint64_t)a << n); }
+
+static inline int32_t gw_min32(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t gw_max32(int32_t a, int32_t b) { return a > b ? a : b; }
+static inline int64_t gw_min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t gw_max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+#endif

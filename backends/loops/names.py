@@ -1,0 +1,57 @@
+"""Names that C gives to a network and to what it is made of, and what the numbers at its surface mean."""
+
+import re
+import sys
+from collections.abc import Sequence
+from keyword import kwlist
+
+from ...graph import Affine, Fixed, Graph, Node
+from .program import Call, Loop, Statement
+
+C_TYPES = {
+    "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
+    "uint32": "uint32_t", "int64": "int64_t", "uint64": "uint64_t", "float32": "float",
+}  # fmt: skip
+KEYWORDS = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
+    "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof",
+    "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "main", "class", "new",
+}  # fmt: skip
+HEADERS = {
+    "assert", "complex", "ctype", "errno", "fenv", "inttypes", "limits", "locale", "math", "setjmp", "signal", "stdarg",
+    "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath", "threads", "time", "wchar", "wctype",
+    "numpy", "gatewright",
+}  # fmt: skip
+TAKEN = KEYWORDS | HEADERS | set(kwlist) | set(sys.stdlib_module_names)
+"""What neither a C name nor a header nor a Python module may be called."""
+
+
+def library_name(graph: Graph) -> str:
+    """Give the prefix of every C name: the model's, as an identifier of lower case letters."""
+    name = re.sub(r"\W+", "_", graph.name, flags=re.ASCII).strip("_").lower() or "model"
+    return f"net_{name}"[:48] if name[0].isdigit() or name in TAKEN else name[:48]
+
+
+def meaning(node: Node) -> str:
+    """Say what the numbers of a port mean."""
+    format = node.type.format
+    match format:
+        case Fixed() if isinstance(format.fraction, int):
+            return f"value = q * 2^{-format.fraction}"
+        case Affine() if not hasattr(format.scale, "data") and isinstance(format.zero_point, int):
+            return f"value = (q - {format.zero_point}) * {float(format.scale):.9g}"
+        case Fixed() | Affine():
+            return f"{format}"
+    return "real numbers"
+
+
+def walk(statements: Sequence[Statement]) -> list[Call]:
+    """List the calls, those in loops once."""
+    found: list[Call] = []
+    for s in statements:
+        match s:
+            case Call():
+                found.append(s)
+            case Loop():
+                found += walk(s.body)
+    return found
