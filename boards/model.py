@@ -20,7 +20,7 @@ Reach = Literal["processor", "fabric", "both"]
 RegionKind = Literal["ram", "flash", "itcm", "dtcm", "rom", "external"]
 CacheKind = Literal["instruction", "data", "unified"]
 AcceleratorKind = Literal["npu", "dla", "dsp", "ai-engine", "tensor-core"]
-CompilerKind = Literal["llvm", "cuda", "opencl", "metal", "webgpu"]
+CompilerKind = Literal["llvm", "c", "cuda", "opencl", "metal", "webgpu"]
 NumberFormat = Literal["int4", "int8", "int16", "int32", "fp8", "bf16", "fp16", "tf32", "fp32", "fp64"]
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Number = TypeVar("Number", int, float)
@@ -238,13 +238,14 @@ class Peak:
 class Compiler:
     """What a compiler of tensor programs (TVM, LLVM itself) has to be told to build for the board.
 
-    ``kind`` is what generates the code that does the arithmetic: "llvm" on processor cores, the others on a graphics
-    processor. The rest, but for ``arch`` and ``vector_bits``, is of the processor cores, which on a board of kind "gpu"
-    run the host part: ``triple`` is LLVM's target triple ("aarch64-linux-gnu"), ``cpu`` its -mcpu name or level
-    ("cortex-a76", "x86-64-v3", "generic"), ``features`` its -mattr words, "+" for what the cores have, "-" for what
-    programs may not use although the name implies it ("-sve" where the kernel hides it), ``abi`` that of RISC-V
-    ("lp64d"), empty elsewhere. ``arch`` is CUDA's name of the graphics processor ("sm_87"), empty for other kinds.
-    ``vector_bits`` is the width of the vectors that schedules use: 0 where there are none, as on a graphics processor.
+    ``kind`` is what generates the code that does the arithmetic: "llvm" on processor cores, "c" on microcontrollers
+    (whose C a compiler of the user's takes), the others on a graphics processor. The rest, but for ``arch`` and
+    ``vector_bits``, is of the processor cores, which on a board of kind "gpu" run the host part: ``triple`` is LLVM's
+    target triple ("aarch64-linux-gnu", "thumbv7em-none-eabihf"), ``cpu`` its -mcpu name or level ("cortex-a76",
+    "x86-64-v3", "generic"), ``features`` its -mattr words, "+" for what the cores have, "-" for what programs may not
+    use although the name implies it ("-sve" where the kernel hides it), ``abi`` that of RISC-V ("lp64d"), empty
+    elsewhere. ``arch`` is CUDA's name of the graphics processor ("sm_87"), empty for other kinds. ``vector_bits`` is
+    the width of the vectors that schedules use: 0 where there are none, as on a graphics processor.
     """
 
     kind: CompilerKind

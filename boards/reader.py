@@ -282,8 +282,9 @@ def _cache_problems(board: Board) -> Iterable[Problem]:
 
 
 def _compiler_problems(kind: str, compiler: Compiler) -> Iterable[Problem]:
-    if (kind == "gpu") == (compiler.kind == "llvm"):
-        expected = "cuda, opencl, metal or webgpu" if kind == "gpu" else "llvm"
+    graphics = compiler.kind not in ("llvm", "c")
+    if graphics != (kind == "gpu") or (kind == "mcu") != (compiler.kind == "c"):
+        expected = {"gpu": "cuda, opencl, metal or webgpu", "mcu": "c"}.get(kind, "llvm")
         hint = "the graphics processor of a machine is a board of its own, of kind 'gpu'" if kind != "gpu" else ""
         what = f"expected {expected} on a board of kind {kind!r}, got {compiler.kind!r}"
         yield Problem(("compiler", "kind"), what, hint)

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 import gatewright as gw
 from gatewright.backends.loops.machine import Dot, Machine
 from gatewright.backends.loops.names import library_name
+from gatewright.backends.loops.verify import _distance
 from gatewright.backends.tvm import Simulation, machine_of
 from gatewright.backends.tvm.measure import peak
-from gatewright.backends.tvm.verify import _distance
 from gatewright.boards import load as load_board
 from gatewright.cli import app
 from gatewright.graph import Array, Fixed, Float, Graph, Node, Rounding

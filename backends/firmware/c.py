@@ -35,7 +35,12 @@ class Pointer:
     written: bool
 
 
-class Writer:
+def kernel(function: Function, pointers: Sequence[Pointer], name: str) -> str:
+    """Write a kernel as a function of C; ``pointers`` say what its pointers are, in order."""
+    return _Writer(function, pointers).text(name)
+
+
+class _Writer:
     """One kernel being written."""
 
     def __init__(self, function: Function, pointers: Sequence[Pointer]) -> None:

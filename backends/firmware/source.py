@@ -14,7 +14,7 @@ from ..loops.layout import interface_type
 from ..loops.names import meaning, walk
 from ..loops.program import Block, Call, Copy, Loop, Program, Statement
 from ..loops.program import Pointer as Address
-from .c import STORED, TYPES, Pointer, Writer, literal
+from .c import STORED, TYPES, Pointer, kernel, literal
 
 PER_LINE = 120
 
@@ -44,7 +44,7 @@ class _Source:
             if call.kernel not in found:
                 function = self.program.kernels[call.kernel]
                 kinds = [Pointer(a.block is None, a is call.arguments[-1] or _is_status(a)) for a in call.arguments]
-                found[call.kernel] = Writer(function, kinds).text(call.kernel)
+                found[call.kernel] = kernel(function, kinds, call.kernel)
         return list(found.values())
 
     # Layers

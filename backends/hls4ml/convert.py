@@ -128,13 +128,8 @@ def _model(plan: Plan, options: Options, name: str, folder: str) -> Any:
     }  # fmt: skip
     config["TraceOutput"] = options.verifiable
     config["HLSConfig"] = {
-        "Model": {
-            "Precision": {"default": "fixed<16,6>"},
-            "ReuseFactor": 1,
-            "Strategy": "Latency",
-            "BitExact": False,
-            "PipelineStyle": _style(plan, options),
-        },
+        "Model": {"Precision": {"default": "fixed<16,6>"}, "ReuseFactor": 1, "Strategy": "Latency", "BitExact": False,
+                  "PipelineStyle": _style(plan, options)},
         "LayerName": {
             **{w.name: _ports_config(w) for w in plan.inputs},
             **{y.name: _config(y, plan) for y in plan.layers},

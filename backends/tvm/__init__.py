@@ -5,7 +5,6 @@ cannot be compiled. Nothing here is imported before it is needed: TVM takes a se
 """
 
 from .emit import emit, machine_of, missing, not_here
-from .simulation import Simulation
-from .verify import verify
+from .simulation import Simulation, verify
 
 __all__ = ["Simulation", "emit", "machine_of", "missing", "not_here", "verify"]

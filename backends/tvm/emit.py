@@ -115,7 +115,7 @@ def missing(graph: Graph, board: Board) -> Iterator[GatewrightError]:
     try:
         check_tvm()
         from ..loops.program import make_program
-        from .build import zig_path
+        from ..zig import zig_path
         from .targets import check_machine
 
         zig_path()

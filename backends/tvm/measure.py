@@ -24,7 +24,8 @@ from ..loops.machine import GROUP, Dot, Machine
 from ..loops.names import library_name
 from ..loops.program import Call, Loop, Program, Statement, make_program
 from ..loops.widths import WIDTHS
-from .build import FLAGS, compiled, kernels_object, lay_out, zig
+from ..zig import zig
+from .build import FLAGS, compiled, kernels_object, lay_out
 from .driver import Lines, prototypes
 from .simulation import ALIGNMENT
 from .targets import platform

@@ -12,16 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import FileError, GatewrightError, Graph, NDArray, Node, OptionError
-from ...graph.ops import Input, Output
+from ...boards import Board
+from ...graph import FileError, GatewrightError, Graph, NDArray, OptionError
 from ..loops.machine import Machine
-from .emit import FILE, not_here
+from ..loops.verify import STATUS, own_axes
+from ..loops.verify import verify as compare
+from .emit import FILE, emit, not_here
 
 ALIGNMENT = 64
-STATUS = {
-    1: ("an index lies outside of what it picks from", "check the samples"),
-    2: ("divides whole numbers by zero", "keep zeros out of the samples, or add 1 to them"),
-}
 
 
 class Network:
@@ -130,7 +128,7 @@ class Simulation:
     def run(self, vectors: Sequence[NDArray]) -> list[NDArray]:
         """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs."""
         network, count = self.network, len(vectors[0])
-        ins = [_own_axes(v, n) for v, n in zip(vectors, self.graph.inputs, strict=True)]
+        ins = [own_axes(v, n) for v, n in zip(vectors, self.graph.inputs, strict=True)]
         results = [np.zeros((count, *o.shape), o.dtype) for o in network.outputs]
         for k in range(count):
             for held, given in zip(network.inputs, ins, strict=True):
@@ -141,12 +139,13 @@ class Simulation:
                 result[k] = held
         return [
             moved.astype(np.int64) if n.type.is_integer else moved
-            for n, moved in ((n, _own_axes(r, n)) for r, n in zip(results, self.graph.outputs, strict=True))
+            for n, moved in ((n, own_axes(r, n)) for r, n in zip(results, self.graph.outputs, strict=True))
         ]
 
 
-def _own_axes(values: NDArray, port: Node) -> NDArray:
-    """Undo the order of axes of a port: an input's values come in the source's layout, an output's in the graph's."""
-    op = port.op
-    assert isinstance(op, Input | Output)
-    return values if op.axes is None else values.transpose(0, *(int(i) + 1 for i in np.argsort(op.axes)))
+def verify(
+    graph: Graph, simulation: Simulation, vectors: Sequence[NDArray], board: Board | None = None
+) -> dict[str, Any]:
+    """Compare the library with the graph, as ``loops.verify.verify`` does."""
+    again = None if board is None else lambda own: Simulation(own, emit(own, board).files)
+    return compare(graph, simulation, vectors, again)

@@ -11,7 +11,7 @@ from .frontend import load
 from .graph import GatewrightError, Graph, ManyErrors
 from .lowering import Config, keeps_floats, lower, make_config
 from .options import Choices
-from .project import estimate, find_board
+from .project import TARGETS, TVM, back_end, estimate, find_board
 from .rules import unmatched, without_effect
 from .samples import read_samples
 
@@ -102,9 +102,9 @@ def _emittable(found: Findings, graph: Graph, board: Board, settings: Config, ch
 
 
 def _compilable(found: Findings, graph: Graph, board: Board) -> None:
-    """Ask the back end of a processor for what it cannot compile; the host without it keeps to the graph."""
-    from .backends.tvm import missing
+    """Ask the back end of a processor for what it cannot compile; the host without TVM keeps to the graph."""
     from .backends.tvm.emit import available
 
+    assert board.compiler is not None
     if available() or board.name != "host":
-        found.problems += missing(graph, board)
+        found.problems += back_end(TARGETS.get(board.compiler.kind, TVM)).missing(graph, board)

@@ -40,7 +40,6 @@ from .simulation import make_vectors
 if TYPE_CHECKING:
     from .backends.hls4ml import Options
     from .backends.loops.machine import Machine
-    from .backends.project import Project as Files
     from .backends.tvm.simulation import Network
 
 Progress = Callable[[str], None]
@@ -54,6 +53,10 @@ MACS_TO_VERIFY = 8_000_000_000
 """What ``evaluate`` does in about a minute on two cores."""
 TVM = "tvm-llvm"
 """The target of a project for a processor."""
+FIRMWARE = "firmware"
+"""The target of a project for a microcontroller."""
+TARGETS = {"llvm": TVM, "c": FIRMWARE}
+"""Targets by what a board file calls its compiler; a board without one gets the graph, or an HLS project."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +89,7 @@ class Project:
 
     @cached_property
     def _simulation(self) -> Any:
-        if self.target == TVM:
-            from .backends.tvm import Simulation as Library
-
-            return Library(self.graph, self.artefact)
-        from .backends.hls4ml import Simulation
-
-        return Simulation(self.graph, self.artefact)
+        return back_end(self.target).Simulation(self.graph, self.artefact)
 
     def verify(self, x: Inputs | None = None, *, vectors: int = 512) -> dict[str, Any]:
         """Compare the artefact with the graph, integer by integer, on ``x`` (real values) or on test vectors; gives the
@@ -103,10 +100,9 @@ class Project:
         if vectors < 1:
             raise OptionError(f"vectors = {vectors}", hint="1 or more")
         chosen = feed(self.graph, x) if x is not None else (list(self.vectors) or make_vectors(self.graph, vectors))
-        if self.target == TVM:
-            from .backends.tvm import verify as compare
-
-            return compare(self.graph, self._simulation, chosen, self.board)
+        if self.target in TARGETS.values():
+            found: dict[str, Any] = back_end(self.target).verify(self.graph, self._simulation, chosen, self.board)
+            return found
         from .backends.hls4ml import verify
 
         result: dict[str, Any] = verify(self.graph, self._simulation, chosen).as_dict()
@@ -260,7 +256,7 @@ def compile_model(
     )  # fmt: skip
     if options is None:
         project = replace(project, notes=(*project.notes, *choices.without_effect(target)))
-        return _with_library(project, verify=verify, progress=progress)
+        return _compiled(project, verify=verify, progress=progress)
     asked = {**project.options, **choices.as_dict(), **options.as_dict(), "vectors": count}
     progress("estimating time and resources")
     cost = estimate(graph, options, target, strict=strict)
@@ -308,9 +304,7 @@ def _checked(choices: Choices, board: Board, settings: Config, vectors: int | No
     if board.fpga is not None:
         return choices.options(board, settings)
     if board.compiler is not None:
-        from .backends.tvm import machine_of
-
-        machine_of(board)
+        back_end(TARGETS.get(board.compiler.kind, TVM)).machine_of(board)
     return None
 
 
@@ -348,36 +342,53 @@ def _disk() -> Iterator[None]:
         raise FileError(what, where=str(error.filename or "")) from None
 
 
-def _with_library(project: Project, *, verify: bool, progress: Progress) -> Project:
-    """Add the library for a processor, and the proof. Without TVM the board ``host`` keeps to the graph."""
-    from .backends.tvm.emit import available
+def back_end(target: str) -> Any:
+    """Give the back end of a target: ``emit``, ``missing``, ``machine_of``, ``Simulation``, ``verify``."""
+    if target == TVM:
+        from .backends import tvm
 
+        return tvm
+    if target == FIRMWARE:
+        from .backends import firmware
+
+        return firmware
+    from .backends import hls4ml
+
+    return hls4ml
+
+
+def _compiled(project: Project, *, verify: bool, progress: Progress) -> Project:
+    """Add what a compiler of tensor programs makes for a board, and the proof.
+
+    Without TVM the board ``host`` keeps to the graph.
+    """
     board = project.board
     if board.compiler is None:
         return project
-    if not available() and board.name == "host":
-        note = "TVM is not installed (pip install 'gatewright[tvm]'): only the graph is written"
-        return replace(project, notes=(*project.notes, note))
-    from .backends.tvm import emit
+    target = TARGETS.get(board.compiler.kind, "")
+    if target == TVM and board.name == "host":
+        from .backends.tvm.emit import available
 
-    progress("compiling the library")
+        if not available():
+            note = "TVM is not installed (pip install 'gatewright[tvm]'): only the graph is written"
+            return replace(project, notes=(*project.notes, note))
+    progress(f"compiling the {WORDS[target]}")
     with _disk():
-        return _linked(project, emit(project.graph, board), verify=verify, progress=progress)
+        emitted = back_end(target).emit(project.graph, board)
+        done = replace(
+            project, target=target, artefact=emitted.files, notes=(*project.notes, *emitted.notes),
+            verification=_skipped("not asked for (--no-verify)"),
+        )  # fmt: skip
+        if target == TVM and (reason := not_here(board)) is not None:
+            return replace(done, verification=_skipped(reason))
+        if not verify:
+            return done
+        progress(f"comparing the {WORDS[target]} with the graph")
+        return replace(done, verification=done.verify())
 
 
-def _linked(project: Project, emitted: "Files", *, verify: bool, progress: Progress) -> Project:
-    board = project.board
-    assert board.compiler is not None
-    done = replace(
-        project, target=TVM, artefact=emitted.files, notes=(*project.notes, *emitted.notes),
-        verification=_skipped("not asked for (--no-verify)"),
-    )  # fmt: skip
-    if (reason := not_here(board)) is not None:
-        return replace(done, verification=_skipped(reason))
-    if not verify:
-        return done
-    progress("comparing the library with the graph")
-    return replace(done, verification=done.verify())
+WORDS = {TVM: "library", FIRMWARE: "firmware"}
+"""What a target's project is, in a word."""
 
 
 def not_here(board: Board) -> str | None:
@@ -474,7 +485,8 @@ def _check_engine(module: Module, engine: str, directory: Path) -> None:
     if engine == "artefact" and not module.artefact:
         raise OptionError("there is no artefact, only the integer graph", where=str(directory), hint="--engine graph")
     options = module.manifest["options"]
-    if engine == "artefact" and module.manifest["target"] != TVM and options.get("hls") not in VERIFIABLE:
+    hls = module.manifest["target"] not in TARGETS.values()
+    if engine == "artefact" and hls and options.get("hls") not in VERIFIABLE:
         what = f"the C simulation of {options.get('hls')} cannot be compiled without the vendor's tools"
         raise OptionError(what, where=str(directory), hint="--engine graph, or compile with --hls vitis")
 

@@ -12,7 +12,8 @@ import pytest
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.program import make_program
-from gatewright.backends.tvm.build import ARM, SHIMS, Built, build, zig
+from gatewright.backends.tvm.build import ARM, SHIMS, Built, build
+from gatewright.backends.zig import zig
 from gatewright.graph import Graph, evaluate
 from gatewright.graph.evaluate.run import surface_shape
 

@@ -17,8 +17,9 @@ from gatewright.backends.loops.names import library_name
 from gatewright.backends.loops.program import make_program
 from gatewright.backends.tvm import build as building
 from gatewright.backends.tvm import targets
-from gatewright.backends.tvm.build import LIBC, LIBM, BuildError, build
+from gatewright.backends.tvm.build import LIBC, LIBM, build
 from gatewright.backends.tvm.objects import archive_members, read
+from gatewright.backends.zig import BuildError
 from gatewright.graph import FileError, Float, GatewrightError, Graph, Node, OptionError, UnsupportedError
 from gatewright.graph.ops import Activation, Input, Output
 

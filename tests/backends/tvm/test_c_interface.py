@@ -15,7 +15,8 @@ from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import walk
 from gatewright.backends.loops.program import Program, make_program
-from gatewright.backends.tvm.build import Built, build, zig_path
+from gatewright.backends.tvm.build import Built, build
+from gatewright.backends.zig import zig_path
 from gatewright.graph import Graph
 from gatewright.simulation import make_vectors
 

@@ -21,10 +21,11 @@ pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 import gatewright
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.program import make_program
-from gatewright.backends.tvm.build import Built, build, zig
+from gatewright.backends.tvm.build import Built, build
 from gatewright.backends.tvm.objects import archive_members, read
 from gatewright.backends.tvm.packages import packages
 from gatewright.backends.tvm.packages.runtime import Port
+from gatewright.backends.zig import zig
 from gatewright.graph import Affine, Fixed, Graph, Grid, Node, Overflow, Rounding, evaluate
 from gatewright.graph.evaluate import feed
 from gatewright.graph.ops import Input, Output

@@ -1,16 +1,14 @@
-"""The proof: the library's outputs against the graph's, integer by integer; floats within a tolerance."""
+"""The proof: an artefact's outputs against the graph's, integer by integer; floats within a tolerance."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from ...boards import Board
 from ...graph import Graph, NDArray, Node, evaluate
 from ...graph.node import bodies
 from ...graph.ops import Constant, Input, Output
-from .simulation import Simulation
 
 TOLERANCE = 1e-5
 """Of the largest value of an output, in float32."""
@@ -18,12 +16,30 @@ MIXED = 5e-2
 """The same where integers follow on floats: a value on the edge of two steps may fall to either side."""
 
 
+class Simulation(Protocol):
+    """What runs an artefact: ``run`` as ``verify`` gives vectors; ``engine`` says what it is."""
+
+    @property
+    def engine(self) -> str:
+        """Name it for reports."""
+        ...
+
+    def run(self, vectors: Sequence[NDArray]) -> list[NDArray]:
+        """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs."""
+        ...
+
+
+Again = Callable[[Graph], Simulation]
+"""Compiles a graph as the one that is verified was compiled."""
+
+
 def verify(
-    graph: Graph, simulation: Simulation, vectors: Sequence[NDArray], board: Board | None = None
+    graph: Graph, simulation: Simulation, vectors: Sequence[NDArray], again: Again | None = None
 ) -> dict[str, Any]:
     """Compare on ``vectors``: stored integers or float32 [count, *shape] an input, in the graph's own layout.
 
-    Gives the manifest's entry: status exact or failed for integer outputs, close or failed for floats.
+    With ``again`` the first layer that differs is found and named. Gives the manifest's entry: status exact or failed
+    for integer outputs, close or failed for floats.
     """
     own = _in_own_layout(graph)
     wanted = _expected(own, vectors)
@@ -44,7 +60,7 @@ def verify(
             wrong = away > tolerance
         entry["mismatches"] += int(wrong.sum())
         if entry["first_mismatch"] is None and wrong.any():
-            entry["first_mismatch"] = _located(graph, node, a, b, wrong, vectors, board)
+            entry["first_mismatch"] = _located(graph, node, a, b, wrong, vectors, again)
     if entry["mismatches"]:
         entry["status"] = "failed"
     return entry
@@ -88,12 +104,12 @@ def _expected(own: Graph, vectors: Sequence[NDArray]) -> list[NDArray]:
 
 
 def _located(
-    graph: Graph, node: Node, a: NDArray, b: NDArray, wrong: NDArray, vectors: Sequence[NDArray], board: Board | None
+    graph: Graph, node: Node, a: NDArray, b: NDArray, wrong: NDArray, vectors: Sequence[NDArray], again: Again | None
 ) -> dict[str, Any]:
     """Name the first operation, in order, that differs on the first vector that does; the output where none does."""
     place = [int(i) for i in np.argwhere(wrong)[0]]
     vector = place[0]
-    found = _first_layer(graph, [v[vector : vector + 1] for v in vectors], board) if board is not None else None
+    found = _first_layer(graph, [v[vector : vector + 1] for v in vectors], again) if again is not None else None
     if found is not None:
         return {"vector": vector, **found}
     at = tuple(place)
@@ -103,16 +119,13 @@ def _located(
     }  # fmt: skip
 
 
-def _first_layer(graph: Graph, one: Sequence[NDArray], board: Board) -> dict[str, Any] | None:
+def _first_layer(graph: Graph, one: Sequence[NDArray], again: Again) -> dict[str, Any] | None:
     """Compile the network again with every operation's result as an output, and look which differs first."""
-    from .emit import emit
-
     shown = [n for n in graph.nodes if n.type.is_integer and not isinstance(n.op, Input | Constant | Output)]
     if not shown:
         return None
     own = _in_own_layout(replace(graph, outputs=tuple(Node(Output(f"n{i}"), (n,)) for i, n in enumerate(shown))))
-    simulation = Simulation(own, emit(own, board).files)
-    for node, a, b in zip(shown, _expected(own, one), simulation.run(one), strict=True):
+    for node, a, b in zip(shown, _expected(own, one), again(own).run(one), strict=True):
         places = np.argwhere(a != b)
         if len(places):
             at = tuple(int(i) for i in places[0])
@@ -126,3 +139,17 @@ def _plain(value: Any) -> int | float | str:
     if np.issubdtype(np.asarray(value).dtype, np.integer):
         return int(value)
     return float(value) if np.isfinite(value) else str(float(value))
+
+
+STATUS = {
+    1: ("an index lies outside of what it picks from", "check the samples"),
+    2: ("divides whole numbers by zero", "keep zeros out of the samples, or add 1 to them"),
+}
+"""What a network's status means: the problem, and what to try."""
+
+
+def own_axes(values: NDArray, port: Node) -> NDArray:
+    """Undo the order of axes of a port: an input's values come in the source's layout, an output's in the graph's."""
+    op = port.op
+    assert isinstance(op, Input | Output)
+    return values if op.axes is None else values.transpose(0, *(int(i) + 1 for i in np.argsort(op.axes)))

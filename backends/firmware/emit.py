@@ -1,0 +1,83 @@
+"""The project that a user gets for a microcontroller: the network in C, and a description that the simulation reads."""
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+
+from ...boards import Board
+from ...graph import FileError, GatewrightError, Graph, OptionError
+from ...graph.evaluate.run import surface_shape
+from ..loops.layout import interface_type
+from ..loops.machine import Machine
+from ..loops.names import library_name
+from ..loops.program import Program, make_program
+from ..project import Project
+from .source import sources
+
+FILE = "network.json"
+"""What the simulation reads: the network's name, its core, its ports."""
+KIND = "c"
+"""What a board file calls a compiler of C."""
+
+
+def machine_of(board: Board) -> Machine:
+    """Give what the kernels know of a board's core. Raises OptionError for a board that has none."""
+    found = board.compiler
+    if found is None or found.kind != KIND:
+        raise OptionError(f"no C is written for board {board.name}", hint="gatewright boards lists boards of kind mcu")
+    return Machine(found.triple, found.cpu, tuple(found.features), 0, found.abi)
+
+
+def emit(graph: Graph, board: Board) -> Project:
+    """Write the firmware of a graph for a board. Raises UnsupportedError for what cannot be written."""
+    program = make_program(graph, machine_of(board))
+    name = library_name(graph)
+    written = {f"src/{path}": data for path, data in {**sources(program, name), **includes()}.items()}
+    written[FILE] = json.dumps(description(program, name), indent=1, sort_keys=True).encode() + b"\n"
+    return Project(written)
+
+
+def includes() -> dict[str, bytes]:
+    """Give the headers that every network uses."""
+    folder = files(__package__) / "include"
+    return {f.name: f.read_bytes() for f in folder.iterdir() if f.name.endswith(".h")}
+
+
+def description(program: Program, name: str) -> dict[str, Any]:
+    """Say how the network is called, and where its inputs and outputs stand in the arena."""
+    machine, graph = program.machine, program.graph
+    blocks = {b.port: b for b in program.blocks if b.port}
+
+    def port(name: str, node: Any) -> dict[str, Any]:
+        return {
+            "name": node.op.name, "shape": list(surface_shape(node)), "type": interface_type(node),
+            "offset": blocks[name].offset,
+        }  # fmt: skip
+
+    return {
+        "name": name, "triple": machine.triple, "cpu": machine.cpu, "features": list(machine.features),
+        "abi": machine.abi, "arena_bytes": program.arena,
+        "inputs": [port(f"in{i}", n) for i, n in enumerate(graph.inputs)],
+        "outputs": [port(f"out{i}", n) for i, n in enumerate(graph.outputs)],
+    }  # fmt: skip
+
+
+def read_description(project: Mapping[str, bytes]) -> dict[str, Any]:
+    """Read what a project says of its network. Raises FileError."""
+    if FILE not in project:
+        raise FileError("is not there", where=FILE, hint="compile again")
+    try:
+        found: dict[str, Any] = json.loads(project[FILE])
+        _ = found["name"], found["arena_bytes"], [(p["shape"], p["type"]) for p in found["inputs"] + found["outputs"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileError(f"damaged: {error!r}", where=FILE, hint="compile again") from None
+    return found
+
+
+def missing(graph: Graph, board: Board) -> Iterator[GatewrightError]:
+    """Give the first thing that stands in the way of writing a graph for a board."""
+    try:
+        make_program(graph, machine_of(board))
+    except GatewrightError as error:
+        yield error
