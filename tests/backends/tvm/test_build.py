@@ -12,10 +12,10 @@ import pytest
 pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
+from gatewright.backends import zig as zigs
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import library_name
 from gatewright.backends.loops.program import make_program
-from gatewright.backends.tvm import build as building
 from gatewright.backends.tvm import targets
 from gatewright.backends.tvm.build import LIBC, LIBM, build
 from gatewright.backends.tvm.objects import archive_members, read
@@ -135,7 +135,7 @@ def test_unknown_targets_are_told(change: dict[str, object], error: type[Excepti
 
 def test_missing_tools_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program = make_program(small_cnn(), MACHINES["aarch64"].machine)
-    building.zig_path.cache_clear()
+    zigs.zig_path.cache_clear()
     monkeypatch.setitem(sys.modules, "ziglang", None)
     with pytest.raises(BuildError, match=r"(?s)ziglang.*cannot be imported.*pip install ziglang"):
         build(program, "net")
@@ -151,7 +151,7 @@ def test_missing_tools_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     ):
         (tmp_path / "zig").write_text(script)
         (tmp_path / "zig").chmod(0o755 if script else 0o644)
-        monkeypatch.setattr(building, "zig_path", lambda: str(tmp_path / "zig"))
+        monkeypatch.setattr(zigs, "zig_path", lambda: str(tmp_path / "zig"))
         with pytest.raises(BuildError, match=message):
             build(program, "net")
 
