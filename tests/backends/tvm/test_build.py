@@ -84,7 +84,7 @@ def test_two_networks_go_into_one_program(tmp_path: Path) -> None:
     body = "void fill(void) { both[0] = (void *)one_run; both[1] = (void *)two_run; }"
     (tmp_path / "both.c").write_text(f'#include "one.h"\n#include "two.h"\nvoid *both[2];\n{body}\n')
     link = ["-shared", "-nostdlib", "-fPIC", "both.c", "libone.a", "libtwo.a", "-o", "both.so"]
-    building.zig(["cc", "-target", "x86_64-linux-none", *link], tmp_path)
+    zigs.zig(["cc", "-target", "x86_64-linux-none", *link], tmp_path)
 
 
 def digests() -> str:
