@@ -145,7 +145,7 @@ def test_what_the_compiler_is_told() -> None:
 
 # (board, what to replace, by what, words of the complaint, words of the hint)
 WRONG_COMPILERS = [
-    (CPU, 'kind = "llvm"', 'kind = "lvm"', ["compiler.kind", "one of llvm, cuda"], "did you mean 'llvm'?"),
+    (CPU, 'kind = "llvm"', 'kind = "lvm"', ["compiler.kind", "one of llvm, c, cuda"], "did you mean 'llvm'?"),
     (CPU, 'kind = "llvm"', 'kind = "opencl"', ["compiler.kind", "expected llvm", "'opencl'"], "a board of its"),
     (GPU, 'kind = "cuda"', 'kind = "llvm"', ["compiler.kind", "cuda, opencl, metal or webgpu", "'llvm'"], ""),
     (GPU, 'kind = "cuda"', 'kind = "metal"', ["compiler.arch", "not CUDA", "'sm_87'"], ""),
