@@ -297,11 +297,15 @@ class Variable:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Memory:
-    """Elements of ``dtype``: ``size`` of them on the stack, or (None) those that a pointer leads to."""
+    """Elements of ``dtype``: ``size`` of them on the stack, or (None) those that a pointer leads to.
+
+    ``shared``: all threads of a block see them.
+    """
 
     name: str
     dtype: str
     size: int | None = None
+    shared: bool = False
 
     def load(self, at: Index | int, lanes: int = 1) -> Value:
         """Read one element, ``lanes`` in a row from a scalar index, or those of an index that differs by lane."""
@@ -330,7 +334,7 @@ class Let:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Local:
-    """Make room on the stack."""
+    """Make room, on the stack or (shared) for all threads of a block."""
 
     memory: Memory
 
@@ -346,12 +350,13 @@ class Store:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class For:
-    """Repeat for indices from ``begin``, ``extent`` times."""
+    """Repeat for indices from ``begin``, ``extent`` times; ``unrolled``: the compiler is to write the turns out."""
 
     variable: Variable
     begin: Value
     extent: Value
     body: "Body"
+    unrolled: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -362,7 +367,15 @@ class If:
     body: "Body"
 
 
-Statement: TypeAlias = Let | Local | Store | For | If
+@dataclass(frozen=True, eq=False, slots=True)
+class Run:
+    """Call a function of the target for what it does; memory is passed as where it begins."""
+
+    name: str
+    operands: tuple[Value | Memory, ...] = ()
+
+
+Statement: TypeAlias = Let | Local | Store | For | If | Run
 Body: TypeAlias = tuple[Statement, ...]
 
 
@@ -382,7 +395,7 @@ class Code:
         return f"{stem}{self._count}"
 
     @contextmanager
-    def loop(self, extent: Number, begin: Number = 0) -> Iterator[Value]:
+    def loop(self, extent: Number, begin: Number = 0, *, unrolled: bool = False) -> Iterator[Value]:
         """Repeat for indices from ``begin``, ``extent`` times; a single turn is no loop."""
         if isinstance(extent, int) and extent == 1:
             yield begin if isinstance(begin, Value) else index(int(begin))
@@ -391,7 +404,7 @@ class Code:
         variable = Variable(self._name("i"))
         self._blocks.append([])
         yield Value("variable", (variable,), INDEX)
-        self.add(For(variable, start, count, tuple(self._blocks.pop())))
+        self.add(For(variable, start, count, tuple(self._blocks.pop()), unrolled))
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[None]:
@@ -496,17 +509,20 @@ class _Digest:
                 case Let():
                     self.text.append(f"{s.variable.name} = {self.value(s.value)}")
                 case Local():
-                    self.text.append(f"{s.memory.name}: {s.memory.dtype} {s.memory.size}")
+                    self.text.append(f"{s.memory.name}: {s.memory.dtype} {s.memory.size} {s.memory.shared}")
                 case Store():
                     self.text.append(f"{s.memory.name}[{self.value(s.place)}] = {self.value(s.value)}")
                 case For():
-                    self.text.append(f"for {s.variable.name} {self.value(s.begin)} {self.value(s.extent)}")
+                    ends = f"{self.value(s.begin)} {self.value(s.extent)}"
+                    self.text.append(f"for {s.variable.name} {ends} {s.unrolled}")
                     self.body(s.body)
                     self.text.append("end")
                 case If():
                     self.text.append(f"if {self.value(s.condition)}")
                     self.body(s.body)
                     self.text.append("end")
+                case Run():
+                    self.text.append(f"{s.name}({self.of(s.operands)})")
 
 
 def function(parameters: Sequence[Parameter], code: Code) -> Function:

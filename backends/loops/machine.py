@@ -98,6 +98,11 @@ class Machine:
         """Whether bytes are best kept without sign."""
         return self.vnni
 
+    @property
+    def step_bytes(self) -> int:
+        """Bytes to a multiple of which the steps of a sequence begin."""
+        return 1
+
     def dot_for_bytes(self) -> Dot:
         """Give how bytes are multiplied by bytes."""
         if self.vnni:

@@ -1,7 +1,7 @@
 """The whole network as a sequence of calls: which kernel, on what memory, in what order."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -42,8 +42,7 @@ from .plan import Groups, Work, flat, group, layouts
 from .prepare import prepare
 from .schedule import Free, Tiles
 from .scope import Place, Scope
-
-ALIGNMENT = 64
+from .widths import WIDTHS
 
 
 @dataclass(eq=False)
@@ -129,7 +128,7 @@ def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> 
     Raises UnsupportedError for what cannot be compiled, OptionError for a tile that is not possible.
     """
     graph = prepare(flat(graph))
-    builder = _Builder(Program(graph, machine), tiles or {})
+    builder = Builder(Program(graph, machine), tiles or {})
     builder.surface(graph)
     builder.run(graph)
     program = builder.program
@@ -142,18 +141,20 @@ def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class _Held:
+class Held:
     """A tensor in memory."""
 
     layout: Layout
     pointer: Pointer
 
 
-class _Builder:
+class Builder:
+    """Writes a program, step by step."""
+
     def __init__(self, program: Program, tiles: Tiles) -> None:
         self.program, self.machine, self.tiles = program, program.machine, tiles
-        self.held: dict[Node, _Held] = {}
-        self.outputs: dict[Node, list[_Held]] = {}
+        self.held: dict[Node, Held] = {}
+        self.outputs: dict[Node, list[Held]] = {}
         self.constants: dict[bytes, int] = {}
         self.by_key: dict[bytes, str] = {}
         self.pairs: dict[Node, tuple[Node, Node]] = {}
@@ -166,10 +167,10 @@ class _Builder:
         """Give the inputs and outputs their ports, in the layout of the source model."""
         for i, node in enumerate(graph.inputs):
             layout = _port_layout(node)
-            self.held[node] = _Held(layout, Pointer(self.port(layout, f"in{i}")))
+            self.held[node] = Held(layout, Pointer(self.port(layout, f"in{i}")))
         for i, node in enumerate(graph.outputs):
             layout = _port_layout(node)
-            target = _Held(layout, Pointer(self.port(layout, f"out{i}")))
+            target = Held(layout, Pointer(self.port(layout, f"out{i}")))
             self.outputs.setdefault(node.inputs[0], []).append(target)
 
     def port(self, layout: Layout, name: str) -> Block:
@@ -201,7 +202,7 @@ class _Builder:
         key = data.dtype.str.encode() + raw
         if key not in self.constants:
             store = self.program.constants
-            store.extend(b"\0" * (-len(store) % ALIGNMENT))
+            store.extend(b"\0" * (-len(store) % self.machine.alignment))
             self.constants[key] = len(store)
             self.program.arrays[len(store)] = data
             store.extend(raw)
@@ -209,11 +210,9 @@ class _Builder:
 
     # Steps
 
-    def call(self, made: Written, out: _Held, node: Node, macs: int = 0, *, whole: bool = True) -> None:
+    def call(self, made: Written, out: Held, node: Node, macs: int = 0, *, whole: bool = True) -> None:
         """Add a call of a kernel; equal kernels are one function. ``whole``: whether it writes all of its result."""
-        name = self.by_key.setdefault(made.function.key, f"k{len(self.by_key)}")
-        self.program.kernels.setdefault(name, made.function)
-        scope = made.scope
+        name, scope = self.kernel(made), made.scope
         arguments = [self.held[n].pointer for n, _ in scope.views]
         arguments += [self.held[n].pointer for n in scope.reads]
         arguments += [self.constant(data) for data, _ in scope.constants.values()]
@@ -228,6 +227,12 @@ class _Builder:
         size += sum(self.held[n].layout.bytes for n in {*scope.reads, *(v for v, _ in scope.views)})
         parts = scope.range[2] if scope.range else 0
         self.statements.append(Call(name, tuple(arguments), parts, node, macs, size, scope.free))
+
+    def kernel(self, made: Written) -> str:
+        """Name a kernel; equal ones are one function."""
+        name = self.by_key.setdefault(made.function.key, f"k{len(self.by_key)}")
+        self.program.kernels.setdefault(name, made.function)
+        return name
 
     @property
     def layouts(self) -> dict[Node, Layout]:
@@ -250,17 +255,17 @@ class _Builder:
                 elif isinstance(node.op, Constant):
                     self.call(elementwise(self.machine, self.layouts, node, target.layout), target, node)
 
-    def move(self, node: Node, target: _Held) -> None:
+    def move(self, node: Node, target: Held) -> None:
         """Write a tensor that stands in memory to another place."""
         made = elementwise(self.machine, self.layouts, node, target.layout, lambda s, at: s.load(node, at))
         self.call(made, target, node)
 
-    def target(self, node: Node, wanted: Layout, users: tuple[Node, ...]) -> _Held:
+    def target(self, node: Node, wanted: Layout, users: tuple[Node, ...]) -> Held:
         """Choose where a tensor is written: straight to an output that nobody else reads, else to the arena."""
         ports = self.outputs.get(node, [])
         if ports and len(users) == 1:
             return ports[0]
-        return _Held(wanted, Pointer(self.block(wanted)))
+        return Held(wanted, Pointer(self.block(wanted)))
 
     def compute(self, groups: Groups, work: Work, chosen: Mapping[Node, Layout]) -> None:
         """Add one step."""
@@ -292,10 +297,10 @@ class _Builder:
             return False
         if (held.layout.dtype, held.layout.base) != (wanted.dtype, wanted.base):
             return False
-        self.held[node] = _Held(plain(node.shape, wanted.dtype, wanted.base), held.pointer)
+        self.held[node] = Held(plain(node.shape, wanted.dtype, wanted.base), held.pointer)
         return True
 
-    def border(self, node: Node, out: _Held, wanted: Layout) -> None:
+    def border(self, node: Node, out: Held, wanted: Layout) -> None:
         """Fill the cells around a tensor with zeros, before anything is written into it."""
         if out.layout is not wanted or (wanted.offset == 0 and wanted.size == _inner(wanted)):
             return
@@ -304,7 +309,7 @@ class _Builder:
             zero = 0 if not node.type.is_integer else int(as_array(node.type.quantized.zero).flat[0])
             self.call(filled(self.machine, wanted, around, zero), out, node, whole=False)
 
-    def written(self, work: Work, out: _Held) -> list[tuple[Written, int]]:
+    def written(self, work: Work, out: Held) -> list[tuple[Written, int]]:
         """Write the kernels of a step, each with how many products it sums."""
         m, end, anchor = self.machine, work.end, work.anchor
         found = self.layouts
@@ -319,7 +324,7 @@ class _Builder:
                 return [(products.product(m, found, c, end, out.layout, self.tiles), c.macs)]
             case MatMul():
                 made = matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout, self.tiles)
-                return [(made, _matmul_macs(anchor))]
+                return [(made, matmul_macs(anchor))]
             case ConvTranspose():
                 return [(pools.transposed(m, found, anchor, end, out.layout), 0)]
             case MaxPool() | AvgPool():
@@ -345,7 +350,7 @@ class _Builder:
             return
         dtype, base = c.operand_type or arena_type(x, self.machine.unsigned_bytes)
         wanted = bordered(x.shape, dtype, c.border, c.multiple, base)
-        out = _Held(wanted, Pointer(self.block(wanted)))
+        out = Held(wanted, Pointer(self.block(wanted)))
         zero = 0 if not x.type.is_integer or dtype == "float32" else int(as_array(x.type.quantized.zero).flat[0])
         if any(any(b) for b in c.border):
             self.call(filled(self.machine, wanted, c.border, zero), out, x, whole=False)
@@ -359,7 +364,7 @@ class _Builder:
             self.constant_tensor(operand)
         pair = list(anchor.inputs)
         for made, which, layout in pack_right(self.machine, self.layouts, anchor):
-            out = _Held(layout, Pointer(self.block(layout)))
+            out = Held(layout, Pointer(self.block(layout)))
             self.call(made, out, anchor)
             pair[which] = Node(Input(f"operand {which}", (1,)), (), anchor.where)  # stands for the packed operand
             self.held[pair[which]] = out
@@ -371,66 +376,69 @@ class _Builder:
             dtype, base = arena_type(node, self.machine.unsigned_bytes)
             data = node.op.value.data.astype(np.float32 if dtype == "float32" else np.int64)
             stored = (data - base).astype(dtype)
-            self.held[node] = _Held(plain(node.shape, dtype, base), self.constant(np.ascontiguousarray(stored)))
+            self.held[node] = Held(plain(node.shape, dtype, base), self.constant(np.ascontiguousarray(stored)))
 
     # Recurrence
 
-    def scan(self, node: Node, out: _Held) -> None:
+    def scan(self, node: Node, out: Held) -> None:
         """Add a loop over the steps of a scan: its body's inputs are a step of the sequences, the states, the rest."""
         op = node.op
         assert isinstance(op, Scan)
-        body = _Builder(self.program, self.tiles)
+        body = type(self)(self.program, self.tiles)
         body.constants, body.by_key = self.constants, self.by_key
         loop = Loop(op.steps, op.reverse)
-        states: list[tuple[_Held, Node]] = []
+        states: list[tuple[Held, Node]] = []
         for i, (operand, entry) in enumerate(zip(node.inputs, op.body.inputs, strict=True)):
             self.constant_tensor(operand)
             layout = _step_layout(entry, self.machine)
-            whole_shape = (op.steps, *entry.shape) if i < op.sequences else entry.shape
-            whole_layout = plain(whole_shape, layout.dtype, layout.base)
-            held = _Held(whole_layout, Pointer(self.block(whole_layout)))
+            whole_layout = _repeated(layout, op.steps) if i < op.sequences else layout
+            held = Held(whole_layout, Pointer(self.block(whole_layout)))
             read = real if layout.dtype == "float32" else _as_is
             self.call(elementwise(self.machine, self.layouts, operand, whole_layout, _of(operand, read)), held, operand)
             stride = layout.bytes if i < op.sequences else 0
-            body.held[entry] = _Held(layout, Pointer(held.pointer.block, 0, stride, loop if stride else None))
+            body.held[entry] = Held(layout, Pointer(held.pointer.block, 0, stride, loop if stride else None))
             if op.sequences <= i < op.sequences + op.states:
                 states.append((held, entry))
         self.turns(op, loop, body, states, node, out)
         self.held[node] = out
 
     def turns(
-        self, op: Scan, loop: Loop, body: "_Builder", states: list[tuple[_Held, Node]], node: Node, out: _Held
+        self, op: Scan, loop: Loop, body: "Builder", states: list[tuple[Held, Node]], node: Node, out: Held
     ) -> None:
         """Fill the loop: the body's steps, the next states, the emission."""
         begin = self.step
         emitted = op.body.outputs[-1]
         one = _step_layout(emitted, self.machine)
-        rows_layout = plain((1 if op.last else op.steps, *emitted.shape), one.dtype, one.base)
-        store = _Held(rows_layout, Pointer(self.block(rows_layout)))
-        emission = _Held(one, Pointer(store.pointer.block, 0, 0 if op.last else one.bytes, None if op.last else loop))
-        nexts: list[tuple[_Held, _Held]] = []
+        rows_layout = one if op.last else _repeated(one, op.steps)
+        store = Held(rows_layout, Pointer(self.block(rows_layout)))
+        emission = Held(one, Pointer(store.pointer.block, 0, 0 if op.last else one.bytes, None if op.last else loop))
+        nexts: list[tuple[Node, Held, Held]] = []
         body.step, body.statements = self.step, loop.body
         for (held, entry), output in zip(states, op.body.outputs, strict=False):
             layout = body.held[entry].layout
-            fresh = _Held(layout, Pointer(self.block(layout)))
+            fresh = Held(layout, Pointer(self.block(layout)))
             body.outputs.setdefault(output.inputs[0], []).append(fresh)
-            nexts.append((held, fresh))
+            nexts.append((entry, held, fresh))
         body.outputs.setdefault(emitted.inputs[0], []).append(emission)
         first_block = len(self.program.blocks)
         body.run(op.body)
-        for held, fresh in nexts:
-            body.step += 1
-            body.touch(held.pointer)
-            body.touch(fresh.pointer)
-            loop.body.append(Copy(held.pointer, fresh.pointer, fresh.layout.bytes))
+        for entry, held, fresh in nexts:
+            body.advance(entry, held, fresh)
         self.step = body.step
         self.statements.append(loop)
         inside = [*self.program.blocks[first_block:], *_blocks(loop)]
         for block in inside:  # what a turn leaves may be read in the next one
             if not block.port:
                 block.first, block.last = min(block.first, begin), max(block.last, self.step)
-        self.held[node] = _Held(plain(node.shape, one.dtype, one.base), store.pointer)
+        self.held[node] = Held(rows_layout, store.pointer)
         self.move(node, out)
+
+    def advance(self, entry: Node, held: Held, fresh: Held) -> None:
+        """Make the next state, at the end of a turn, the one that the next turn begins with."""
+        self.step += 1
+        self.touch(held.pointer)
+        self.touch(fresh.pointer)
+        self.statements.append(Copy(held.pointer, fresh.pointer, fresh.layout.bytes))
 
 
 STATUS = Block(4, "status")
@@ -464,8 +472,16 @@ def _of(node: Node, read: Callable[[Scope, Node, Place], Value]) -> Callable[[Sc
 
 
 def _step_layout(entry: Node, machine: Machine) -> Layout:
+    """Give the layout of a step of a sequence: as many bytes as the machine wants steps to be apart."""
     dtype, base = arena_type(entry, machine.unsigned_bytes)
-    return plain(entry.shape, dtype, base)
+    own = plain(entry.shape, dtype, base)
+    unit = max(1, machine.step_bytes * 8 // WIDTHS[dtype])
+    return replace(own, size=-(-own.size // unit) * unit)
+
+
+def _repeated(one: Layout, steps: int) -> Layout:
+    """Give the layout of a sequence of steps."""
+    return Layout((steps, *one.shape), one.dtype, (one.size, *one.strides), 0, steps * one.size, one.base)
 
 
 def _suits(layout: Layout, c: Contraction) -> bool:
@@ -535,7 +551,8 @@ def _joined(machine: Machine, found: Mapping[Node, Layout], node: Node, out: Lay
     return made
 
 
-def _matmul_macs(node: Node) -> int:
+def matmul_macs(node: Node) -> int:
+    """Count the products of a product of matrices."""
     return node.type.size * node.inputs[0].shape[-1]
 
 

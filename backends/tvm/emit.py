@@ -42,8 +42,8 @@ def machine_of(board: Board) -> Machine:
     """Give what the schedules know of a board's processor. Raises OptionError for a board that has none."""
     found = board.compiler
     if found is None or found.kind != "llvm":
-        what = "compiles for GPUs, which no back end does yet" if found is not None else "names no compiler"
-        raise OptionError(f"board {board.name} {what}", hint="gatewright boards lists boards of kind cpu and phone")
+        what = f"board {board.name} names no compiler for its processor"
+        raise OptionError(what, hint="gatewright boards lists boards of kind cpu and phone")
     return Machine(found.triple, found.cpu, tuple(found.features), min(found.vector_bits, WIDEST), found.abi)
 
 

@@ -55,7 +55,9 @@ TVM = "tvm-llvm"
 """The target of a project for a processor."""
 FIRMWARE = "firmware"
 """The target of a project for a microcontroller."""
-TARGETS = {"llvm": TVM, "c": FIRMWARE}
+GPUS = {kind: f"gpu-{kind}" for kind in ("cuda", "opencl", "metal", "webgpu")}
+"""The targets of projects for graphics processors."""
+TARGETS = {"llvm": TVM, "c": FIRMWARE, **GPUS}
 """Targets by what a board file calls its compiler; a board without one gets the graph, or an HLS project."""
 
 
@@ -352,6 +354,10 @@ def back_end(target: str) -> Any:
         from .backends import firmware
 
         return firmware
+    if target in GPUS.values():
+        from .backends import gpu
+
+        return gpu
     from .backends import hls4ml
 
     return hls4ml
@@ -379,7 +385,7 @@ def _compiled(project: Project, *, verify: bool, progress: Progress) -> Project:
             project, target=target, artefact=emitted.files, notes=(*project.notes, *emitted.notes),
             verification=_skipped("not asked for (--no-verify)"),
         )  # fmt: skip
-        if target == TVM and (reason := not_here(board)) is not None:
+        if target != FIRMWARE and (reason := not_here(board)) is not None:
             return replace(done, verification=_skipped(reason))
         if not verify:
             return done
@@ -387,16 +393,15 @@ def _compiled(project: Project, *, verify: bool, progress: Progress) -> Project:
         return replace(done, verification=done.verify())
 
 
-WORDS = {TVM: "library", FIRMWARE: "firmware"}
+WORDS = {TVM: "library", FIRMWARE: "firmware", **dict.fromkeys(GPUS.values(), "kernels")}
 """What a target's project is, in a word."""
 
 
 def not_here(board: Board) -> str | None:
     """Say why this machine does not run what is compiled for a board; None where it does."""
-    from .backends.tvm import machine_of
-    from .backends.tvm import not_here as reason
-
-    return reason(machine_of(board))
+    own = back_end(TVM if board.compiler is None else TARGETS.get(board.compiler.kind, TVM))
+    found: str | None = own.not_here(own.machine_of(board))
+    return found
 
 
 def _skipped(reason: str) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def initial(c: Contraction, x: Layout, weights: NDArray) -> tuple[NDArray, int |
     return start, factor, bias
 
 
-class _Frame:
+class Frame:
     """What products and depthwise products share: operand, places, the start and the end of a tile."""
 
     def __init__(
@@ -181,7 +181,7 @@ class _Frame:
         return [d * s for d, s in zip(self.c.dilation, own, strict=True)]
 
 
-class _Product(_Frame):
+class _Product(Frame):
     def write(self) -> None:
         c, scope, code = self.c, self.scope, self.code
         self.group = GROUP[c.dot]
@@ -365,7 +365,7 @@ def dot(kind: Dot, machine: Machine, total: Value, x: Value, w: Value) -> Value:
     return total + x * w
 
 
-class _Depthwise(_Frame):
+class _Depthwise(Frame):
     """One filter a channel: vectors over channels, neighbouring positions side by side."""
 
     ROWS = 4

@@ -50,41 +50,76 @@ def topk(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layo
 
 def scatter(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layout) -> Written:
     """Write a tensor with parts replaced at computed places, in the order of the updates."""
-    op, (x, indices, updates) = node.op, node.inputs
-    assert isinstance(op, ScatterND)
-    depth = indices.shape[-1]
-    lead, rest = indices.shape[:-1], x.shape[depth:]
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        code = scope.code
-
-        def value(n: Node, at: tuple[Index, ...]) -> Value:
-            if not node.type.is_integer:
-                return real(scope, n, at)
-            factor = whole(divide(n.type.quantized.scale, node.type.quantized.scale))
-            low, high = (end * int(factor.max()) for end in centred_ends(n))
-            return cast(in_units(scope, n, at, node.type.quantized.scale), working_type(min(low, 0), max(high, 0)))
-
-        ends = centred_ends(node) if node.type.is_integer else (0, 0)
-        with axes(code, x.shape) as at:
-            put(
-                scope,
-                memory,
-                out,
-                tuple(at),
-                fitted(value(x, tuple(at)), *ends) if node.type.is_integer else value(x, tuple(at)),
-            )
-        with axes(code, lead) as m:
-            places = [index_at(scope, indices, (*m, index(i)), n) for i, n in enumerate(x.shape[:depth])]
-            with axes(code, rest) as r:
-                new = value(updates, (*m, *r))
-                target = (*places, *r)
-                if op.reduction is not None:
-                    held = memory.load(place(out, target))
-                    held = held if not node.type.is_integer else cast(held, working_type(*ends)) + out.base
-                    new = join(op.reduction, held, cast(new, held.dtype))
-                elif node.type.is_integer:
-                    new = fitted(new, *ends)
-                put(scope, memory, out, target, new)
+        made = _Scatter(scope, node, memory, out)
+        made.copy()
+        made.update()
 
     return written(machine, layouts, out, build, (99,))
+
+
+def scatter_apart(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layout) -> tuple[Written, Written]:
+    """Write the same as two kernels: the tensor, and the updates; in the second one only the loops over what a place
+    holds are independent, and stand outside.
+    """
+
+    def copy(scope: Scope, memory: Memory, lanes: int) -> None:
+        _Scatter(scope, node, memory, out).copy()
+
+    def update(scope: Scope, memory: Memory, lanes: int) -> None:
+        _Scatter(scope, node, memory, out).update(inside=False)
+
+    return written(machine, layouts, out, copy, (99,)), written(machine, layouts, out, update, (99,))
+
+
+class _Scatter:
+    def __init__(self, scope: Scope, node: Node, memory: Memory, out: Layout) -> None:
+        self.scope, self.node, self.memory, self.out = scope, node, memory, out
+        self.x, self.indices, self.updates = node.inputs
+        depth = self.indices.shape[-1]
+        self.lead, self.rest = self.indices.shape[:-1], self.x.shape[depth:]
+        self.ends = centred_ends(node) if node.type.is_integer else (0, 0)
+
+    def copy(self) -> None:
+        with axes(self.scope.code, self.x.shape) as at:
+            self._put(tuple(at), self._value(self.x, tuple(at)))
+
+    def update(self, *, inside: bool = True) -> None:
+        code = self.scope.code
+        if inside:
+            with axes(code, self.lead) as m:
+                places = self._places(m)
+                with axes(code, self.rest) as r:
+                    self._one(m, places, r)
+            return
+        with axes(code, self.rest) as r, axes(code, self.lead) as m:
+            self._one(m, self._places(m), r)
+
+    def _places(self, m: list[Index]) -> list[Value]:
+        lengths = self.x.shape[: self.indices.shape[-1]]
+        return [index_at(self.scope, self.indices, (*m, index(i)), n) for i, n in enumerate(lengths)]
+
+    def _one(self, m: list[Index], places: list[Value], r: list[Index]) -> None:
+        node, op = self.node, self.node.op
+        assert isinstance(op, ScatterND)
+        new = self._value(self.updates, (*m, *r))
+        target = (*places, *r)
+        if op.reduction is None:
+            self._put(target, new)
+            return
+        held = self.memory.load(place(self.out, target))
+        held = held if not node.type.is_integer else cast(held, working_type(*self.ends)) + self.out.base
+        put(self.scope, self.memory, self.out, target, join(op.reduction, held, cast(new, held.dtype)))
+
+    def _put(self, at: tuple[Index, ...], value: Value) -> None:
+        fitting = fitted(value, *self.ends) if self.node.type.is_integer else value
+        put(self.scope, self.memory, self.out, at, fitting)
+
+    def _value(self, n: Node, at: tuple[Index, ...]) -> Value:
+        node = self.node
+        if not node.type.is_integer:
+            return real(self.scope, n, at)
+        factor = whole(divide(n.type.quantized.scale, node.type.quantized.scale))
+        low, high = (end * int(factor.max()) for end in centred_ends(n))
+        return cast(in_units(self.scope, n, at, node.type.quantized.scale), working_type(min(low, 0), max(high, 0)))

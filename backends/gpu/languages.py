@@ -1,0 +1,195 @@
+"""CUDA, OpenCL and Metal: three dialects of C."""
+
+from collections.abc import Mapping
+from math import isinf, isnan
+from struct import pack, unpack
+
+from ..loops.code import Memory
+from .text import Language, pointers, unsupported
+from .threads import Kernel
+
+C_TYPES = {
+    "bool": "bool", "int8": "char", "uint8": "uchar", "int16": "short", "uint16": "ushort", "int32": "int",
+    "uint32": "uint", "int64": "long", "uint64": "ulong", "float32": "float", "float64": "double",
+}  # fmt: skip
+CUDA_TYPES = {
+    "int8": "signed char", "uint8": "unsigned char", "uint16": "unsigned short", "uint32": "unsigned int",
+    "int64": "long long", "uint64": "unsigned long long",
+}  # fmt: skip
+CUDA_BITS = {
+    ("float32", "int32"): "__float_as_int", ("int32", "float32"): "__int_as_float",
+    ("float64", "int64"): "__double_as_longlong", ("int64", "float64"): "__longlong_as_double",
+}  # fmt: skip
+INTRINSICS = {"nearbyint": "rint", "abs": "fabs"}
+"""Operations of processors that C calls otherwise."""
+EXACT = ("rint", "fabs", "floor", "ceil", "trunc", "fmod")
+"""Functions of Metal that have no faster, less exact form."""
+EXTREME = (-(1 << 31), -(1 << 63))
+"""Integers whose digits alone are too large for their type."""
+
+
+class _Dialect(Language):
+    """What the dialects have in common."""
+
+    long = "L"
+    inline = "static inline"
+    unroll = "#pragma unroll"
+
+    def type(self, dtype: str) -> str:
+        return C_TYPES[dtype]
+
+    def literal(self, number: int | float, dtype: str) -> str:
+        if dtype.startswith("float"):
+            return self._real(float(number), dtype)
+        suffix = self.long if dtype == "int64" else ""
+        if number in EXTREME:
+            return f"({int(number) + 1}{suffix} - 1)"
+        return f"{int(number)}{suffix}"
+
+    def _real(self, number: float, dtype: str) -> str:
+        if isinf(number) or isnan(number):
+            word = unpack("<i", pack("<f", number))[0]
+            text = self.bits(self.literal(word, "int32"), "int32", "float32")
+            return text if dtype == "float32" else self.cast(text, "float32", dtype)
+        return f"{number!r}f" if dtype == "float32" else repr(number)
+
+    def declared(self, name: str, dtype: str, value: str) -> str:
+        return f"const {self.type(dtype)} {name} = {value};"
+
+    def room(self, memory: Memory) -> str:
+        space = f"{self.shared} " if memory.shared else ""
+        return f"{space}{self.type(memory.dtype)} {memory.name}[{memory.size}];"
+
+    shared: str
+
+    def loop(self, name: str, begin: str, end: str, unrolled: bool) -> str:
+        head = f"for (int {name} = {begin}; {name} < {end}; ++{name}) {{"
+        return f"{self.unroll}\n{head}" if unrolled and self.unroll else head
+
+    def cast(self, value: str, source: str, dtype: str) -> str:
+        return f"({self.type(dtype)}){value}"
+
+    def chosen(self, condition: str, a: str, b: str, dtype: str) -> str:
+        return f"{condition} ? {a} : {b}"
+
+    def function(self, name: str, dtype: str) -> str:
+        return INTRINSICS.get(name, name.removesuffix("f"))
+
+
+def _dialect(inline: str, dot: str) -> dict[str, str]:
+    """Give the functions that stand before kernels; ``dot`` adds the products of four signed bytes in a, b to c."""
+    return {
+        "greater64": f"{inline} double greater64(double a, double b) {{ return a > b ? a : b; }}",
+        "lesser64": f"{inline} double lesser64(double a, double b) {{ return a < b ? a : b; }}",
+        "greater": f"{inline} float greater(float a, float b) {{ return a > b ? a : b; }}",
+        "lesser": f"{inline} float lesser(float a, float b) {{ return a < b ? a : b; }}",
+        "dot4": f"{inline} int dot4(int a, int b, int c) {{ {dot} }}",
+    }
+
+
+class _Cuda(_Dialect):
+    """CUDA C++; nothing is included, so that it compiles at run time too."""
+
+    kind, suffix, long, shared = "cuda", "cu", "LL", "__shared__"
+    helpers = _dialect("static __device__ __forceinline__", "return __dp4a(a, b, c);")
+
+    def type(self, dtype: str) -> str:
+        return CUDA_TYPES.get(dtype) or super().type(dtype)
+
+    def head(self, name: str, kernel: Kernel) -> str:
+        told = [f"{'' if w else 'const '}{self.type(m.dtype)} *__restrict__ {m.name}" for _, m, w in pointers(kernel)]
+        return f'extern "C" __global__ void __launch_bounds__({kernel.threads}) {name}({", ".join(told)}) {{'
+
+    def index(self, tag: str) -> str:
+        return "(int)threadIdx.x" if tag == "thread" else f"(int)blockIdx.{tag[-1]}"
+
+    def bits(self, value: str, source: str, dtype: str) -> str:
+        return f"{CUDA_BITS[source, dtype]}({value})"
+
+    def function(self, name: str, dtype: str) -> str:
+        name = super().function(name, dtype)
+        return name if dtype == "float64" else f"{name}f"
+
+    def barrier(self) -> str:
+        return "__syncthreads();"
+
+
+class _OpenCl(_Dialect):
+    """OpenCL C 1.2."""
+
+    kind, suffix, shared = "opencl", "cl", "__local"
+    helpers = _dialect(
+        "static inline",
+        "const char4 x = as_char4(a), y = as_char4(b); return c + x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w;",
+    )
+
+    def type(self, dtype: str) -> str:
+        if dtype == "float64":
+            self.called.add("double")
+        return super().type(dtype)
+
+    def preface(self) -> str:
+        wide = "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n" if "double" in self.called else ""
+        return wide + super().preface()
+
+    def head(self, name: str, kernel: Kernel) -> str:
+        told = [
+            f"__global {'' if w else 'const '}{self.type(m.dtype)} *restrict {m.name}" for _, m, w in pointers(kernel)
+        ]
+        size = f"__attribute__((reqd_work_group_size({kernel.threads}, 1, 1)))"
+        return f"__kernel {size}\nvoid {name}({', '.join(told)}) {{"
+
+    def index(self, tag: str) -> str:
+        return "(int)get_local_id(0)" if tag == "thread" else f"(int)get_group_id({'xyz'.index(tag[-1])})"
+
+    def bits(self, value: str, source: str, dtype: str) -> str:
+        return f"as_{self.type(dtype)}({value})"
+
+    def barrier(self) -> str:
+        return "barrier(CLK_LOCAL_MEM_FENCE);"
+
+
+class _Metal(_Dialect):
+    """The Metal shading language 2."""
+
+    kind, suffix, shared = "metal", "metal", "threadgroup"
+    helpers = _dialect(
+        "static inline",
+        "const char4 x = as_type<char4>(a), y = as_type<char4>(b); "
+        "return c + x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w;",
+    )
+
+    def type(self, dtype: str) -> str:
+        if dtype == "float64":
+            raise unsupported(dtype, "Metal")
+        return super().type(dtype)
+
+    def preface(self) -> str:
+        return f"#include <metal_stdlib>\nusing namespace metal;\n{super().preface()}"
+
+    def head(self, name: str, kernel: Kernel) -> str:
+        told = [
+            f"device {'' if w else 'const '}{self.type(m.dtype)} *{m.name} [[buffer({i})]]"
+            for i, (_, m, w) in enumerate(pointers(kernel))
+        ]
+        told += [
+            "uint3 block [[threadgroup_position_in_grid]]", "uint3 within [[thread_position_in_threadgroup]]",
+        ]  # fmt: skip
+        return f"kernel void {name}({', '.join(told)}) {{"
+
+    def index(self, tag: str) -> str:
+        return "(int)within.x" if tag == "thread" else f"(int)block.{tag[-1]}"
+
+    def bits(self, value: str, source: str, dtype: str) -> str:
+        return f"as_type<{self.type(dtype)}>({value})"
+
+    def function(self, name: str, dtype: str) -> str:
+        name = super().function(name, dtype)
+        return name if name in EXACT else f"precise::{name}"
+
+    def barrier(self) -> str:
+        return "threadgroup_barrier(mem_flags::mem_threadgroup);"
+
+
+LANGUAGES: Mapping[str, type[Language]] = {language.kind: language for language in (_Cuda, _OpenCl, _Metal)}
+"""The languages by what a board file calls them."""

@@ -1,0 +1,166 @@
+"""Dense layers and convolutions on graphics processors: implicit products of matrices, and one thread a result where
+each channel has a filter of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+
+from ...graph import Node
+from ..loops.code import Memory, Parameter, Value, cast, function, index
+from ..loops.contract import Contraction
+from ..loops.kernels.frame import arguments, attempt, axes
+from ..loops.kernels.products import Frame
+from ..loops.layout import Layout
+from ..loops.machine import GROUP, Dot
+from ..loops.scope import Scope, scalar
+from .gemm import Product
+from .grid import GridCode
+from .machine import GpuMachine
+from .threads import Kernel, threaded
+from .tiles import Tile, tile_for
+
+
+def product(machine: GpuMachine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Kernel:
+    """Write a product of known weights, with the operations from it up to ``end``."""
+    if c.depthwise:
+        return depthwise(machine, layouts, c, end, out)
+    code = GridCode()
+    scope = Scope(machine, layouts, code)
+    result = Parameter.pointer("y", out.dtype)
+    assert result.memory is not None
+    group = GROUP[c.dot]
+    depth = c.taps * -(-(c.channels // c.groups) // group)
+    tile = tile_for(prod(c.space), c.filters // c.groups, depth, c.groups, machine)
+    made = _Implicit(scope, c, end, out, result.memory, tile)
+    made.write()
+    across, down = made.blocks
+    whole = function((*arguments(scope), result), code)
+    return Kernel(whole, scope, (across, down, c.groups), tile.threads, code.indices)
+
+
+class _Implicit(Product):
+    """A convolution as a product: its rows are positions, its steps taps and channels."""
+
+    def __init__(self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory, tile: Tile) -> None:
+        self.c, self.frame = c, Frame(scope, c, end, out, memory, 1, {})
+        group = GROUP[c.dot]
+        self.inner = -(-(c.channels // c.groups) // group)
+        self.filters = c.filters // c.groups
+        super().__init__(scope, c.dot, prod(c.space), self.filters, c.taps * self.inner, tile)
+        frame = self.frame
+        x = c.node.inputs[0]
+        self.operand = scope.view(x, "int32" if group > 1 else frame.x.dtype)
+        self.packed = self._pack()
+        self.first = scope.table(frame.start, frame.dtype)
+        self.number = self.code.block(2) if c.groups > 1 else index(0)
+
+    def _pack(self) -> Memory:
+        """Put the weights in the order in which blocks read them: [group, column of tiles, step, column] words."""
+        c, t, g = self.c, self.tile, self.group
+        across, _ = self.blocks
+        steps = -(-self.depth // t.steps) * t.steps
+        w = self.frame.weights.reshape(c.taps, c.channels // c.groups, c.groups, self.filters)
+        whole = np.zeros((c.taps, self.inner * g, c.groups, across * t.columns), w.dtype)
+        whole[:, : w.shape[1], :, : self.filters] = w
+        parts = whole.reshape(self.depth, g, c.groups, across, t.columns).transpose(2, 3, 0, 4, 1)
+        data = np.zeros((c.groups, across, steps, t.columns, g), w.dtype)
+        data[:, :, : self.depth] = parts
+        self.group_size = data[0].size // g
+        self.tile_size = data[0, 0].size // g
+        if c.dot is Dot.SDOT:
+            return self.scope.table(data.astype(np.int8).view(np.int32).ravel(), "int32")
+        if c.dot is Dot.FLOAT:
+            return self.scope.table(data.astype(np.float32).ravel(), "float32")
+        return self.scope.table(data.ravel())
+
+    def space(self, row: Value) -> list[Value]:
+        """Give the position that a row stands for."""
+        shape = self.c.space
+        found = []
+        for i, n in enumerate(shape):
+            inner = prod(shape[i + 1 :])
+            place = row // inner
+            found.append(index(0) if n == 1 else self.code.let(place % n if prod(shape[:i]) > 1 else place))
+        return found
+
+    def row_start(self, row: Value) -> Value:
+        *lead, last = self.space(row)
+        channel = self.number * self.inner if self.c.groups > 1 else index(0)
+        return self.frame.base(lead, last, channel, self.group)
+
+    def left(self, start: Value, step: Value) -> Value:
+        found = self.operand.load(start + self._away(step))
+        return cast(found, self.dtype)
+
+    def _away(self, step: Value) -> Value:
+        """Give how far a tap and its channel stand from the first ones."""
+        c = self.c
+        if c.taps == 1:
+            return step
+        tap, away = self.code.let(step // self.inner), step % self.inner
+        for i, (n, s) in enumerate(zip(c.kernel, self.frame.taps(), strict=True)):
+            if n > 1:
+                place = tap // prod(c.kernel[i + 1 :])
+                away = away + (place % n if prod(c.kernel[:i]) > 1 else place) * (s // self.group)
+        return self.code.let(away)
+
+    def right(self, place: Value, step: Value, column: Value) -> Value:
+        base = self.number * self.group_size + self.code.block(0) * self.tile_size
+        return cast(self.packed.load(base + place), self.dtype)
+
+    def start(self, column: Value) -> Value:
+        return self.first.load(self.number * self.filters + column)
+
+    def finish(self, row: Value, column: Value, total: Value) -> None:
+        *lead, last = self.space(row)
+        filters = self.code.let(self.number * self.filters + column)
+        self.frame.finish(self.frame.place(lead, last, filters), total)
+
+
+MOST_SIDE = 8
+"""Neighbouring positions that one thread of a depthwise convolution computes, at most."""
+
+
+def depthwise(machine: GpuMachine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Kernel:
+    """Write a convolution with a filter for each channel: a thread computes some positions of one channel."""
+
+    def build(scope: Scope, memory: Memory, lanes: int) -> None:
+        _Channels(scope, c, end, out, memory, 1, {}).write()
+
+    made = attempt(machine, layouts, out, build, (99,))
+    assert made is not None, "a kernel with one lane can always be written"
+    return threaded(made)
+
+
+class _Channels(Frame):
+    """The loops of a depthwise convolution, channels innermost: neighbouring threads read neighbouring bytes."""
+
+    def write(self) -> None:
+        c, scope, code = self.c, self.scope, self.code
+        self.operand = scope.view(c.node.inputs[0], self.x.dtype)
+        self.packed = scope.table(self.weights, "float32" if self.dtype == "float32" else None)
+        self.first = scope.table(self.start, self.dtype)
+        positions = self.space[-1]
+        side = max(n for n in range(1, min(MOST_SIDE, positions) + 1) if positions % n == 0)
+        with axes(code, (*self.space[:-1], positions // side, c.filters)) as at:
+            *lead, tile, channel = (scalar(i) for i in at)
+            self._one(lead, tile * side, channel, side)
+
+    def _one(self, lead: Sequence[Value], first: Value, channel: Value, side: int) -> None:
+        code, c = self.code, self.c
+        step = self.steps()[-1]
+        base = self.base(lead, first, channel)
+        sums = [code.local(self.dtype, 1, "sum") for _ in range(side)]
+        start = code.let(self.first.load(channel))
+        for one in sums:
+            code.store(one, 0, start)
+        for tap, k in enumerate(np.ndindex(*c.kernel)):
+            away = sum(i * s for i, s in zip(k, self.taps(), strict=True))
+            w = code.let(cast(self.packed.load(channel + tap * c.filters), self.dtype))
+            for i, one in enumerate(sums):
+                x = cast(self.operand.load(base + (away + i * step)), self.dtype)
+                code.store(one, 0, one.load(0) + x * w)
+        for i, one in enumerate(sums):
+            self.finish(self.place(lead, first + i, channel), code.let(one.load(0)))
