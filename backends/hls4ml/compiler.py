@@ -72,7 +72,7 @@ def compile_library(files: Mapping[str, bytes], main: str, includes: tuple[str, 
     with tempfile.TemporaryDirectory(prefix="building-", dir=place.parent) as folder:
         _compile(compiler, Path(folder), files, main, includes)
         _keep(Path(folder), place, files)
-    _prune(place.parent)
+    keep_newest(place.parent)
     return place
 
 
@@ -153,7 +153,7 @@ def _keep(folder: Path, place: Path, files: Mapping[str, bytes]) -> None:
             raise
 
 
-def _prune(root: Path) -> None:
+def keep_newest(root: Path) -> None:
     """Forget the libraries that were not used for longest."""
     entries = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith("building-")]
     entries.sort(key=lambda p: p.stat().st_mtime if p.exists() else 0.0, reverse=True)
