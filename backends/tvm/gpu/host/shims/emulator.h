@@ -199,7 +199,7 @@ static void run_blocks(bool backward) {
     for (unsigned i = 0; i < total; i++) {
         unsigned number = backward ? total - 1 - i : i;
         block_index = {number % blocks.x, number / blocks.x % blocks.y, number / blocks.x / blocks.y};
-        memset(shared, POISON, shared_used ? shared_used : SHARED);
+        memset(shared, POISON, i ? shared_used : SHARED);
         running->waits ? run_fibers(backward) : run_plain(backward);
     }
 }
