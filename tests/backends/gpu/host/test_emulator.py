@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatewright.backends.tvm.build import BuildError
-from gatewright.backends.tvm.gpu.host import open_network
-from gatewright.backends.tvm.gpu.host.emulator import EmulationError, Emulator
-from gatewright.backends.tvm.gpu.host.runtime.plan import Plan, PlanError, read_plan
+from gatewright.backends.gpu.host import open_network
+from gatewright.backends.gpu.host.emulator import EmulationError, Emulator
+from gatewright.backends.gpu.host.runtime.plan import Plan, PlanError, read_plan
+from gatewright.backends.zig import BuildError
 from gatewright.graph import FileError, NDArray
 
 from .projects import LANGUAGES, constants, expected, files, plan, samples
@@ -35,7 +35,9 @@ def single(text: str, *, words: int = 64, threads: int = 64, blocks: int = 1, la
         "outputs": [{"name": "y", **port}], "arena_bytes": 0,
         "constants": {"file": "constants.bin", "bytes": 0, "sha256": ""},
         "kernels": {
-            "k0": {"source": "k", "entry": "f", "threads": [threads, 1, 1], "arguments": ["int32"] * 2, "writes": [0, 1]}
+            "k0": {
+                "source": "k", "entry": "f", "threads": [threads, 1, 1], "arguments": ["int32"] * 2, "writes": [0, 1],
+            }
         },
         "launches": [
             {
@@ -51,7 +53,8 @@ def single(text: str, *, words: int = 64, threads: int = 64, blocks: int = 1, la
 
 
 def cuda(body: str) -> str:
-    return f'extern "C" __global__ void f(int* __restrict__ x, int* __restrict__ y) {{\n int i = threadIdx.x;\n{body}\n}}\n'
+    head = 'extern "C" __global__ void f(int* __restrict__ x, int* __restrict__ y)'
+    return f"{head} {{\n int i = threadIdx.x;\n{body}\n}}\n"
 
 
 def run(emulator: Emulator, x: NDArray) -> NDArray:
@@ -147,7 +150,8 @@ def test_tensor_core_products(depth: int) -> None:
 
 
 def test_threads_of_a_warp_exchange_values() -> None:
-    emulator = single(cuda("int v = x[i];\nfor (int m = 16; m; m /= 2)\n v += __shfl_xor_sync(0xffffffffu, v, m);\ny[i] = v;"))
+    turns = "for (int m = 16; m; m /= 2)\n v += __shfl_xor_sync(0xffffffffu, v, m);\n"
+    emulator = single(cuda(f"int v = x[i];\n{turns}y[i] = v;"))
     np.testing.assert_array_equal(run(emulator, X), np.where(X < 32, X[:32].sum(), X[32:].sum()))
 
 

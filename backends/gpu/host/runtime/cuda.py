@@ -72,7 +72,9 @@ class Cuda:
         self._driver("cuCtxSetCurrent", self._context)
         if array.size:
             pointer = ctypes.c_void_p(array.ctypes.data)
-            self._driver("cuMemcpyHtoDAsync_v2", self._buffers[buffer], pointer, ctypes.c_size_t(array.size), self._stream)
+            self._driver(
+                "cuMemcpyHtoDAsync_v2", self._buffers[buffer], pointer, ctypes.c_size_t(array.size), self._stream
+            )
             self._driver("cuStreamSynchronize", self._stream)
 
     def read(self, buffer: str, into: Array) -> None:

@@ -24,9 +24,7 @@ class WebGPU:
     Raises DeviceError.
     """
 
-    def __init__(
-        self, plan: Plan, sources: Mapping[str, str], constants: bytes, *, processors: bool = True
-    ) -> None:
+    def __init__(self, plan: Plan, sources: Mapping[str, str], constants: bytes, *, processors: bool = True) -> None:
         try:
             import wgpu
         except (ImportError, OSError) as error:
@@ -118,7 +116,10 @@ class WebGPU:
                 stage = {"module": modules[kernel.source], "entry_point": kernel.entry}
                 self._pipelines[key] = self._device.create_compute_pipeline(layout=layout, compute=stage)
             entries = [
-                {"binding": i, "resource": {"buffer": self._buffers[s.buffer], "offset": s.offset, "size": _words(s.bytes)}}
+                {
+                    "binding": i,
+                    "resource": {"buffer": self._buffers[s.buffer], "offset": s.offset, "size": _words(s.bytes)},
+                }
                 for i, s in enumerate(launch.arguments)
             ]
             group = self._device.create_bind_group(layout=self._layout(written), entries=entries)

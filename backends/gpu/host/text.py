@@ -52,7 +52,9 @@ def as_cpp(plan: Plan, sources: Mapping[str, str]) -> str:
         bodies |= {(source, e): v for e, v in known.items()}
     for number, kernel in enumerate(plan.kernels.values()):
         entry, waits = bodies[kernel.source, kernel.entry]
-        parts.append(f"static void gatewright_call_{number}(void **operands) {{ gatewright::call({entry}, operands); }}\n")
+        parts.append(
+            f"static void gatewright_call_{number}(void **operands) {{ gatewright::call({entry}, operands); }}\n"
+        )
         rows.append(f"    {{gatewright_call_{number}, {str(waits).lower()}}},\n")
     return "".join([*parts, "static const gatewright::Kernel gatewright_kernels[] = {\n", *rows, "};\n", TABLE])
 
@@ -81,9 +83,14 @@ def _adapted(text: str, entries: list[str], language: str) -> tuple[str, dict[st
 
 def _metal_head(head: str) -> tuple[str, str]:
     """Take the indices out of a kernel's parameters; give its head and what defines them instead."""
-    prologue = PROLOGUE.replace("const gatewright::Index threadIdx = gatewright::thread_index, blockIdx = gatewright::block_index;", "")
+    prologue = PROLOGUE.replace(
+        "const gatewright::Index threadIdx = gatewright::thread_index, blockIdx = gatewright::block_index;", ""
+    )
     prologue = prologue.replace("(void)threadIdx, (void)blockIdx, ", "")
-    for word, index in (("threadgroup_position_in_grid", "block_index"), ("thread_position_in_threadgroup", "thread_index")):
+    for word, index in (
+        ("threadgroup_position_in_grid", "block_index"),
+        ("thread_position_in_threadgroup", "thread_index"),
+    ):
         found = re.search(rf",?\s*(uint[23]?)\s+(\w+)\s*\[\[\s*{word}\s*\]\]", head)
         if found is None:
             continue

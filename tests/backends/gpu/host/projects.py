@@ -1,4 +1,4 @@
-"""Hand-written projects for graphics processors: a product of two matrices by tiles, then bias, shift and saturation."""
+"""Hand-written projects for graphics processors: a product of two matrices by tiles, then bias and saturation."""
 
 import json
 from hashlib import sha256
@@ -63,7 +63,8 @@ def plan(language: str, **changes: Any) -> dict[str, Any]:
             {
                 "kernel": "k0", "blocks": [4, 4, 1], "layer": "dense", "macs": N**3,
                 "arguments": [
-                    {"buffer": "in0", "offset": 0, "bytes": size}, {"buffer": "constants", "offset": 256, "bytes": size},
+                    {"buffer": "in0", "offset": 0, "bytes": size},
+                    {"buffer": "constants", "offset": 256, "bytes": size},
                     {"buffer": "arena", "offset": 0, "bytes": 4 * N * N},
                 ],
             },
@@ -71,7 +72,8 @@ def plan(language: str, **changes: Any) -> dict[str, Any]:
                 "kernel": "k1", "blocks": [N, 1, 1], "layer": "dense_bias", "macs": 0,
                 "arguments": [
                     {"buffer": "arena", "offset": 0, "bytes": 4 * N * N},
-                    {"buffer": "constants", "offset": 0, "bytes": 4 * N}, {"buffer": "out0", "offset": 0, "bytes": size},
+                    {"buffer": "constants", "offset": 0, "bytes": 4 * N},
+                    {"buffer": "out0", "offset": 0, "bytes": size},
                 ],
             },
         ],

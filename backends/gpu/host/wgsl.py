@@ -4,7 +4,9 @@ the same spelling in both (types are functions in both, and the emulator's heade
 
 import re
 
-BINDING = re.compile(r"@group\(\d+\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:\s*array<(.+)>;")
+BINDING = re.compile(
+    r"@group\(\d+\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:\s*array<(.+)>;"
+)
 WORKGROUP = re.compile(r"var<workgroup>\s*(\w+)\s*:\s*array<(.+),\s*(\w+)>;")
 ENTRY = re.compile(r"@compute\s*@workgroup_size\([^)]*\)\s*fn\s+(\w+)\s*\(([^{]*)\)\s*{")
 BUILTINS = {"workgroup_id": "block_index", "local_invocation_id": "thread_index", "num_workgroups": "blocks"}

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from .....boards import load as load_board
-from .....graph import OptionError
-from ....hls4ml.compiler import cache_root, keep_newest
-from ...build import BuildError, zig
+from ....boards import load as load_board
+from ....graph import OptionError
+from ...hls4ml.compiler import cache_root, keep_newest
+from ...zig import BuildError, zig
 from .runtime.plan import Plan
 from .text import as_cpp
 

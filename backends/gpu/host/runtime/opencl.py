@@ -61,18 +61,14 @@ class OpenCL:
     else (with ``processors``) a CPU. Raises DeviceError.
     """
 
-    def __init__(
-        self, plan: Plan, sources: Mapping[str, str], constants: bytes, *, processors: bool = True
-    ) -> None:
+    def __init__(self, plan: Plan, sources: Mapping[str, str], constants: bytes, *, processors: bool = True) -> None:
         self._call = call = _Functions()
         self._device, kind = self._found(processors)
         self.name = f"OpenCL on {self._text(NAME)}{' (CPU)' if kind == CPU else ''}"
         self._check_alignment()
         devices = (Handle * 1)(self._device)
         self._context = call.make("clCreateContext", None, 1, devices, None, None)
-        self._queue = call.make(
-            "clCreateCommandQueue", self._context, self._device, ctypes.c_uint64(PROFILING)
-        )
+        self._queue = call.make("clCreateCommandQueue", self._context, self._device, ctypes.c_uint64(PROFILING))
         self._buffers = {name: self._room(size) for name, size in plan.sizes.items()}
         self._parts: dict[Span, Handle] = {}
         self.write("constants", np.frombuffer(constants, np.uint8))
@@ -141,7 +137,9 @@ class OpenCL:
                 )
                 if status == 0 and count.value:
                     return device, kind
-        raise DeviceError("no device for OpenCL", hint="install the driver of the graphics processor; clinfo lists them")
+        raise DeviceError(
+            "no device for OpenCL", hint="install the driver of the graphics processor; clinfo lists them"
+        )
 
     def _platforms(self) -> Iterator[Handle]:
         count = ctypes.c_uint32()

@@ -1,20 +1,17 @@
 """The loader for NVIDIA's driver, against a library that stands in for the driver and its compiler."""
 
-import os
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gatewright.backends.tvm.build import zig
-from gatewright.backends.tvm.gpu.host import open_network, read_project
-from gatewright.backends.tvm.gpu.host.emulator import library_of
-from gatewright.backends.tvm.gpu.host.runtime import cuda, nvrtc
-from gatewright.backends.tvm.gpu.host.runtime.device import DeviceError, open_device
-from gatewright.backends.tvm.gpu.host.runtime.network import Network
+from gatewright.backends.gpu.host import open_network, read_project
+from gatewright.backends.gpu.host.emulator import library_of
+from gatewright.backends.gpu.host.runtime import cuda, nvrtc
+from gatewright.backends.gpu.host.runtime.device import DeviceError, open_device
+from gatewright.backends.gpu.host.runtime.network import Network
+from gatewright.backends.zig import zig
 
 from .projects import expected, files, samples, texts
 
@@ -38,12 +35,11 @@ def settings(sm: int = 90) -> dict[str, str]:
 
 
 @pytest.fixture
-def driver(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def driver(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda, "LIBRARY", str(stand_in))
     monkeypatch.setattr(nvrtc, "_candidates", lambda: iter([str(stand_in)]))
     for name, value in settings().items():
         monkeypatch.setenv(name, value)
-    yield
 
 
 def check(network: Network) -> None:
@@ -112,6 +108,3 @@ def test_nvcc_takes_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert nvrtc.compile_cuda(texts("cuda")["kernels.cu"], "sm_90").startswith(b"\x7fELF")
     with pytest.raises(DeviceError, match="nvcc refuses the kernels for sm_90"):
         nvrtc.compile_cuda("__global__ void f() { nonsense(); }", "sm_90")
-
-
-__all__ = ["os", "subprocess"]

@@ -112,8 +112,12 @@ def read_plan(text: bytes | str) -> Plan:
 
 def _plan(data: Mapping[str, Any]) -> Plan:
     inputs, outputs = (tuple(_port(p) for p in data[side]) for side in ("inputs", "outputs"))
-    sizes = {f"in{i}": max(p.bytes, int(d["bytes"])) for i, (p, d) in enumerate(zip(inputs, data["inputs"], strict=True))}
-    sizes |= {f"out{i}": max(p.bytes, int(d["bytes"])) for i, (p, d) in enumerate(zip(outputs, data["outputs"], strict=True))}
+    sizes = {
+        f"in{i}": max(p.bytes, int(d["bytes"])) for i, (p, d) in enumerate(zip(inputs, data["inputs"], strict=True))
+    }
+    sizes |= {
+        f"out{i}": max(p.bytes, int(d["bytes"])) for i, (p, d) in enumerate(zip(outputs, data["outputs"], strict=True))
+    }
     sizes |= {"arena": int(data["arena_bytes"]), "constants": int(data["constants"]["bytes"]), "status": 4}
     kernels = {
         name: Kernel(
@@ -124,7 +128,8 @@ def _plan(data: Mapping[str, Any]) -> Plan:
     launches = tuple(
         Launch(
             kernels[d["kernel"]], _triple(d["blocks"]),
-            tuple(Span(a["buffer"], int(a["offset"]), int(a["bytes"])) for a in d["arguments"]), d["layer"], int(d["macs"]),
+            tuple(Span(a["buffer"], int(a["offset"]), int(a["bytes"])) for a in d["arguments"]), d["layer"],
+            int(d["macs"]),
         )
         for d in data["launches"]
     )  # fmt: skip
@@ -153,7 +158,9 @@ def _check(plan: Plan) -> None:
     for number, launch in enumerate(plan.launches):
         kernel, where = launch.kernel, f"launch {number} ({launch.layer})"
         if not len(launch.arguments) == len(kernel.arguments) == len(kernel.writes):
-            raise PlanError(f"{where} passes {len(launch.arguments)} arguments, {kernel.name} takes {len(kernel.writes)}")
+            raise PlanError(
+                f"{where} passes {len(launch.arguments)} arguments, {kernel.name} takes {len(kernel.writes)}"
+            )
         if min(*launch.blocks, *kernel.threads) < 1:
             raise PlanError(f"{where} has {launch.blocks} blocks of {kernel.threads} threads")
         for span, written in zip(launch.arguments, kernel.writes, strict=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .....graph import GatewrightError, NDArray
+from ....graph import GatewrightError, NDArray
 from .compiled import compile_emulator
 from .runtime.plan import Launch, Plan
 
