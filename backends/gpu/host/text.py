@@ -62,6 +62,7 @@ def as_cpp(plan: Plan, sources: Mapping[str, str]) -> str:
 def _adapted(text: str, entries: list[str], language: str) -> tuple[str, dict[str, bool]]:
     """Prepare text that is C++ but for its words; say which entries wait for other threads."""
     text = re.sub(r"^[ \t]*#[ \t]*include[ \t]*<.*$", "", text, flags=re.M)
+    text = re.sub(r"__attribute__\(\(reqd_work_group_size\([^)]*\)\)\)", "", text)
     begins: dict[int, str] = {}
     for entry in entries:
         found = re.search(rf"\b{re.escape(entry)}\s*\(([^;{{]*)\)\s*{{", text)
