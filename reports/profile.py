@@ -49,7 +49,8 @@ def measured(design: Entry) -> list[RenderableType]:
     found = design["measured"]
     peaks = ", ".join(f"{rate / 1e9:.0f} GMAC/s ({kind})" for kind, rate in found["peaks"].items())
     head = (
-        f"{design['board']} ({design['target']}): {found['seconds'] * 1e6:,.1f} us an inference, one thread; "
+        f"{design['board']} ({design['target']}): {found['seconds'] * 1e6:,.1f} us an inference on {found['on']}, "
+        f"one thread; "
         f"{design['macs']:,} MACs, {design['macs'] / max(found['seconds'], 1e-12) / 1e9:.1f} GMAC/s"
     )
     memory = f"arena {found['arena_bytes']:,} bytes, constants {found['constant_bytes']:,} bytes"

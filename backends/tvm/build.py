@@ -96,11 +96,18 @@ def compiled(program: Program, name: str) -> dict[str, bytes]:
     """
     zig_path()
     check_machine(program.machine)
+    return {
+        f"{name}.c": driver.source(program, name).encode(), f"{name}.h": driver.header(program, name).encode(),
+        **machine_code(program, name),
+    }  # fmt: skip
+
+
+def machine_code(program: Program, name: str) -> dict[str, bytes]:
+    """Compile the kernels and put the constants into assembly: what is linked beside the C. Raises BuildError."""
     target = platform(program.machine.triple)
     kernels = hide(kernels_object(program, name))
     constants = bytes(program.constants) + b"\0" * 64
     sources = {
-        f"{name}.c": driver.source(program, name).encode(), f"{name}.h": driver.header(program, name).encode(),
         "constants.S": _constants(name, target, constants).encode(), "constants.bin": constants, "kernels.o": kernels,
     }  # fmt: skip
     if target.arch == "arm" and ARM_CALLS & set(read(kernels).undefined):
@@ -138,15 +145,36 @@ def kernels_object(program: Program, name: str) -> bytes:
 def _link(folder: Path, name: str, target: Platform) -> dict[str, bytes]:
     """Make one object of driver, constants and kernels, and both libraries of it."""
     static, shared = f"lib{name}.a", f"lib{name}.{target.library}"
-    common = ["cc", "-target", target.zig]
-    parts = [f"{name}.c", "constants.S", "kernels.o", *(["arm.c"] if (folder / "arm.c").exists() else [])]
-    zig([*common, *FLAGS, "-isystem", "shims", "-c", *parts, "-o", f"{name}.o"], folder)
-    contents = read((folder / f"{name}.o").read_bytes())
+    contents = _object(folder, name, target)
     _check_undefined(contents, target)
     zig(["ar", "rcsD", static, f"{name}.o"], folder)
-    more = _stand_ins(folder, common, contents, target)
-    zig([*common, *_shared(name, target), f"{name}.o", *more, "-o", shared], folder)
+    _link_shared(folder, name, target, contents)
     return {each: (folder / each).read_bytes() for each in (static, shared)}
+
+
+def _object(folder: Path, name: str, target: Platform) -> Contents:
+    """Make one object of what was laid out: NAME.c, the constants, the kernels and other C."""
+    parts = [f"{name}.c", "constants.S", "kernels.o", *(["arm.c"] if (folder / "arm.c").exists() else [])]
+    zig(["cc", "-target", target.zig, *FLAGS, "-isystem", "shims", "-c", *parts, "-o", f"{name}.o"], folder)
+    return read((folder / f"{name}.o").read_bytes())
+
+
+def _link_shared(folder: Path, name: str, target: Platform, contents: Contents) -> None:
+    common = ["cc", "-target", target.zig]
+    more = _stand_ins(folder, common, contents, target)
+    zig([*common, *_shared(name, target), f"{name}.o", *more, "-o", f"lib{name}.{target.library}"], folder)
+
+
+def shared_library(sources: Mapping[str, bytes], name: str, target: Platform) -> bytes:
+    """Link a shared library of NAME.c and what ``machine_code`` gives, which may call the C library.
+
+    Raises BuildError.
+    """
+    with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
+        folder = Path(temporary)
+        lay_out(sources, folder)
+        _link_shared(folder, name, target, _object(folder, name, target))
+        return (folder / f"lib{name}.{target.library}").read_bytes()
 
 
 def _shared(name: str, target: Platform) -> list[str]:

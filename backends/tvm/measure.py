@@ -1,37 +1,27 @@
-"""How long each call of a network takes on this machine, and what bounds it.
+"""How long each call of a network takes on a machine, and what bounds it.
 
-The driver is built once more with a clock around every call. The roofline (S. Williams, A. Waterman and D. Patterson,
-Roofline: an insightful visual performance model for multicore architectures, CACM 2009) is measured too: products of
-the network's own kind with everything in registers, and memory of the size that the network works on, read in
-vectors.
+The roofline (S. Williams, A. Waterman and D. Patterson, Roofline: an insightful visual performance model for multicore
+architectures, CACM 2009) is measured too: products of the network's own kind with everything in registers, and memory
+of the size that the network works on, read in vectors.
 """
 
-import ctypes
-import tempfile
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from ...graph import Graph, Node
+from ...graph.ops import Input
 from ..loops.code import Code, Function, Parameter, const, function, maximum, spread
 from ..loops.contract import Contraction, contraction
 from ..loops.kernels.products import ACCUMULATOR, dot
-from ..loops.layout import interface_type
 from ..loops.machine import GROUP, Dot, Machine
-from ..loops.names import library_name
-from ..loops.program import Call, Loop, Program, Statement, make_program
+from ..loops.program import Block, Call, Pointer, Program, make_program
+from ..loops.schedule import Tiles
 from ..loops.widths import WIDTHS
-from ..zig import zig
-from .build import FLAGS, compiled, kernels_object, lay_out
-from .driver import Lines, prototypes
-from .simulation import ALIGNMENT
-from .targets import platform
+from .clock import Device, Local, calls_of, measuring_library
 
 TURNS = 30
 """Runs of the network of which the fastest time of each call counts."""
+ROOF_TURNS = 7
+"""The same of what measures the roofline."""
 
 ROWS = 8
 """Rows of operands that the measurement of products goes round."""
@@ -71,30 +61,40 @@ class Profile:
     constants: int
 
 
-def profile(graph: Graph, machine: Machine, *, turns: int = TURNS) -> Profile:
-    """Measure a network on this machine. Inputs are zeros: no kernel's time depends on its data."""
-    program = make_program(graph, machine)
-    name = library_name(graph)
-    with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
-        library = _with_clock(program, name, Path(folder))
-        ticks, whole = _run(library, program, name, turns)
-    kinds = {c.node: found.dot for c, _ in _calls(program.statements) if (found := _product(c, machine))}
-    peaks = {kind: peak(machine, kind) for kind in sorted(set(kinds.values()))}
-    bandwidth = _bandwidth(machine, program.arena + len(program.constants))
-    calls = []
-    for (call, count), seconds in zip(_calls(program.statements), ticks, strict=True):
-        size = call.bytes
-        kind = kinds.get(call.node, Dot.FLOAT)
-        least = {
-            "products": call.macs / peaks[kind] if call.macs and kind in peaks else 0.0,
-            "memory": size / bandwidth,
-        }
-        bound = max(least, key=least.__getitem__)
-        calls.append(
-            Timed(call.node, call.kernel, seconds * count, count, call.macs, size, least[bound] * count, bound)
-        )
-    rates = {str(k): v for k, v in peaks.items()}
-    return Profile(whole, tuple(calls), rates, bandwidth, program.arena, len(program.constants))
+def profile(
+    graph: Graph, machine: Machine, *, tiles: Tiles | None = None, device: Device | None = None, turns: int = TURNS
+) -> Profile:
+    """Measure a network on this machine, or on a ``device``. Inputs are zeros: no kernel's time depends on its data.
+
+    Raises MeasuringError for what crashes, and what the device raises.
+    """
+    program = make_program(graph, machine, tiles)
+    calls = calls_of(program.statements)
+    found = {c.node: p.dot for c, _ in calls if (p := _product(c, machine))}
+    kinds = sorted(set(found.values()))
+    roofs = [
+        _memory(graph, machine, program.arena + len(program.constants)),
+        *(_products(graph, machine, k) for k in kinds),
+    ]
+    library = measuring_library([program, *(r.program for r in roofs)])
+    with (device or Local()).open(library, machine) as meter:
+        *ticks, whole = meter.measure(0, turns, clocked=True)
+        bandwidth, *rates = [r.count / meter.measure(i, ROOF_TURNS, clocked=True)[-1] for i, r in enumerate(roofs, 1)]
+    peaks = dict(zip(kinds, rates, strict=True))
+    timed = [
+        _timed(call, count, seconds, peaks.get(found.get(call.node, Dot.FLOAT)), bandwidth)
+        for (call, count), seconds in zip(calls, ticks, strict=True)
+    ]
+    names = {str(k): v for k, v in peaks.items()}
+    return Profile(whole, tuple(timed), names, bandwidth, program.arena, len(program.constants))
+
+
+def _timed(call: Call, count: int, seconds: float, peak: float | None, bandwidth: float) -> Timed:
+    least = {"products": call.macs / peak if call.macs and peak else 0.0, "memory": call.bytes / bandwidth}
+    bound = max(least, key=least.__getitem__)
+    return Timed(
+        call.node, call.kernel, seconds * count, count, call.macs, call.bytes, least[bound] * count, bound
+    )  # fmt: skip
 
 
 def _product(call: Call, machine: Machine) -> Contraction | None:
@@ -107,91 +107,23 @@ def _product(call: Call, machine: Machine) -> Contraction | None:
     return None
 
 
-def _calls(statements: Sequence[Statement], count: int = 1) -> list[tuple[Call, int]]:
-    """List the calls with how often one inference makes them."""
-    found: list[tuple[Call, int]] = []
-    for s in statements:
-        if isinstance(s, Loop):
-            found += _calls(s.body, count * s.steps)
-        elif isinstance(s, Call):
-            found.append((s, count))
-    return found
+def peak(machine: Machine, kind: Dot, device: Device | None = None) -> float:
+    """Measure products a second with everything in registers."""
+    roof = _products(Graph((), ()), machine, kind)
+    with (device or Local()).open(measuring_library([roof.program]), machine) as meter:
+        return roof.count / meter.measure(0, ROOF_TURNS, clocked=True)[-1]
 
 
-class _Clocked(Lines):
-    """Statements with a clock around every call."""
+@dataclass(frozen=True, eq=False)
+class _Roof:
+    """A program that does ``count`` of something and nothing else."""
 
-    def __init__(self, program: Program, name: str) -> None:
-        super().__init__(program, name)
-        self.count = 0
-
-    def call(self, s: Call, parallel: bool) -> list[str]:
-        number, self.count = self.count, self.count + 1
-        return ["begin = __builtin_readcyclecounter();", *super().call(s, False), f"note(ticks + {number}, begin);"]
+    program: Program
+    count: int
 
 
-def _with_clock(program: Program, name: str, folder: Path) -> ctypes.CDLL:
-    """Build the library again with an entry that measures."""
-    lay_out(compiled(program, name), folder)
-    clocked = _Clocked(program, name)
-    body = "\n        ".join(clocked.statements(program.statements, parallel=False))
-    ins, outs = len(program.graph.inputs), len(program.graph.outputs)
-    ports = [f"void *const in{i} = p[{i}];" for i in range(ins)] + [
-        f"void *const out{i} = p[{ins + i}];" for i in range(outs)
-    ]
-    text = f"""#include <stdint.h>
-#include <string.h>
-extern const unsigned char {name}_constants[];
-{chr(10).join(prototypes(program, name))}
-static void note(uint64_t *least, uint64_t begin)
-{{
-    uint64_t spent = __builtin_readcyclecounter() - begin;
-    if (spent < *least) *least = spent;
-}}
-uint64_t network_clock(void) {{ return __builtin_readcyclecounter(); }}
-void network_profile(void *const *p, int turns, uint64_t *ticks)
-{{
-    {" ".join(ports)}
-    unsigned char *const a = p[{ins + outs}], *const w = (unsigned char *){name}_constants;
-    int32_t status[1] = {{0}};
-    uint64_t begin;
-    (void)a; (void)w; (void)status;
-    for (int turn = 0; turn < turns; turn++) {{
-        uint64_t start = __builtin_readcyclecounter();
-        {body}
-        note(ticks + {clocked.count}, start);
-    }}
-}}
-"""
-    (folder / "clocked.c").write_text(text)
-    target = platform(program.machine.triple)
-    common = ["cc", "-target", target.zig, *FLAGS, "-isystem", "shims", "-shared", "-nostdlib"]
-    zig([*common, "clocked.c", "constants.S", "kernels.o", "-o", "clocked.so"], folder)
-    return ctypes.CDLL(str(folder / "clocked.so"))
-
-
-def _run(library: ctypes.CDLL, program: Program, name: str, turns: int) -> tuple[list[float], float]:
-    sizes = [n.type.size * WIDTHS[interface_type(n)] // 8 for n in (*program.graph.inputs, *program.graph.outputs)]
-    blocks = [np.zeros(size + ALIGNMENT, np.uint8) for size in (*sizes, max(program.arena, 1))]
-    pointers = (ctypes.c_void_p * len(blocks))(*(b.ctypes.data + -b.ctypes.data % ALIGNMENT for b in blocks))
-    count = len(_calls(program.statements))
-    ticks = (ctypes.c_uint64 * (count + 1))(*([2**64 - 1] * (count + 1)))
-    library.network_profile(pointers, turns, ticks)
-    unit = _second(library)
-    return [t / unit for t in ticks[:count]], ticks[count] / unit
-
-
-def _second(library: ctypes.CDLL) -> float:
-    """How many ticks of the processor's counter a second has."""
-    library.network_clock.restype = ctypes.c_uint64
-    begin, start = library.network_clock(), time.perf_counter()
-    while time.perf_counter() - start < 0.05:
-        pass
-    return float((library.network_clock() - begin) / (time.perf_counter() - start))
-
-
-def peak(machine: Machine, kind: Dot) -> float:
-    """Measure products a second with everything in registers: 24 (or as many as fit) sums side by side.
+def _products(graph: Graph, machine: Machine, kind: Dot) -> _Roof:
+    """Products with everything in registers: 24 (or as many as fit) sums side by side.
 
     Where an addition follows a multiplication one operand is read anew, as LLVM takes products that do not change, and
     then whole sums, out of the loop.
@@ -215,30 +147,14 @@ def peak(machine: Machine, kind: Dot) -> float:
             code.store(one, 0, dot(kind, machine, one.load(0, lanes), other, b))
     for i, one in enumerate(held):
         code.store(out.memory, i * lanes, one.load(0, lanes))
-    seconds = _timed(function([x, y, out], code), machine, (sums + ROWS) * lanes, dtype)
-    return sums * lanes * GROUP[kind] * turns / seconds
+    kernel = function([x, y, out], code)
+    return _Roof(
+        _alone(graph, machine, kernel, (sums + ROWS) * lanes * WIDTHS[dtype] // 8), sums * lanes * GROUP[kind] * turns
+    )
 
 
-def _timed(kernel: Function, machine: Machine, size: int, dtype: str) -> float:
-    """Compile one function and give the fastest of its runs."""
-    program = Program(Graph((), ()), machine, {"peak": kernel})
-    with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
-        (Path(folder) / "peak.o").write_bytes(kernels_object(program, "network"))
-        target = platform(machine.triple)
-        zig(["cc", "-target", target.zig, "-shared", "-nostdlib", "peak.o", "-o", "peak.so"], Path(folder))
-        library = ctypes.CDLL(str(Path(folder) / "peak.so"))
-    blocks = [np.zeros(size, dtype) for _ in range(3)]
-    operands = [ctypes.c_void_p(b.ctypes.data) for b in blocks]
-    best = float("inf")
-    for _ in range(7):
-        start = time.perf_counter()
-        library.network_peak(*operands)
-        best = min(best, time.perf_counter() - start)
-    return best
-
-
-def _bandwidth(machine: Machine, size: int) -> float:
-    """Measure bytes read a second from ``size`` bytes, over and over: what a network reads most are weights."""
+def _memory(graph: Graph, machine: Machine, size: int) -> _Roof:
+    """Reads of ``size`` bytes, over and over: what a network reads most are weights."""
     lanes, side = machine.lanes, 8
     count = max(size // (4 * lanes * side), 2)
     turns = max(1, (32 << 20) // (4 * count * lanes * side))
@@ -255,5 +171,13 @@ def _bandwidth(machine: Machine, size: int) -> float:
             code.store(one, 0, maximum(one.load(0, lanes), read))
     for k, one in enumerate(held):
         code.store(out.memory, k * lanes, one.load(0, lanes))
-    seconds = _timed(function([x, y, out], code), machine, count * lanes * side, "int32")
-    return 4 * count * lanes * side * turns / seconds
+    read_bytes = 4 * count * lanes * side
+    return _Roof(_alone(graph, machine, function([x, y, out], code), read_bytes), read_bytes * turns)
+
+
+def _alone(graph: Graph, machine: Machine, kernel: Function, size: int) -> Program:
+    """Make a program of one kernel with three operands of ``size`` bytes; it has the ports of a graph."""
+    step = -(-size // 64) * 64
+    blocks = [Block(step, offset=i * step) for i in range(3)]
+    call = Call("roof", tuple(map(Pointer, blocks)), 0, Node(Input("roof", (1,))))
+    return Program(graph, machine, {"roof": kernel}, [call], blocks=blocks, arena=3 * step)

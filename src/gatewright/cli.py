@@ -90,6 +90,13 @@ Hls = Annotated[
     str | None, typer.Option("--hls", help="vitis, vivado, oneapi, quartus, catapult, libero; else the board's own.")
 ]
 Types = Annotated[str, typer.Option(help="Fixed-point headers of the C simulation: lean (fast) or vendor.")]
+Rpc = Annotated[
+    str | None, typer.Option("--rpc", help="A device instead of this machine: HOST:PORT of TVM's RPC server there.")
+]
+Tracker = Annotated[
+    str | None, typer.Option("--rpc-tracker", help="HOST:PORT of TVM's RPC tracker, which knows devices by --key.")
+]
+Key = Annotated[str | None, typer.Option("--key", help="With --rpc-tracker: what the device is registered as.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse a design whose high estimate of a resource is over the device.")
 ]
@@ -310,17 +317,25 @@ def profile(
     samples: Samples = None,
     output: OutputKind = "model",
     hls: Hls = None,
+    rpc: Rpc = None,
+    tracker: Tracker = None,
+    key: Key = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Tell what a model costs on a board: latency, interval, clock, FIFOs, resources with bands, layer by layer."""
+    """Tell what a model costs on a board, layer by layer: latency, interval, clock, FIFOs, resources with bands.
+
+    On a processor it is measured, on this machine or (--rpc) on a device.
+    """
     with _errors(as_json, debug), _progress() as progress:
         from .options import Choices
         from .profile import profile as profiled
+        from .tuning import device_of
 
         document = profiled(
             model, board or [], weights=weights, precision=precision, config=config, samples=samples, output=output,
-            choices=Choices(hls, io, strategy, reuse_factor, clock_ns), progress=progress,
+            choices=Choices(hls, io, strategy, reuse_factor, clock_ns), device=device_of(rpc, tracker, key, progress),
+            progress=progress,
         )  # fmt: skip
 
         def people() -> None:

@@ -19,6 +19,7 @@ from .samples import read_samples
 
 if TYPE_CHECKING:
     from .backends.loops.machine import Machine
+    from .backends.tvm.rpc import Remote
 
 
 def profile(
@@ -31,17 +32,19 @@ def profile(
     config: str | Path | Mapping[str, Any] | None = None,
     output: str = "model",
     choices: Choices | None = None,
+    device: "Remote | None" = None,
     progress: Progress = lambda text: None,
 ) -> dict[str, Any]:
     """Give ``{"model", "designs": [{"board", "target", "options", "macs", "parameters", "cost"} or {"board",
     "problems"}]}``.
 
     An output directory is told as it was compiled; with ``boards`` its graph is profiled for these too. A board that
-    cannot take the model is told with the reason, unless none can: then its errors are raised.
+    cannot take the model is told with the reason, unless none can: then its errors are raised. Libraries are measured
+    on this machine, or on a ``device``.
     """
     directory = Path(model)
     if (directory / MANIFEST).is_file() and not boards:
-        return {"model": model, "designs": [_compiled(directory, progress)]}
+        return {"model": model, "designs": [_compiled(directory, device, progress)]}
     if not boards:
         raise OptionError("a model is profiled for a board", where=model, hint="--board NAME, once or several times")
     settings = make_config(precision, config)
@@ -60,7 +63,7 @@ def profile(
             if board.kind in ("cpu", "phone"):
                 from .backends.tvm import machine_of
 
-                designs.append(_measured(graph, board.name, machine_of(board), progress))
+                designs.append(_measured(graph, board.name, machine_of(board), device, progress))
                 continue
             designs.append(_estimated(graph, board, settings, choices or Choices()))
         except GatewrightError as error:
@@ -72,11 +75,14 @@ def profile(
     return {"model": model, "designs": designs}
 
 
-def _compiled(directory: Path, progress: Progress) -> dict[str, Any]:
+def _compiled(directory: Path, device: "Remote | None", progress: Progress) -> dict[str, Any]:
     manifest = read_manifest(directory)
     if manifest["target"] == TVM:
         module = open_module(directory)
-        return _measured(module.graph, manifest["board"], module.machine, progress)
+        return _measured(module.graph, manifest["board"], module.machine, device, progress)
+    if device is not None:
+        what = f"has no library for a device, it is a project for {manifest['target']}"
+        raise OptionError(what, where=str(directory), hint="compile for a board of kind cpu")
     if not manifest["cost"]:
         hint = "profile the model with --board NAME, or compile it for a board with an FPGA"
         raise OptionError("nothing is known of its cost", where=str(directory), hint=hint)
@@ -84,18 +90,20 @@ def _compiled(directory: Path, progress: Progress) -> dict[str, Any]:
     return {name: manifest[name] for name in kept} | {"verification": manifest["verification"]["status"]}
 
 
-def _measured(graph: Graph, board: str, machine: "Machine", progress: Progress) -> dict[str, Any]:
-    """Run a network on this machine, every layer beside what the machine could do at best."""
+def _measured(
+    graph: Graph, board: str, machine: "Machine", device: "Remote | None", progress: Progress
+) -> dict[str, Any]:
+    """Run a network on this machine or a device, every layer beside what the machine could do at best."""
     from .backends.tvm import not_here
     from .backends.tvm.emit import check_tvm
 
-    if (reason := not_here(machine)) is not None:
-        raise OptionError(f"cannot be measured: {reason}", where=board, hint="--board host, or run it there")
+    if device is None and (reason := not_here(machine)) is not None:
+        raise OptionError(f"cannot be measured: {reason}", where=board, hint="--board host, or --rpc HOST:PORT")
     check_tvm()
     from .backends.tvm.measure import profile as measure
 
-    progress("measuring on this machine")
-    found = measure(graph, machine)
+    progress(f"measuring on {device.name if device is not None else 'this machine'}")
+    found = measure(graph, machine, device=device)
     layers = [
         {
             "name": graph_name(c.node), "op": op_name(c.node.op), "shape": list(c.node.shape), "macs": c.macs * c.count,
@@ -107,7 +115,8 @@ def _measured(graph: Graph, board: str, machine: "Machine", progress: Progress) 
     return {
         "board": board, "target": TVM, "macs": graph.macs, "parameters": graph.parameters,
         "measured": {
-            "seconds": found.seconds, "peaks": found.peaks, "bandwidth": found.bandwidth, "arena_bytes": found.arena,
+            "on": device.name if device is not None else "this machine", "seconds": found.seconds,
+            "peaks": found.peaks, "bandwidth": found.bandwidth, "arena_bytes": found.arena,
             "constant_bytes": found.constants, "layers": layers,
         },
     }  # fmt: skip
