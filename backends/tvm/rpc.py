@@ -19,7 +19,8 @@ import numpy as np
 
 from ...graph import FileError, GatewrightError, Graph, NDArray, OptionError
 from ..loops.machine import Machine
-from .build import shared_library, zig
+from ..zig import zig
+from .build import shared_library
 from .clock import LIMIT_S, explain, seconds
 from .simulation import Network, Simulation, machine_in, read_description
 from .targets import ARCHITECTURES, Platform, missing_tvm, platform
