@@ -1,7 +1,7 @@
 """The project that a user gets for a microcontroller: the network in C, and a description that the simulation reads."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..loops.machine import Machine
 from ..loops.names import library_name
 from ..loops.program import Program, make_program
 from ..project import Project
+from .interface import Layer
 from .source import sources
 
 FILE = "network.json"
@@ -33,8 +34,10 @@ def emit(graph: Graph, board: Board) -> Project:
     """Write the firmware of a graph for a board. Raises UnsupportedError for what cannot be written."""
     program = make_program(graph, machine_of(board))
     name = library_name(graph)
-    written = {f"src/{path}": data for path, data in {**sources(program, name), **includes()}.items()}
-    written[FILE] = json.dumps(description(program, name), indent=1, sort_keys=True).encode() + b"\n"
+    made = sources(program, name)
+    written = {f"src/{path}": data for path, data in {**made.files, **includes()}.items()}
+    described = description(program, name, made.layers)
+    written[FILE] = json.dumps(described, indent=1, sort_keys=True).encode() + b"\n"
     return Project(written)
 
 
@@ -44,8 +47,8 @@ def includes() -> dict[str, bytes]:
     return {f.name: f.read_bytes() for f in folder.iterdir() if f.name.endswith(".h")}
 
 
-def description(program: Program, name: str) -> dict[str, Any]:
-    """Say how the network is called, and where its inputs and outputs stand in the arena."""
+def description(program: Program, name: str, layers: Sequence[Layer]) -> dict[str, Any]:
+    """Say how the network is called, where its inputs and outputs stand in the arena, and what its layers are in C."""
     machine, graph = program.machine, program.graph
     blocks = {b.port: b for b in program.blocks if b.port}
 
@@ -60,6 +63,13 @@ def description(program: Program, name: str) -> dict[str, Any]:
         "abi": machine.abi, "arena_bytes": program.arena,
         "inputs": [port(f"in{i}", n) for i, n in enumerate(graph.inputs)],
         "outputs": [port(f"out{i}", n) for i, n in enumerate(graph.outputs)],
+        "layers": [
+            {
+                "name": layer.name, "symbol": layer.symbol, "macs": layer.macs,
+                "weights": [f"{name}_w{offset}" for offset in layer.weights], "output": [layer.begin, layer.end],
+            }
+            for layer in layers
+        ],
     }  # fmt: skip
 
 

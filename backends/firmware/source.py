@@ -2,31 +2,37 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from textwrap import indent
-
-import numpy as np
 
 from ...graph import Node
 from ...graph.arrays import NDArray
-from ...graph.evaluate.run import surface_shape
-from ...graph.ops import Input
-from ..loops.layout import interface_type
-from ..loops.names import meaning, walk
-from ..loops.program import Block, Call, Copy, Loop, Program, Statement
+from ..loops.names import walk
+from ..loops.program import Call, Copy, Loop, Program, Statement
 from ..loops.program import Pointer as Address
 from .c import STORED, TYPES, Pointer, kernel, literal
+from .interface import Layer, header, ports
 
 PER_LINE = 120
 
 
-def sources(program: Program, name: str) -> dict[str, bytes]:
-    """Give the files of the network, by name: ``<name>.c``, ``<name>.h``, ``<name>_weights.h``."""
+@dataclass(frozen=True)
+class Sources:
+    """The files of a network, by name: ``<name>.c``, ``<name>.h``, ``<name>_weights.h``; and its layers in order."""
+
+    files: Mapping[str, bytes]
+    layers: Sequence[Layer]
+
+
+def sources(program: Program, name: str) -> Sources:
+    """Write the C of a network."""
     writer = _Source(program, name)
-    return {
+    files = {
         f"{name}.c": writer.source().encode(),
-        f"{name}.h": writer.header().encode(),
+        f"{name}.h": header(program, name, writer.steps).encode(),
         f"{name}_weights.h": writer.weights().encode(),
     }
+    return Sources(files, writer.steps)
 
 
 class _Source:
@@ -34,6 +40,7 @@ class _Source:
         self.program, self.name = program, name
         self.loops: dict[Loop, str] = {}
         self.layers: list[str] = []
+        self.steps: list[Layer] = []
 
     # Kernels
 
@@ -48,6 +55,30 @@ class _Source:
         return list(found.values())
 
     # Layers
+
+    def step(self, statement: Statement) -> str:
+        """Write a statement of the whole network as one function, and give its call."""
+        calls = walk([statement])
+        if isinstance(statement, Copy):
+            block = statement.target.block
+            assert block is not None
+            self.steps.append(Layer(self.steps[-1].name, "gw_copy", 0, (), block.offset, block.offset + block.bytes))
+            return self.statements([statement])[0]
+        if isinstance(statement, Loop):
+            symbol = f"{self.name}_{len(self.layers)}_{_word(calls[-1].node)}_steps"
+            body = "\n".join(self.statements([statement]))
+            text = f"{symbol}({'status' if any(map(_flagged, calls)) else ''});"
+            self.layers.append(f"{_head(symbol, *calls)}\n{{\n{indent(body, '    ')}\n}}")
+        else:
+            (text,) = self.statements([statement])
+            symbol = text.partition("(")[0]
+        places = [a.offset for c in calls for a in c.arguments if a.block is None]
+        written = [a.block for c in calls if (a := c.arguments[-1]).block is not None]
+        begin, end = min(b.offset for b in written), max(b.offset + b.bytes for b in written)
+        named = calls[-1].node.where or type(calls[-1].node.op).__name__
+        macs = sum(c.macs for c in calls) * (statement.steps if isinstance(statement, Loop) else 1)
+        self.steps.append(Layer(named, symbol, macs, tuple(dict.fromkeys(places)), begin, end))
+        return text
 
     def statements(self, statements: Sequence[Statement]) -> list[str]:
         """Write statements, in order."""
@@ -86,10 +117,8 @@ class _Source:
         if any(a.loop is not None for a in s.arguments):
             return text
         layer = f"{self.name}_{len(self.layers)}_{_word(s.node)}"
-        status = any(map(_is_status, s.arguments))
-        head = f"GW_LAYER void {layer}({'int32_t *status' if status else 'void'})"
-        self.layers.append(f"/* {_described(s)} */\n{head}\n{{\n    {text}\n}}")
-        return f"{layer}({'status' if status else ''});"
+        self.layers.append(f"/* {_described(s)} */\n{_head(layer, s)}\n{{\n    {text}\n}}")
+        return f"{layer}({'status' if _flagged(s) else ''});"
 
     def constant(self, address: Address, dtype: str) -> str:
         array = self.program.arrays[address.offset]
@@ -108,63 +137,47 @@ class _Source:
         """Write ``<name>.c``."""
         program, name = self.program, self.name
         kernels = self.kernels()
-        run = self.statements(program.statements)
+        steps = [self.step(s) for s in program.statements]
         text = "\n".join([*kernels, *self.layers])
         floats = re.search(r"\b(float|double)\b", text) is not None
-        copies = any("gw_copy" in line for line in run)
-        status = ["int32_t status[1] = {0};"] if program.flagged else []
-        body = [*status, *run, "return status[0];" if program.flagged else "return 0;"]
+        copies = "gw_copy(" in text
         return "\n".join([
             f'#include "{name}.h"', f'#include "{name}_weights.h"', f'#include "gw{"_float" if floats else ""}.h"', "",
             *_library(text), *(COPY if copies else []),
             f"unsigned char {name}_arena[{name.upper()}_ARENA_BYTES] GW_ALIGNED({name.upper()}_ALIGNMENT);", "",
             *self.ports(), "",
             "\n\n".join(kernels), "", "\n\n".join(self.layers), "",
-            f"int {name}_run(void)", "{", *(indent(line, "    ") for line in body), "}", "",
+            *self.whole(steps),
         ])  # fmt: skip
 
     def ports(self) -> list[str]:
         """Define the pointers to inputs and outputs."""
         return [
-            f"{kind} *const {self.name}_{block.port} = ({kind} *)({self.name}_arena + {block.offset});"
-            for kind, block, _ in self.surface()
+            f"{p.ctype} *const {self.name}_{p.name} = ({p.ctype} *)({self.name}_arena + {p.block.offset});"
+            for p in ports(self.program)
         ]
 
-    def surface(self) -> list[tuple[str, Block, Node]]:
-        """List the inputs and outputs: C type, memory, node."""
-        blocks = {b.port: b for b in self.program.blocks if b.port}
-        graph = self.program.graph
-        found = [("", f"in{i}", n) for i, n in enumerate(graph.inputs)]
-        found += [("const ", f"out{i}", n) for i, n in enumerate(graph.outputs)]
-        return [(const + STORED[interface_type(n)], blocks[port], n) for const, port, n in found]
-
-    def header(self) -> str:
-        """Write ``<name>.h``."""
-        name, upper = self.name, self.name.upper()
-        lines = [
-            f"#ifndef {upper}_H", f"#define {upper}_H", "", '#include "gw.h"', "", "#ifdef __cplusplus",
-            'extern "C" {', "#endif", "",
-            "/* Bytes of working memory, inputs and outputs among them. */",
-            f"#define {upper}_ARENA_BYTES {max(self.program.arena, 1)}",
-            f"#define {upper}_ALIGNMENT {self.program.machine.alignment}",
-            f"extern unsigned char {name}_arena[{upper}_ARENA_BYTES];", "",
+    def whole(self, steps: Sequence[str]) -> list[str]:
+        """Write what runs the network, at once or step by step, and what finds its constants."""
+        flagged = self.program.flagged
+        status, result = (["int32_t status[1] = {0};"], "status[0]") if flagged else ([], "0")
+        cases = [f"case {i}: {step} break;" for i, step in enumerate(steps)]
+        arrays = list(dict.fromkeys(place for step in self.steps for place in step.weights))
+        found = [
+            f"case {i}: *bytes = (int32_t)sizeof {w}; return (const unsigned char *){w};"
+            for i, w in enumerate(f"{self.name}_w{place}" for place in arrays)
+        ]
+        return [
+            f"void {self.name}_init(void)", "{", "}", "",
+            *_function(f"int {self.name}_run(void)", [*status, *steps, f"return {result};"]),
+            *_function(
+                f"int {self.name}_step(int32_t step)", [*status, "switch (step) {", *cases, "}", f"return {result};"]
+            ),
+            *_function(
+                f"const unsigned char *{self.name}_constants(int32_t array, int32_t *bytes)",
+                ["switch (array) {", *found, "}", "*bytes = 0;", "return 0;"],
+            ),
         ]  # fmt: skip
-        for kind, block, node in self.surface():
-            named = re.sub(r"[^\w .:()-]", "_", getattr(node.op, "name", ""), flags=re.ASCII)
-            shape = surface_shape(node)
-            what = "x".join(map(str, shape)) or "scalar"
-            use = "fill before every run" if isinstance(node.op, Input) else "read after a run"
-            lines += [
-                f"/* {block.port}: {named}, {what} {TYPES[interface_type(node)]}, {meaning(node)}; {use}. */",
-                f"#define {upper}_{block.port.upper()}_ELEMENTS {int(np.prod(shape))}",
-                f"extern {kind} *const {name}_{block.port};", "",
-            ]  # fmt: skip
-        lines += [
-            "/* Run the network once on what stands in the inputs.",
-            " * Gives 0, 1 where an index lay outside of what it picks from, 2 where a divisor was zero. */",
-            f"int {name}_run(void);", "", "#ifdef __cplusplus", "}", "#endif", "", "#endif", "",
-        ]  # fmt: skip
-        return "\n".join(lines)
 
     def weights(self) -> str:
         """Write ``<name>_weights.h``: every constant, as an array of its own type."""
@@ -199,6 +212,18 @@ def array(name: str, data: NDArray) -> str:
 
 def _is_status(address: Address) -> bool:
     return address.block is not None and address.block.port == "status"
+
+
+def _flagged(call: Call) -> bool:
+    return any(map(_is_status, call.arguments))
+
+
+def _head(symbol: str, *calls: Call) -> str:
+    return f"GW_LAYER void {symbol}({'int32_t *status' if any(map(_flagged, calls)) else 'void'})"
+
+
+def _function(head: str, body: Sequence[str]) -> list[str]:
+    return [head, "{", *(indent(line, "    ") for line in body), "}", ""]
 
 
 def _word(node: Node) -> str:
