@@ -24,7 +24,8 @@ class GridCode(Code):
         return self._index("thread")
 
     def _index(self, tag: str) -> Value:
-        variable = self.indices.setdefault(tag, Variable(tag.replace(".", "_"), kept=True))
+        name = tag.replace(".", "_") if "." in tag else f"{tag}_x"  # "thread" alone is a word of Metal's
+        variable = self.indices.setdefault(tag, Variable(name, kept=True))
         return Value("variable", (variable,), INDEX)
 
     def shared(self, dtype: str, size: int, stem: str = "shared") -> Memory:

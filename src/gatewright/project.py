@@ -51,6 +51,8 @@ VECTORS = 512
 FEWEST_VECTORS = 8
 MACS_TO_VERIFY = 8_000_000_000
 """What ``evaluate`` does in about a minute on two cores."""
+MACS_TO_EMULATE = 2_000_000_000
+"""What emulated kernels of a graphics processor do in a few seconds."""
 TVM = "tvm-llvm"
 """The target of a project for a processor."""
 FIRMWARE = "firmware"
@@ -293,7 +295,8 @@ def usual_vectors(graph: Graph, board: Board) -> int:
     """Say how many vectors a project is verified on: on processors, what the graph takes about a minute for at most."""
     if board.fpga is not None:
         return VECTORS
-    return max(FEWEST_VECTORS, min(VECTORS, MACS_TO_VERIFY // max(graph.macs, 1)))
+    macs = MACS_TO_EMULATE if board.kind == "gpu" else MACS_TO_VERIFY
+    return max(FEWEST_VECTORS, min(VECTORS, macs // max(graph.macs, 1)))
 
 
 def _checked(choices: Choices, board: Board, settings: Config, vectors: int | None) -> "Options | None":

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from ....boards import Board
 from ....graph import FileError, GatewrightError, Graph, NDArray, OptionError
 from ...loops.verify import STATUS, own_axes
+from ...loops.verify import verify as compare
+from ..emit import emit
 from .emulator import Emulator
 from .runtime.device import DeviceError, open_device
 from .runtime.network import Network, check_constants
-from .runtime.plan import PLAN, Plan, PlanError, read_plan
+from .runtime.plan import LANGUAGES, PLAN, Plan, PlanError, read_plan
 
 SOURCE = "src/"
 Engine = Literal["auto", "device", "any", "emulator"]
@@ -65,6 +68,15 @@ class Simulation:
         ]
 
 
+def verify(
+    graph: Graph, simulation: Simulation, vectors: Sequence[NDArray], board: Board | None = None
+) -> dict[str, Any]:
+    """Compare the kernels with the graph, as ``loops.verify.verify`` does."""
+    known = board is not None and board.compiler is not None and board.compiler.kind in LANGUAGES
+    again = (lambda own: Simulation(own, emit(own, board).files)) if board is not None and known else None
+    return compare(graph, simulation, vectors, again)
+
+
 def open_network(project: Mapping[str, bytes], engine: Engine = "auto") -> Network:
     """Put a project's plan on a device. Raises FileError, UnavailableError, BuildError."""
     plan, sources, constants = read_project(project)
@@ -93,4 +105,4 @@ def _file(project: Mapping[str, bytes], name: str) -> bytes:
     return project[SOURCE + name]
 
 
-__all__ = ["Simulation", "UnavailableError", "open_network", "read_project"]
+__all__ = ["Simulation", "UnavailableError", "open_network", "read_project", "verify"]
