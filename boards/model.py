@@ -149,7 +149,8 @@ class Fpga:
 class Core:
     """A group of equal processor cores: ``isa`` is the base ("armv8.2-a", "x86_64"), ``extensions`` what it adds.
 
-    ``count`` is absent where the board stands for a class of machines.
+    ``count`` is absent where the board stands for a class of machines. ``nj_per_cycle`` is what the board takes from
+    its supply in a cycle of a busy core, in 10^-9 joules.
     """
 
     name: str
@@ -158,6 +159,7 @@ class Core:
     count: Figure[int] | None = None
     clock_mhz: Figure[float] | None = None
     mac_per_cycle: Figure[float] | None = None
+    nj_per_cycle: Figure[float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +264,8 @@ class Board:
     """A target: everything that lowering, the back ends and the cost models may know of it.
 
     ``fpga`` is given for kind "fpga", ``gpu`` for "gpu", ``cores`` for "mcu", "cpu" and "phone" (an FPGA's are its
-    processing system), ``regions`` for "mcu", ``compiler`` for "cpu", "gpu" and "phone".
+    processing system), ``regions`` for "mcu", ``compiler`` for "cpu", "gpu", "phone", and an "mcu" that firmware is
+    written for.
     """
 
     name: str = field(metadata={"pattern": NAME})

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from . import microcontroller
 from .lines import Path
 from .model import NAME, REQUIRED, TRIPLE, Board, Compiler, Figure, Fpga
 
@@ -247,6 +248,7 @@ def _contradictions(board: Board) -> list[Problem]:
         *(_fpga_problems(board.fpga) if board.fpga else ()),
         *_cache_problems(board),
         *(_compiler_problems(board.kind, board.compiler) if board.compiler else ()),
+        *(Problem(*told) for told in (microcontroller.problems(board) if board.kind == "mcu" else ())),
     ]
 
 

@@ -26,7 +26,8 @@ def machine_of(board: Board) -> Machine:
     """Give what the kernels know of a board's core. Raises OptionError for a board that has none."""
     found = board.compiler
     if found is None or found.kind != KIND:
-        raise OptionError(f"no C is written for board {board.name}", hint="gatewright boards lists boards of kind mcu")
+        hint = next((note for note in board.notes if note.startswith("no firmware")), "gatewright boards lists others")
+        raise OptionError(f"no C is written for board {board.name}", hint=hint)
     return Machine(found.triple, found.cpu, tuple(found.features), 0, found.abi)
 
 

@@ -1,6 +1,7 @@
 """Check: everything that stands between a model and a board, found without emitting anything."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from .frontend import load
 from .graph import GatewrightError, Graph, ManyErrors
 from .lowering import Config, keeps_floats, lower, make_config
 from .options import Choices
-from .project import TARGETS, TVM, back_end, estimate, find_board
+from .project import FIRMWARE, TARGETS, TVM, back_end, estimate, find_board
 from .rules import unmatched, without_effect
 from .samples import read_samples
 
@@ -69,6 +70,8 @@ def obstacles(
     if settings is not None:
         found.problems += unmatched(settings, graph)
     given = found.attempt(lambda: read_samples(samples, graph)) if samples is not None else None
+    if target is not None and target.kind == "mcu":
+        found.attempt(partial(back_end(FIRMWARE).machine_of, target))
     if target is None or found.problems:
         settings, target = settings or make_config(), target or load_board("host")
     floats = keeps_floats(graph, target, settings or make_config(), integer_only=integer_only)

@@ -310,6 +310,8 @@ def _checked(choices: Choices, board: Board, settings: Config, vectors: int | No
         return choices.options(board, settings)
     if board.compiler is not None:
         back_end(TARGETS.get(board.compiler.kind, TVM)).machine_of(board)
+    elif board.kind == "mcu":
+        back_end(FIRMWARE).machine_of(board)
     return None
 
 

@@ -45,7 +45,7 @@ def test_every_key_is_named(table: type) -> None:
 
 
 def test_every_board_is_listed_under_its_kind() -> None:
-    rows = re.findall(r"^\| `(fpga|cpu|phone|gpu)`[^|]*\| (`.*) \|$", TEXT, re.MULTILINE)
+    rows = re.findall(r"^\| `(fpga|mcu|cpu|phone|gpu)`[^|]*\| (`.*) \|$", TEXT, re.MULTILINE)
     listed = [(name, kind) for kind, row in rows for name in re.findall(r"`([^`]+)`", row)]
     assert sorted(listed) == sorted((name, board.kind) for name, board in boards().items() if name != "host")
 
@@ -53,8 +53,9 @@ def test_every_board_is_listed_under_its_kind() -> None:
 def test_the_readme_counts_the_boards() -> None:
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     kinds = [board.kind for name, board in boards().items() if name != "host"]
-    fpgas = kinds.count("fpga")
-    assert f"{fpgas} FPGA boards and {len(kinds) - fpgas} processors, phones and graphics processors" in text
+    fpgas, small = kinds.count("fpga"), kinds.count("mcu")
+    others = f"{len(kinds) - fpgas - small} processors, phones and graphics processors"
+    assert f"{fpgas} FPGA boards, {small} microcontrollers and {others}" in text
 
 
 def test_the_messages_are_the_real_ones() -> None:
