@@ -14,6 +14,8 @@ from .c import STORED, TYPES, Pointer, kernel, literal
 from .interface import Layer, header, ports
 
 PER_LINE = 120
+DSP = r"\bgw_(smlad|[su]xtb16)"
+"""What gw_dsp.h has."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class _Source:
         for call in walk(self.program.statements):
             if call.kernel not in found:
                 function = self.program.kernels[call.kernel]
-                kinds = [Pointer(a.block is None, a is call.arguments[-1] or _is_status(a)) for a in call.arguments]
+                memories = [p.memory for p in function.parameters if p.memory is not None]
+                pairs = zip(call.arguments, memories, strict=True)
+                kinds = [Pointer(a.block is None, m in function.written) for a, m in pairs]
                 found[call.kernel] = kernel(function, kinds, call.kernel)
         return list(found.values())
 
@@ -109,7 +113,7 @@ class _Source:
             elif _is_status(address):
                 operands.append("status")
             else:
-                const = "" if address is s.arguments[-1] else "const "
+                const = "" if parameter.memory in function.written else "const "
                 operands.append(f"({const}{STORED[dtype]} *)({self.pointer(address)})")
         if s.parts:
             operands += ["0", str(s.parts)]
@@ -142,7 +146,8 @@ class _Source:
         floats = re.search(r"\b(float|double)\b", text) is not None
         copies = "gw_copy(" in text
         return "\n".join([
-            f'#include "{name}.h"', f'#include "{name}_weights.h"', f'#include "gw{"_float" if floats else ""}.h"', "",
+            f'#include "{name}.h"', f'#include "{name}_weights.h"', *(['#include "gw_float.h"'] if floats else []),
+            *(['#include "gw_dsp.h"'] if re.search(DSP, text) else []), "",
             *_library(text), *(COPY if copies else []),
             f"unsigned char {name}_arena[{name.upper()}_ARENA_BYTES] GW_ALIGNED({name.upper()}_ALIGNMENT);", "",
             *self.ports(), "",

@@ -469,9 +469,23 @@ class Function:
     body: Body
 
     @cached_property
+    def written(self) -> frozenset[Memory]:
+        """What it writes."""
+        return frozenset(_stored(self.body))
+
+    @cached_property
     def key(self) -> bytes:
         """Bytes that are equal where everything is, names included: those of equal kernels are, as they are counted."""
         return _Digest(self).digest()
+
+
+def _stored(body: Body) -> Iterator[Memory]:
+    for s in body:
+        match s:
+            case Store():
+                yield s.memory
+            case For() | If():
+                yield from _stored(s.body)
 
 
 class _Digest:

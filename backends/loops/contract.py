@@ -74,8 +74,15 @@ def contraction(node: Node, machine: Machine) -> Contraction | None:
             return None
     assert x is not None
     space, kernel, strides, dilation, padding, groups = spatial
-    dot, kind = _dot(node, machine)
     channels = x.shape[-1]
+    if machine.bare:  # what lies outside of the operand is never in memory
+        none = ((0, 0),) * (len(space) if isinstance(node.op, Conv) else len(x.shape) - 1)
+        filters, plain = node.shape[-1], None if node.type.is_integer else ("float32", 0)
+        dot = _dot_of_scalars(node, machine)
+        return Contraction(
+            node, space, kernel, strides, dilation, padding, groups, channels, filters, dot, none, 1, plain
+        )
+    dot, kind = _dot(node, machine)
     depthwise = groups > 1 and channels == groups == node.shape[-1]
     group = 1 if depthwise or ((channels // groups) % GROUP[dot] and groups > 1) else GROUP[dot]
     if group == 1 and GROUP[dot] > 1 and not (depthwise and dot is Dot.VNNI):
@@ -113,6 +120,18 @@ def _dot(node: Node, machine: Machine) -> tuple[Dot, tuple[str, int] | None]:
     if fits and machine.dot_for_words() is Dot.PAIRS:
         return Dot.PAIRS, ("int16", 0)
     return Dot.WIDE, None
+
+
+def _dot_of_scalars(node: Node, machine: Machine) -> Dot:
+    """Choose how products are summed without vectors."""
+    if not node.type.is_integer:
+        return Dot.FLOAT
+    x, w = stored_ends(node.inputs[0]), centred_ends(node.inputs[1])
+    out = sum_ends(node)
+    if max(-out[0], out[1], -x[0], x[1], -w[0], w[1]) >= 1 << 31:
+        return Dot.LONG
+    fits = max(-x[0], x[1] + 1, -w[0], w[1] + 1) <= 1 << 15
+    return Dot.DUAL if fits and machine.has("dsp") else Dot.WIDE
 
 
 def sum_ends(node: Node) -> tuple[int, int]:

@@ -8,6 +8,11 @@ IMPLIED = {
     "x86-64-v4": ("avx", "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq"),
     "cortex-a76": ("neon", "dotprod"),
     "cortex-a78": ("neon", "dotprod"),
+    "cortex-m4": ("dsp",),
+    "cortex-m7": ("dsp",),
+    "cortex-m33": ("dsp",),
+    "cortex-m55": ("dsp",),
+    "cortex-m85": ("dsp",),
 }
 """Features that an LLVM processor name brings with it, as far as the schedules ask."""
 
@@ -21,6 +26,8 @@ class Dot(StrEnum):
     """s8 x s8, four to a lane (Armv8.2 dot product)"""
     PAIRS = "pairs"
     """s16 x s16, two to a lane (x86 vpmaddwd, vpdpwssd)"""
+    DUAL = "dual"
+    """s16 x s16, two to a register of 32 bits (Arm SMLAD)"""
     WIDE = "wide"
     """integers of 32 bits, one to a lane"""
     LONG = "long"
@@ -29,7 +36,7 @@ class Dot(StrEnum):
     """float32, one to a lane"""
 
 
-GROUP = {Dot.VNNI: 4, Dot.SDOT: 4, Dot.PAIRS: 2, Dot.WIDE: 1, Dot.LONG: 1, Dot.FLOAT: 1}
+GROUP = {Dot.VNNI: 4, Dot.SDOT: 4, Dot.PAIRS: 2, Dot.DUAL: 2, Dot.WIDE: 1, Dot.LONG: 1, Dot.FLOAT: 1}
 """How many products one lane sums at once."""
 
 

@@ -33,7 +33,7 @@ from . import elements  # noqa: F401 - registers the rules
 from .code import Function, Value
 from .contract import Contraction, contraction
 from .elements.moves import joined
-from .kernels import Written, elementwise, filled, pools, products, reductions, rows, sorting
+from .kernels import Written, columns, elementwise, filled, pools, products, reductions, rows, sorting
 from .kernels.matrices import matrix_product, pack_right
 from .layout import Layout, arena_type, bordered, interface_type, plain, row_major
 from .machine import Machine
@@ -183,7 +183,10 @@ class Builder:
 
     def block(self, layout: Layout) -> Block:
         """Make room in the arena; a vector may read a little beyond the last element."""
-        size = layout.bytes if self.machine.bare else layout.bytes + _slack(layout)
+        return self.room(layout.bytes if self.machine.bare else layout.bytes + _slack(layout))
+
+    def room(self, size: int) -> Block:
+        """Make room for some bytes."""
         alignment = self.machine.alignment
         made = Block(-(-size // alignment) * alignment)
         self.program.blocks.append(made)
@@ -219,6 +222,8 @@ class Builder:
         if scope.status is not None:
             self.program.flagged = True
             arguments.append(Pointer(STATUS))
+        for size, parameters in scope.scratches:
+            arguments += [Pointer(self.room(size))] * len(parameters)
         arguments.append(out.pointer)
         self.step += 1
         for pointer in arguments:
@@ -321,6 +326,8 @@ class Builder:
             case Dense() | Conv():
                 c = contraction(anchor, m)
                 assert c is not None
+                if m.bare and not c.depthwise:
+                    return [(columns.product(m, found, c, end, out.layout), c.macs)]
                 return [(products.product(m, found, c, end, out.layout, self.tiles), c.macs)]
             case MatMul():
                 made = matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout, self.tiles)

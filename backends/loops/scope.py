@@ -29,6 +29,7 @@ from .code import Code, Index, Lanes, Memory, Parameter, Value, cast, const, ind
 from .layout import Layout, narrow, stored_ends, working_type
 from .machine import Machine
 from .schedule import Free
+from .widths import WIDTHS
 
 Place = tuple[Index, ...]
 MOVING = (Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Take, TakeAlong, GatherND, Concat)
@@ -70,6 +71,7 @@ class Scope:
     status: Parameter | None = None
     range: tuple[Parameter, Parameter, int] | None = None
     free: Free | None = None
+    scratches: list[tuple[int, tuple[Parameter, ...]]] = field(default_factory=list)
 
     def at(self, node: Node, at: Place) -> Value:
         """Give the stored value of a node: int32 or int64 as its interval needs, or float32."""
@@ -119,6 +121,15 @@ class Scope:
             self.status = Parameter.pointer("status", "int32")
         assert self.status.memory is not None
         return self.status.memory
+
+    def scratch(self, size: int, *dtypes: str) -> list[Memory]:
+        """Ask for memory of the arena that is the kernel's own: ``size`` elements of the first type; the others are the
+        same memory as elements of theirs.
+        """
+        number = len(self.scratches)
+        parameters = tuple(Parameter.pointer(f"scratch{number}{'abc'[i]}", d) for i, d in enumerate(dtypes))
+        self.scratches.append((size * WIDTHS[dtypes[0]] // 8, parameters))
+        return [p.memory for p in parameters if p.memory is not None]
 
     @contextmanager
     def outer(self, extent: int, *, split: bool) -> Iterator[Value]:

@@ -73,7 +73,8 @@ def attempt(
 def arguments(scope: Scope) -> list[Parameter]:
     """Give the pointers that a kernel takes, but for its result."""
     pointers = [*(p for _, p in scope.views), *scope.reads.values(), *(p for _, p in scope.constants.values())]
-    return pointers if scope.status is None else [*pointers, scope.status]
+    pointers += [scope.status] if scope.status is not None else []
+    return [*pointers, *(p for _, own in scope.scratches for p in own)]
 
 
 def numbers(scope: Scope) -> list[Parameter]:

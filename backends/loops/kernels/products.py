@@ -36,7 +36,7 @@ from .frame import SPLIT_ABOVE, Written, axes, put, tile_begin, vectors, written
 
 ACCUMULATOR = {
     Dot.VNNI: "int32", Dot.SDOT: "int32", Dot.PAIRS: "int32", Dot.WIDE: "int32", Dot.LONG: "int64",
-    Dot.FLOAT: "float32",
+    Dot.FLOAT: "float32", Dot.DUAL: "int32",
 }  # fmt: skip
 
 
@@ -104,10 +104,17 @@ class Frame:
     """What products and depthwise products share: operand, places, the start and the end of a tile."""
 
     def __init__(
-        self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory, lanes: int, tiles: Tiles
+        self,
+        scope: Scope,
+        c: Contraction,
+        end: Node,
+        out: Layout,
+        memory: Memory,
+        lanes: int = 1,
+        tiles: Tiles | None = None,
     ) -> None:
         self.scope, self.c, self.end, self.out, self.memory, self.lanes = scope, c, end, out, memory, lanes
-        self.code, self.tiles = scope.code, tiles
+        self.code, self.tiles = scope.code, tiles or {}
         self.x = scope.layouts[c.node.inputs[0]]
         merged = scope.flat == 1
         self.space = (prod(c.space),) if merged else c.space

@@ -1,0 +1,139 @@
+/* Arm's DSP extension (ACLE, section 8.5), and the same in plain C for cores without it. */
+#ifndef GW_DSP_H
+#define GW_DSP_H
+
+#include "gw.h"
+
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__ARM_FEATURE_SIMD32)
+#include <arm_acle.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define GW_DSP_ASSEMBLY
+#endif
+
+static inline int32_t gw_smlad(int32_t x, int32_t y, int32_t sum) { return __smlad(x, y, sum); }
+static inline int32_t gw_sxtb16(int32_t x) { return (int32_t)__sxtb16(x); }
+static inline int32_t gw_sxtb16_8(int32_t x) { return (int32_t)__sxtb16((int32_t)__ror((uint32_t)x, 8)); }
+static inline int32_t gw_uxtb16(int32_t x) { return (int32_t)__uxtb16((uint32_t)x); }
+static inline int32_t gw_uxtb16_8(int32_t x) { return (int32_t)__uxtb16(__ror((uint32_t)x, 8)); }
+
+#else
+
+/* sum + x.low * y.low + x.high * y.high */
+static inline int32_t gw_smlad(int32_t x, int32_t y, int32_t sum)
+{
+    int32_t low = (int16_t)x * (int16_t)y, high = (x >> 16) * (y >> 16);
+    return gw_add32(gw_add32(sum, low), high);
+}
+
+/* Bytes 0 and 2, each widened to 16 bits; those with _8 bytes 1 and 3. */
+static inline int32_t gw_sxtb16(int32_t x)
+{
+    return (int32_t)(((uint32_t)(int32_t)(int8_t)x & 0xffffu) | (uint32_t)(int32_t)(int8_t)(x >> 16) << 16);
+}
+static inline int32_t gw_sxtb16_8(int32_t x) { return gw_sxtb16((x >> 8 & 0xff) | (x >> 24) << 16); }
+static inline int32_t gw_uxtb16(int32_t x) { return x & 0x00ff00ff; }
+static inline int32_t gw_uxtb16_8(int32_t x) { return x >> 8 & 0x00ff00ff; }
+
+#endif
+
+/* Two positions times two filters, four channels a step. x: for each step the words of both positions, w: the bytes of
+ * both filters; sum: position 0 with both filters, then position 1. */
+static inline void gw_dot_2x2(const gw_i32 *x, const int32_t *w, int32_t steps, int32_t sum[4])
+{
+    int32_t a = sum[0], b = sum[1], c = sum[2], d = sum[3];
+#ifdef GW_DSP_ASSEMBLY
+    int32_t f, g;
+#define GW_STEP \
+    "ldmia %[x]!, {r4, r5, r6, r8}\n\t" \
+    "ldr %[f], [%[w]], #4\n\t" \
+    "sxtb16 %[g], %[f]\n\t" \
+    "smlad %[a], r4, %[g], %[a]\n\t" \
+    "smlad %[c], r6, %[g], %[c]\n\t" \
+    "sxtb16 %[f], %[f], ror #8\n\t" \
+    "smlad %[a], r5, %[f], %[a]\n\t" \
+    "smlad %[c], r8, %[f], %[c]\n\t" \
+    "ldr %[f], [%[w]], #4\n\t" \
+    "sxtb16 %[g], %[f]\n\t" \
+    "smlad %[b], r4, %[g], %[b]\n\t" \
+    "smlad %[d], r6, %[g], %[d]\n\t" \
+    "sxtb16 %[f], %[f], ror #8\n\t" \
+    "smlad %[b], r5, %[f], %[b]\n\t" \
+    "smlad %[d], r8, %[f], %[d]\n\t"
+#define GW_LOOP(body, turns) \
+    { \
+        int32_t n = turns; \
+        __asm__ volatile("1:\n\t" body "subs %[n], #1\n\tbne 1b" \
+            : [x] "+l"(x), [w] "+r"(w), [n] "+l"(n), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), \
+              [f] "=&r"(f), [g] "=&r"(g) \
+            : : "r4", "r5", "r6", "r8", "cc", "memory"); \
+    }
+    if (steps >= 4) GW_LOOP(GW_STEP GW_STEP GW_STEP GW_STEP, steps / 4)
+    if (steps % 4 >= 2) GW_LOOP(GW_STEP GW_STEP, 1)
+    if (steps % 2) GW_LOOP(GW_STEP, 1)
+#undef GW_STEP
+#undef GW_LOOP
+#else
+    for (; steps > 0; steps--, x += 4, w += 2) {
+        int32_t f = gw_sxtb16(w[0]), g = gw_sxtb16_8(w[0]);
+        a = gw_smlad(x[1], g, gw_smlad(x[0], f, a));
+        c = gw_smlad(x[3], g, gw_smlad(x[2], f, c));
+        f = gw_sxtb16(w[1]), g = gw_sxtb16_8(w[1]);
+        b = gw_smlad(x[1], g, gw_smlad(x[0], f, b));
+        d = gw_smlad(x[3], g, gw_smlad(x[2], f, d));
+    }
+#endif
+    sum[0] = a, sum[1] = b, sum[2] = c, sum[3] = d;
+}
+
+/* One position times four filters. */
+static inline void gw_dot_1x4(const gw_i32 *x, const int32_t *w, int32_t steps, int32_t sum[4])
+{
+    int32_t a = sum[0], b = sum[1], c = sum[2], d = sum[3];
+#ifdef GW_DSP_ASSEMBLY
+    int32_t f, g, h, y, z;
+#define GW_STEP \
+    "ldrd %[y], %[z], [%[x]], #8\n\t" \
+    "ldrd %[f], %[g], [%[w]], #8\n\t" \
+    "sxtb16 %[h], %[f]\n\t" \
+    "smlad %[a], %[y], %[h], %[a]\n\t" \
+    "sxtb16 %[f], %[f], ror #8\n\t" \
+    "smlad %[a], %[z], %[f], %[a]\n\t" \
+    "sxtb16 %[h], %[g]\n\t" \
+    "smlad %[b], %[y], %[h], %[b]\n\t" \
+    "sxtb16 %[g], %[g], ror #8\n\t" \
+    "smlad %[b], %[z], %[g], %[b]\n\t" \
+    "ldrd %[f], %[g], [%[w]], #8\n\t" \
+    "sxtb16 %[h], %[f]\n\t" \
+    "smlad %[c], %[y], %[h], %[c]\n\t" \
+    "sxtb16 %[f], %[f], ror #8\n\t" \
+    "smlad %[c], %[z], %[f], %[c]\n\t" \
+    "sxtb16 %[h], %[g]\n\t" \
+    "smlad %[d], %[y], %[h], %[d]\n\t" \
+    "sxtb16 %[g], %[g], ror #8\n\t" \
+    "smlad %[d], %[z], %[g], %[d]\n\t"
+#define GW_LOOP(body, turns) \
+    { \
+        int32_t n = turns; \
+        __asm__ volatile("1:\n\t" body "subs %[n], #1\n\tbne 1b" \
+            : [x] "+r"(x), [w] "+r"(w), [n] "+l"(n), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), \
+              [f] "=&r"(f), [g] "=&r"(g), [h] "=&r"(h), [y] "=&r"(y), [z] "=&r"(z) \
+            : : "cc", "memory"); \
+    }
+    if (steps >= 4) GW_LOOP(GW_STEP GW_STEP GW_STEP GW_STEP, steps / 4)
+    if (steps % 4 >= 2) GW_LOOP(GW_STEP GW_STEP, 1)
+    if (steps % 2) GW_LOOP(GW_STEP, 1)
+#undef GW_STEP
+#undef GW_LOOP
+#else
+    for (; steps > 0; steps--, x += 2, w += 4) {
+        a = gw_smlad(x[1], gw_sxtb16_8(w[0]), gw_smlad(x[0], gw_sxtb16(w[0]), a));
+        b = gw_smlad(x[1], gw_sxtb16_8(w[1]), gw_smlad(x[0], gw_sxtb16(w[1]), b));
+        c = gw_smlad(x[1], gw_sxtb16_8(w[2]), gw_smlad(x[0], gw_sxtb16(w[2]), c));
+        d = gw_smlad(x[1], gw_sxtb16_8(w[3]), gw_smlad(x[0], gw_sxtb16(w[3]), d));
+    }
+#endif
+    sum[0] = a, sum[1] = b, sum[2] = c, sum[3] = d;
+}
+
+#endif

@@ -1,0 +1,299 @@
+"""Products on cores without vectors: the operand's window is copied into a column, then all filters pass over it.
+
+Nothing stands around a tensor: what lies outside of it is written into the column. Two positions times two filters (a
+single position: four filters) are summed side by side. Cores that multiply two pairs of 16 bits at once (SMLAD, Arm
+DSP extension) have their columns widened to 16 bits when they are filled, once for all filters; weights stay bytes, and
+are widened, four at a time, where they are read (SXTB16). (Compare L. Lai, N. Suda, V. Chandra, CMSIS-NN, 2018, 3.2.)
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from ....graph import Node
+from ....graph.arrays import NDArray, as_array
+from ..code import Memory, Value, cast, const, extern, index, wrapped
+from ..contract import Contraction
+from ..layout import Layout
+from ..machine import Dot, Machine
+from ..scope import Place, Scope, rows_follow
+from ..widths import WIDTHS
+from .frame import Written, axes, tile_begin, written
+from .products import Frame
+
+
+def product(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Written:
+    """Write a product of known weights, with the operations from it up to ``end``."""
+
+    def build(scope: Scope, memory: Memory, lanes: int) -> None:
+        kind = _Quads if _quads(c, layouts[c.node.inputs[0]]) else _Pairs if c.dot is Dot.DUAL else _Columns
+        kind(scope, c, end, out, memory).write()
+
+    return written(machine, layouts, out, build, (1, 99) if len(c.space) > 1 and rows_follow(out) else (99,))
+
+
+def _quads(c: Contraction, x: Layout) -> bool:
+    """Whether operand and weights are bytes that can be read four at a time."""
+    if c.dot is not Dot.DUAL or WIDTHS[x.dtype] != 8 or (c.channels // c.groups) % 4:
+        return False
+    return not any(s % 4 for s in (x.offset, *x.strides[:-1])) and weights_fit(c.node, 8)
+
+
+def weights_fit(node: Node, bits: int) -> bool:
+    """Whether the centred weights of a product are integers of ``bits`` bits."""
+    low, high = node.inputs[1].type.interval
+    return -(1 << bits - 1) <= int(low.min()) and int(high.max()) < 1 << bits - 1
+
+
+class _Columns(Frame):
+    """Any numbers: one product after the other."""
+
+    step = 1
+    """Products that one step of the sum does, of each position and filter."""
+    words = 1
+    """Elements of the packed weights that a step reads, of each filter."""
+
+    def __init__(self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory) -> None:
+        super().__init__(scope, c, end, out, memory)
+        self.per_group, self.filters = c.channels // c.groups, c.filters // c.groups
+        self.depth = c.taps * self.per_group
+        self.steps_of_sum = -(-self.depth // self.step)
+        self.positions = prod(c.space)
+        self.across = min(2, self.positions)
+        self.together = min(2 if self.across > 1 else 4, self.filters)
+        self.first = scope.table(self.start, self.dtype)
+        self.packed = self.pack()
+        self.make_room()
+
+    # What differs by kind
+
+    def make_room(self) -> None:
+        """Ask for the memory of the columns."""
+        self.source = self.scope.view(self.c.node.inputs[0], self.x.dtype)
+        (self.column,) = self.scope.scratch(self.steps_of_sum * self.across, self.x.dtype)
+
+    def pack(self) -> Memory:
+        """Put the weights in the order in which they are read: [tile][step][filter]."""
+        return self.scope.table(self.tiled(self.weights))
+
+    def put(self, k: Value, p: int, value: Value) -> None:
+        """Write element ``k`` of the column of position ``p``."""
+        self.code.store(self.column, k * self.across + p, value)
+
+    def copy(self, k: Value, p: int, at: Value) -> None:
+        """Copy the channels of one cell."""
+        with self.code.loop(self.per_group) as i:
+            self.put(k + i, p, self.source.load(at + i))
+
+    def blank(self, k: Value, p: int) -> None:
+        """Write the channels of a cell outside of the operand."""
+        with self.code.loop(self.per_group) as i:
+            self.put(k + i, p, const(self.zero, self.x.dtype))
+
+    @cached_property
+    def zero(self) -> int:
+        """What stands in memory for zero."""
+        x = self.c.node.inputs[0]
+        return 0 if not x.type.is_integer else int(as_array(x.type.quantized.zero).flat[0]) - self.x.base
+
+    def operands(self, step: Value, p: int) -> list[Value]:
+        """Read what a step multiplies, of one position."""
+        return [self.code.let(cast(self.column.load(step * self.across + p), self.dtype))]
+
+    def factors(self, at: Value) -> list[Value]:
+        """Read what a step multiplies with, of one filter."""
+        return [self.code.let(cast(self.packed.load(at), self.dtype))]
+
+    def add(self, total: Value, x: Value, w: Value) -> Value:
+        """Add a product."""
+        return total + x * w
+
+    # What does not
+
+    def tiled(self, weights: NDArray, group: int = 1) -> NDArray:
+        """Give weights [taps * channels, filters] as [group][tile][step][filter][step's products]; zeros fill up."""
+        c = self.c
+        taps = weights.reshape(c.taps, self.per_group, c.groups, self.filters)
+        w = taps.transpose(2, 0, 1, 3).reshape(c.groups, self.depth, self.filters)
+        w = np.concatenate([w, np.zeros((c.groups, -self.depth % group, self.filters), w.dtype)], 1)
+        packed = w.reshape(c.groups, -1, group, self.filters).transpose(0, 1, 3, 2)
+        begins = range(0, self.filters, self.together)
+        return np.concatenate([
+            packed[g, :, f : f + self.together].ravel() for g in range(c.groups) for f in begins
+        ])  # fmt: skip
+
+    def write(self) -> None:
+        """Write the kernel."""
+        c, code = self.c, self.code
+        tiles = -(-self.positions // self.across)
+        with self.scope.outer(tiles, split=False) as t:
+            begin = tile_begin(code, t, self.across, self.positions)
+            spots = [code.let(begin + p) for p in range(self.across)]
+            with code.loop(c.groups) as g:
+                for p, spot in enumerate(spots):
+                    self.fill(spot, g, p)
+                whole, rest = divmod(self.filters, self.together)
+                if whole:
+                    with code.loop(whole) as f:
+                        self.tile(spots, g, f * self.together, self.together)
+                if rest:
+                    self.tile(spots, g, index(whole * self.together), rest)
+
+    def fill(self, spot: Value, g: Value, p: int) -> None:
+        """Fill the column of a position: the channels of every tap, one tap after the other."""
+        c, code = self.c, self.code
+        own = self.x.strides[:-1] if len(self.x.strides) > 1 else (0,)
+        if self.straight:
+            self.copy(index(0), p, code.let(spot * own[-1] + self.x.offset + g * self.per_group))
+            return
+        corner = [
+            code.let(o * s - before) if s != 1 or before else o
+            for o, s, (before, _) in zip(self.coordinates(spot), c.strides, c.padding, strict=True)
+        ]
+        with axes(code, c.kernel if c.taps > 1 else ()) as turning:
+            taps = [k for k in turning if isinstance(k, Value)] or [index(0)] * len(corner)
+            cells = [i + k * d for i, k, d in zip(corner, taps, c.dilation, strict=True)]
+            tap, at = index(0), g * self.per_group + self.x.offset
+            for k, n, cell, stride in zip(taps, c.kernel, cells, own, strict=True):
+                tap, at = tap * n + k, at + cell * stride
+            k0 = code.let(tap * self.per_group)
+            if (inside := self.inside(cells)) is None:
+                self.copy(k0, p, code.let(at))
+                return
+            with code.when(inside):
+                self.copy(k0, p, code.let(at))
+            with code.when(~inside):
+                self.blank(k0, p)
+
+    @cached_property
+    def straight(self) -> bool:
+        """Whether the position says where the operand's channels stand."""
+        c = self.c
+        plain = c.taps == 1 and all(s == 1 for s in c.strides) and not any(map(any, c.padding))
+        return plain and rows_follow(self.x)
+
+    def coordinates(self, spot: Value) -> list[Value]:
+        """Give the index of a position along every axis."""
+        found, rest = [], spot
+        for n in reversed(self.c.space[1:]):
+            found.append(self.code.let(rest % n))
+            rest = self.code.let(rest // n)
+        return [rest, *reversed(found)]
+
+    def inside(self, cells: Sequence[Value]) -> Value | None:
+        """Say whether a cell is one of the operand's; None where all are."""
+        c, found = self.c, None
+        shape = c.node.inputs[0].shape[:-1] or (1,)
+        for a, (cell, length) in enumerate(zip(cells, shape, strict=True)):
+            before = c.padding[a][0]
+            last = (c.space[a] - 1) * c.strides[a] - before + (c.kernel[a] - 1) * c.dilation[a]
+            for condition in ([cell >= 0] if before else []) + ([cell < length] if last >= length else []):
+                found = condition if found is None else found & condition
+        return found
+
+    def tile(self, spots: Sequence[Value], g: Value, f: Value, together: int) -> None:
+        """Sum some filters over the columns, and hand the sums on. ``f``: the first filter of the group."""
+        code, steps = self.code, self.steps_of_sum
+        channel = code.let(g * self.filters + f)
+        starts = [code.let(self.first.load(channel + n)) for n in range(together)]
+        sums = [[code.local(self.dtype, 1, "sum") for _ in spots] for _ in starts]
+        for row, start in zip(sums, starts, strict=True):
+            for total in row:
+                code.store(total, 0, start)
+        begin = code.let((g * self.filters + f) * (steps * self.words))
+        with code.loop(steps) as step:
+            xs = [self.operands(step, p) for p in range(len(spots))]
+            for n, row in enumerate(sums):
+                ws = self.factors(begin + (step * together + n) * self.words)
+                for total, x in zip(row, xs, strict=True):
+                    value = total.load(0)
+                    for a, b in zip(x, ws, strict=True):
+                        value = self.add(value, a, b)
+                    code.store(total, 0, value)
+        for n, row in enumerate(sums):
+            for spot, total in zip(spots, row, strict=True):
+                self.finish(self.spot_place(spot, channel + n), code.let(total.load(0)))
+
+    def spot_place(self, spot: Value, channel: Value) -> Place:
+        """Give the index of a result."""
+        *lead, last = [spot] if self.merged else self.coordinates(spot)
+        return self.place(lead, last, channel)
+
+
+class _Pairs(_Columns):
+    """Integers of up to 16 bits, two products at once; weights with 16 bits."""
+
+    step = 2
+
+    def make_room(self) -> None:
+        """Ask for the columns, as words and as their halves."""
+        self.source = self.scope.view(self.c.node.inputs[0], self.x.dtype)
+        self.column, self.halves = self.scope.scratch(self.steps_of_sum * self.across, "int32", "int16")
+
+    def pack(self) -> Memory:
+        """Put two weights into a word."""
+        return self.scope.table(self.tiled(self.weights, 2).astype(np.int16).view(np.int32), "int32")
+
+    def put(self, k: Value, p: int, value: Value) -> None:
+        """Write a half of a word."""
+        half = k % 2 if self.across > 1 else k
+        at = (k - half) * self.across + (2 * p + half) if self.across > 1 else half
+        self.code.store(self.halves, at, value)
+
+    def factors(self, at: Value) -> list[Value]:
+        """Read two weights."""
+        return [self.code.let(self.packed.load(at))]
+
+    def operands(self, step: Value, p: int) -> list[Value]:
+        """Read two elements."""
+        return [self.code.let(self.column.load(step * self.across + p))]
+
+    def add(self, total: Value, x: Value, w: Value) -> Value:
+        """Add two products."""
+        return extern("gw_smlad", x, w, total)
+
+
+class _Quads(_Pairs):
+    """Bytes, four at a time: elements 0 and 2 of them in one word, 1 and 3 in another."""
+
+    step = 4
+
+    def make_room(self) -> None:
+        """Ask for the columns: two words for four elements."""
+        (self.column,) = self.scope.scratch(2 * self.steps_of_sum * self.across, "int32")
+        self.source = self.scope.view(self.c.node.inputs[0], "int32")
+        self.widen = "gw_uxtb16" if self.x.dtype == "uint8" else "gw_sxtb16"
+
+    def pack(self) -> Memory:
+        """Put four weights into a word."""
+        return self.scope.table(self.tiled(self.weights, 4).astype(np.int8).view(np.int32), "int32")
+
+    def copy(self, k: Value, p: int, at: Value) -> None:
+        """Widen the channels of one cell, four at a time."""
+        code = self.code
+        first, word = code.let(k // 4), code.let(at // 4)
+        with code.loop(self.per_group // 4) as i:
+            four = code.let(self.source.load(word + i))
+            place = code.let(((first + i) * self.across + p) * 2)
+            code.store(self.column, place, extern(self.widen, four))
+            code.store(self.column, place + 1, extern(f"{self.widen}_8", four))
+
+    def blank(self, k: Value, p: int) -> None:
+        """Write four channels of a cell outside of the operand at once."""
+        code, pair = self.code, self.zero & 0xFFFF
+        word = const(wrapped(pair << 16 | pair, "int32"))
+        first = code.let(k // 4)
+        with code.loop(self.per_group // 4) as i:
+            for half in range(2):
+                code.store(self.column, ((first + i) * self.across + p) * 2 + half, word)
+
+    def operands(self, step: Value, p: int) -> list[Value]:
+        """Read four elements."""
+        return [self.code.let(self.column.load((step * self.across + p) * 2 + half)) for half in range(2)]
+
+    def factors(self, at: Value) -> list[Value]:
+        """Read four weights, and widen them."""
+        four = self.code.let(self.packed.load(at))
+        return [self.code.let(extern("gw_sxtb16", four)), self.code.let(extern("gw_sxtb16_8", four))]
