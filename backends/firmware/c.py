@@ -7,7 +7,7 @@ every operand (``gw_add32`` and so on, in ``gw.h``); indices, which never leave 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..loops.code import INDEX, Body, For, Function, If, Let, Local, Memory, Store, Value, Variable
+from ..loops.code import INDEX, Body, For, Function, If, Let, Local, Memory, Run, Store, Value, Variable
 
 TYPES: Mapping[str, str] = {
     "bool": "int", "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
@@ -83,6 +83,9 @@ class _Writer:
                     self.loop(s)
                 case If():
                     self.block(f"if ({self.value(s.condition)})", s.body)
+                case Run():
+                    operands = (o.name if isinstance(o, Memory) else self.value(o) for o in s.operands)
+                    self.line(f"{s.name}({', '.join(operands)});")
 
     def block(self, head: str, body: Body) -> None:
         self.line(f"{head} {{")
@@ -146,6 +149,8 @@ class _Writer:
                 return f"({TYPES[v.dtype]}){self.part(a)}"
             case "reinterpret", a:
                 return f"gw_{v.dtype}_of_{a.dtype}({self.value(a)})"
+            case "min", a, b if (name := _saturation(a, b)) is not None:
+                return f"{name}({self.value(b.parts[1])})"
             case ("min" | "max") as op, a, b:
                 return f"gw_{op}{SUFFIX[v.dtype]}({self.value(a)}, {self.value(b)})"
             case "intrinsic", name, (a,):
@@ -157,6 +162,15 @@ class _Writer:
             case op, a, b if op in OPERATORS:
                 return f"{self.part(a)} {OPERATORS[op]} {self.part(b)}"
         raise AssertionError(v.op)
+
+
+def _saturation(most: Value, v: Value) -> str | None:
+    """Name the function that saturates, where a value is brought between the bounds of a type."""
+    if v.op != "max" or v.dtype != "int32":
+        return None
+    names = {(-128, 127): "gw_ssat8", (0, 255): "gw_usat8", (-32768, 32767): "gw_ssat16"}
+    low, high = v.parts[0].known, most.known
+    return None if low is None or high is None else names.get((int(low), int(high)))
 
 
 def _atomic(v: Value) -> bool:

@@ -14,7 +14,7 @@ from .c import STORED, TYPES, Pointer, kernel, literal
 from .interface import Layer, header, ports
 
 PER_LINE = 120
-DSP = r"\bgw_(smlad|[su]xtb16)"
+DSP = r"\bgw_(dot|rows|smlad|[su]xtb16)"
 """What gw_dsp.h has."""
 
 

@@ -33,7 +33,7 @@ from . import elements  # noqa: F401 - registers the rules
 from .code import Function, Value
 from .contract import Contraction, contraction
 from .elements.moves import joined
-from .kernels import Written, columns, elementwise, filled, pools, products, reductions, rows, sorting
+from .kernels import Written, columns, elementwise, filled, pools, products, reductions, ring, rows, sorting
 from .kernels.matrices import matrix_product, pack_right
 from .layout import Layout, arena_type, bordered, interface_type, plain, row_major
 from .machine import Machine
@@ -326,8 +326,9 @@ class Builder:
             case Dense() | Conv():
                 c = contraction(anchor, m)
                 assert c is not None
-                if m.bare and not c.depthwise:
-                    return [(columns.product(m, found, c, end, out.layout), c.macs)]
+                if m.bare:
+                    write = ring.depthwise if c.depthwise else columns.product
+                    return [(write(m, found, c, end, out.layout), c.macs)]
                 return [(products.product(m, found, c, end, out.layout, self.tiles), c.macs)]
             case MatMul():
                 made = matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout, self.tiles)

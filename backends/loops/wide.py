@@ -8,7 +8,7 @@ costs as much as the rest of it; multiplying the even lanes where they are, the 
 import numpy as np
 
 from ...graph.arrays import NDArray
-from .code import Lanes, Value, cast, const, reinterpret, shuffle
+from .code import Lanes, Value, cast, const, extern, reinterpret, shuffle, wrapped
 from .scope import NotFlat, Place, Scope
 
 
@@ -22,6 +22,8 @@ def scaled(
     """
     if _splits(scope, value, at, (m, c, s)):
         return _by_halves(scope, value, at, m, c, s, correction)
+    if scope.machine.bare and (made := _by_upper_word(scope, value, at, m, c, s, correction)) is not None:
+        return made
     code = scope.code
     v = code.let(cast(value, "int64"))
     product = code.let(v * scope.constant(m, at, "int64"))
@@ -35,6 +37,26 @@ def scaled(
         ),
         "int32",
     )
+
+
+def _by_upper_word(
+    scope: Scope, value: Value, at: Place, m: NDArray, c: NDArray, s: NDArray, correction: NDArray | None
+) -> Value | None:
+    """Shift by 32 by taking the upper word of the product, and by the rest then; None where some shift by less.
+
+    Only the upper word of what is added differs by channel, as far as all that is rounded off is a power of two.
+    """
+    low = c & 0xFFFFFFFF
+    parts = np.zeros(1, np.int64) if correction is None else correction
+    if int(s.min()) < 32 or len(np.unique(low)) > 1 or len(np.unique(parts)) > 1 or int(parts.max()) >= 1 << 32:
+        return None
+    high = scope.constant(c >> 32, at, "int32")
+    operands = [scope.constant(m, at, "int32"), high, const(wrapped(int(low.flat[0]), "int32"))]
+    name = "gw_scaled"
+    if correction is not None and parts.any():
+        name, operands = "gw_scaled_away", [*operands, const(wrapped(int(parts.flat[0]), "int32"))]
+    upper = scope.code.let(extern(name, value, *operands))
+    return upper >> scope.constant(s - 32, at, "int32")
 
 
 def _shifted(scope: Scope, product: Value, c: Value, s: Value, correction: Value | None) -> Value:

@@ -36,6 +36,30 @@ static inline int64_t gw_shl64(int64_t a, int64_t n) { return (int64_t)((uint64_
 
 static inline int32_t gw_min32(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t gw_max32(int32_t a, int32_t b) { return a > b ? a : b; }
+#if defined(__ARM_FEATURE_SAT) && __ARM_FEATURE_SAT
+#include <arm_acle.h>
+static inline int32_t gw_ssat8(int32_t v) { return __ssat(v, 8); }
+static inline int32_t gw_ssat16(int32_t v) { return __ssat(v, 16); }
+static inline int32_t gw_usat8(int32_t v) { return (int32_t)__usat(v, 8); }
+#else
+static inline int32_t gw_ssat8(int32_t v) { return v < -128 ? -128 : v > 127 ? 127 : v; }
+static inline int32_t gw_ssat16(int32_t v) { return v < -32768 ? -32768 : v > 32767 ? 32767 : v; }
+static inline int32_t gw_usat8(int32_t v) { return v < 0 ? 0 : v > 255 ? 255 : v; }
+#endif
+
+/* The upper word of a * b + (high, low): a change of scale, but for a shift. With ..._away halves go away from zero:
+ * part is taken off where the product is negative. */
+static inline int32_t gw_scaled(int32_t a, int32_t b, int32_t high, uint32_t low)
+{
+    return (int32_t)(((int64_t)a * b + (int64_t)((uint64_t)(uint32_t)high << 32 | low)) >> 32);
+}
+static inline int32_t gw_scaled_away(int32_t a, int32_t b, int32_t high, uint32_t low, uint32_t part)
+{
+    int64_t product = (int64_t)a * b;
+    product += (int64_t)((uint64_t)(uint32_t)high << 32 | low) - (product < 0 ? (int64_t)part : 0);
+    return (int32_t)(product >> 32);
+}
+
 static inline int64_t gw_min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t gw_max64(int64_t a, int64_t b) { return a > b ? a : b; }
 

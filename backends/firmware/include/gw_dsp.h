@@ -9,6 +9,15 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define GW_DSP_ASSEMBLY
+/* A pointer of which the compiler does not know where it comes from: offsets stay small enough for an instruction. */
+static inline const gw_i32 *gw_opaque(const gw_i32 *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
+}
+#define GW_OPAQUE(p) gw_opaque(p)
+#else
+#define GW_OPAQUE(p) (p)
 #endif
 
 static inline int32_t gw_smlad(int32_t x, int32_t y, int32_t sum) { return __smlad(x, y, sum); }
@@ -18,6 +27,7 @@ static inline int32_t gw_uxtb16(int32_t x) { return (int32_t)__uxtb16((uint32_t)
 static inline int32_t gw_uxtb16_8(int32_t x) { return (int32_t)__uxtb16(__ror((uint32_t)x, 8)); }
 
 #else
+#define GW_OPAQUE(p) (p)
 
 /* sum + x.low * y.low + x.high * y.high */
 static inline int32_t gw_smlad(int32_t x, int32_t y, int32_t sum)
@@ -37,10 +47,70 @@ static inline int32_t gw_uxtb16_8(int32_t x) { return x >> 8 & 0x00ff00ff; }
 
 #endif
 
-/* Two positions times two filters, four channels a step. x: for each step the words of both positions, w: the bytes of
- * both filters; sum: position 0 with both filters, then position 1. */
-static inline void gw_dot_2x2(const gw_i32 *x, const int32_t *w, int32_t steps, int32_t sum[4])
+/* Two channels of a window, by two of its rows at once or by one: sum[0] of the lower halves, sum[1] of the upper ones.
+ * Neighbouring columns are step words apart; weights, from at on: for each column those of both rows, one word a channel,
+ * or those of both channels in one word. */
+static inline void gw_rows_2(const gw_i32 *x, int32_t first, int32_t second, const int32_t *weights, int32_t at,
+                             int32_t step, int32_t columns, int32_t *sum)
 {
+    const int32_t *w = weights + at;
+    const gw_i32 *y = GW_OPAQUE(x + second);
+    int32_t a = sum[0], b = sum[1];
+    x = GW_OPAQUE(x + first);
+    for (int32_t m = 0; m < columns; m++) {
+#ifdef GW_DSP_ASSEMBLY
+        int32_t p, q, r, s, t;
+        __asm__ volatile(
+            "ldr %[p], %[x]\n\t"
+            "ldr %[q], %[y]\n\t"
+            "ldrd %[r], %[s], [%[w]], #8\n\t"
+            "pkhbt %[t], %[p], %[q], lsl #16\n\t"
+            "smlad %[a], %[t], %[r], %[a]\n\t"
+            "pkhtb %[t], %[q], %[p], asr #16\n\t"
+            "smlad %[b], %[t], %[s], %[b]"
+            : [w] "+r"(w), [a] "+r"(a), [b] "+r"(b), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [s] "=&r"(s), [t] "=&r"(t)
+            : [x] "m"(x[m * step]), [y] "m"(y[m * step]));
+#else
+        int32_t p = x[m * step], q = y[m * step];
+        a = gw_smlad((int32_t)(((uint32_t)p & 0xffffu) | (uint32_t)q << 16), w[0], a);
+        b = gw_smlad((int32_t)(((uint32_t)q & 0xffff0000u) | (uint32_t)p >> 16), w[1], b);
+        w += 2;
+#endif
+    }
+    sum[0] = a, sum[1] = b;
+}
+
+static inline void gw_rows_1(const gw_i32 *x, int32_t first, const int32_t *weights, int32_t at, int32_t step,
+                             int32_t columns, int32_t *sum)
+{
+    const int32_t *w = weights + at;
+    int32_t a = sum[0], b = sum[1];
+    x = GW_OPAQUE(x + first);
+    for (int32_t m = 0; m < columns; m++) {
+#ifdef GW_DSP_ASSEMBLY
+        int32_t p, r;
+        __asm__ volatile(
+            "ldr %[p], %[x]\n\t"
+            "ldr %[r], [%[w]], #4\n\t"
+            "smlabb %[a], %[p], %[r], %[a]\n\t"
+            "smlatt %[b], %[p], %[r], %[b]"
+            : [w] "+r"(w), [a] "+r"(a), [b] "+r"(b), [p] "=&r"(p), [r] "=&r"(r)
+            : [x] "m"(x[m * step]));
+#else
+        int32_t p = x[m * step];
+        a = gw_add32(a, (int16_t)p * (int16_t)*w);
+        b = gw_add32(b, (p >> 16) * (*w >> 16));
+        w++;
+#endif
+    }
+    sum[0] = a, sum[1] = b;
+}
+
+/* Two positions times two filters, four channels a step. x: for each step the words of both positions, weights: from at
+ * on the bytes of both filters; sum: position 0 with both filters, then position 1. */
+static inline void gw_dot_2x2(const gw_i32 *x, const int32_t *weights, int32_t at, int32_t steps, int32_t *sum)
+{
+    const int32_t *w = weights + at;
     int32_t a = sum[0], b = sum[1], c = sum[2], d = sum[3];
 #ifdef GW_DSP_ASSEMBLY
     int32_t f, g;
@@ -87,8 +157,9 @@ static inline void gw_dot_2x2(const gw_i32 *x, const int32_t *w, int32_t steps, 
 }
 
 /* One position times four filters. */
-static inline void gw_dot_1x4(const gw_i32 *x, const int32_t *w, int32_t steps, int32_t sum[4])
+static inline void gw_dot_1x4(const gw_i32 *x, const int32_t *weights, int32_t at, int32_t steps, int32_t *sum)
 {
+    const int32_t *w = weights + at;
     int32_t a = sum[0], b = sum[1], c = sum[2], d = sum[3];
 #ifdef GW_DSP_ASSEMBLY
     int32_t f, g, h, y, z;

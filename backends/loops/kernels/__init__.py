@@ -1,8 +1,9 @@
 """How each step is computed: loop nests over vectors, one writer for each kind of anchor."""
 
-from . import columns, pools, products, reductions, rows, sorting
+from . import columns, pools, products, reductions, ring, rows, sorting
 from .frame import Written, elementwise, filled, written
 
 __all__ = [
-    "Written", "columns", "elementwise", "filled", "pools", "products", "reductions", "rows", "sorting", "written",
+    "Written", "columns", "elementwise", "filled", "pools", "products", "reductions", "ring", "rows", "sorting",
+    "written",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 
 from ....graph import Node
 from ....graph.arrays import NDArray, as_array
-from ..code import Memory, Value, cast, const, extern, index, wrapped
+from ..code import Memory, Run, Value, cast, const, extern, index, wrapped
 from ..contract import Contraction
 from ..layout import Layout
 from ..machine import Dot, Machine
@@ -195,16 +195,23 @@ class _Columns(Frame):
 
     def tile(self, spots: Sequence[Value], g: Value, f: Value, together: int) -> None:
         """Sum some filters over the columns, and hand the sums on. ``f``: the first filter of the group."""
-        code, steps = self.code, self.steps_of_sum
+        code = self.code
         channel = code.let(g * self.filters + f)
+        begin = code.let((g * self.filters + f) * (self.steps_of_sum * self.words))
         starts = [code.let(self.first.load(channel + n)) for n in range(together)]
-        sums = [[code.local(self.dtype, 1, "sum") for _ in spots] for _ in starts]
+        for n, row in enumerate(self.summed(len(spots), starts, begin)):
+            for spot, total in zip(spots, row, strict=True):
+                self.finish(self.spot_place(spot, channel + n), total)
+
+    def summed(self, across: int, starts: Sequence[Value], begin: Value) -> list[list[Value]]:
+        """Give the sums of each filter, of which ``starts`` are the beginnings, at each position."""
+        code, together = self.code, len(starts)
+        sums = [[code.local(self.dtype, 1, "sum") for _ in range(across)] for _ in starts]
         for row, start in zip(sums, starts, strict=True):
             for total in row:
                 code.store(total, 0, start)
-        begin = code.let((g * self.filters + f) * (steps * self.words))
-        with code.loop(steps) as step:
-            xs = [self.operands(step, p) for p in range(len(spots))]
+        with code.loop(self.steps_of_sum) as step:
+            xs = [self.operands(step, p) for p in range(across)]
             for n, row in enumerate(sums):
                 ws = self.factors(begin + (step * together + n) * self.words)
                 for total, x in zip(row, xs, strict=True):
@@ -212,9 +219,7 @@ class _Columns(Frame):
                     for a, b in zip(x, ws, strict=True):
                         value = self.add(value, a, b)
                     code.store(total, 0, value)
-        for n, row in enumerate(sums):
-            for spot, total in zip(spots, row, strict=True):
-                self.finish(self.spot_place(spot, channel + n), code.let(total.load(0)))
+        return [[code.let(total.load(0)) for total in row] for row in sums]
 
     def spot_place(self, spot: Value, channel: Value) -> Place:
         """Give the index of a result."""
@@ -297,3 +302,16 @@ class _Quads(_Pairs):
         """Read four weights, and widen them."""
         four = self.code.let(self.packed.load(at))
         return [self.code.let(extern("gw_sxtb16", four)), self.code.let(extern("gw_sxtb16_8", four))]
+
+    def summed(self, across: int, starts: Sequence[Value], begin: Value) -> list[list[Value]]:
+        """Whole tiles have functions of their own: compilers spill sums where they order the instructions."""
+        code, together = self.code, len(starts)
+        if (across, together) not in ((2, 2), (1, 4)):
+            return super().summed(across, starts, begin)
+        sums = code.local("int32", 4, "sums")
+        for p in range(across):
+            for n, start in enumerate(starts):
+                code.store(sums, p * together + n, start)
+        name = f"gw_dot_{across}x{together}"
+        code.add(Run(name, (self.column, self.packed, begin, index(self.steps_of_sum), sums)))
+        return [[code.let(sums.load(p * together + n)) for p in range(across)] for n in range(together)]

@@ -1,0 +1,272 @@
+"""Depthwise products on cores without vectors: as many rows of the operand as a window is high stand in a ring.
+
+A row is copied once, with zeros around it, and serves every window that covers it. On cores with SMLAD it is widened to
+16 bits on the way; two rows of a window are joined, so that each instruction sums two products of one channel.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from ....graph import Node
+from ....graph.arrays import NDArray, as_array
+from ..code import Memory, Run, Value, cast, const, extern, index, maximum, select, wrapped
+from ..contract import Contraction
+from ..layout import Layout
+from ..machine import Dot, Machine
+from ..scope import Scope
+from ..widths import WIDTHS
+from .columns import weights_fit
+from .frame import Written, axes, written
+from .products import Frame
+
+LARGEST = 16 << 10
+"""Bytes of a ring above which windows are looked at in the operand itself."""
+
+
+def depthwise(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Written:
+    """Write a product with one filter a channel, with the operations from it up to ``end``."""
+
+    def build(scope: Scope, memory: Memory, lanes: int) -> None:
+        kinds: list[type[_Depthwise]] = [_Quads] if _quads(c, layouts[c.node.inputs[0]]) else []
+        kinds += [_Ring, _Windows] if len(c.space) <= 2 else [_Windows]
+        found = (kind(scope, c, end, out, memory) for kind in kinds)
+        next(k for k in found if k.bytes <= LARGEST).write()
+
+    return written(machine, layouts, out, build, (99,))
+
+
+def _quads(c: Contraction, x: Layout) -> bool:
+    """Whether the operand is bytes whose channels can be read four at a time, cells following each other."""
+    if c.dot is not Dot.DUAL or WIDTHS[x.dtype] != 8 or c.channels % 4 or not weights_fit(c.node, 16):
+        return False
+    return x.offset % 4 == 0 and x.strides[-2] == c.channels and not any(s % 4 for s in x.strides[:-1])
+
+
+class _Depthwise(Frame):
+    """What the kinds share."""
+
+    def __init__(self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory) -> None:
+        super().__init__(scope, c, end, out, memory)
+        x = c.node.inputs[0]
+        self.zero = 0 if not x.type.is_integer else int(as_array(x.type.quantized.zero).flat[0]) - self.x.base
+        self.shape = x.shape[:-1]
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the kernel needs of its own."""
+        return 0
+
+    def write(self) -> None:
+        """Write the kernel."""
+        raise NotImplementedError
+
+
+class _Windows(_Depthwise):
+    """Every window in the operand itself; each tap is asked whether it lies outside."""
+
+    def write(self) -> None:
+        """Write the kernel."""
+        c, code, scope = self.c, self.code, self.scope
+        source = scope.view(c.node.inputs[0], self.x.dtype)
+        weights, first = scope.table(self.weights), scope.table(self.start, self.dtype)
+        total = code.local(self.dtype, 1, "sum")
+        with axes(code, (*c.space, c.channels)) as at:
+            *spot, channel = (i for i in at if isinstance(i, Value))
+            code.store(total, 0, first.load(channel))
+            with axes(code, c.kernel) as turning:
+                taps = [k for k in turning if isinstance(k, Value)]
+                cells = [
+                    code.let(o * s - before + k * d)
+                    for o, k, s, d, (before, _) in zip(spot, taps, c.strides, c.dilation, c.padding, strict=True)
+                ]
+                where, tap, inside = channel + self.x.offset, index(0), (cells[0] >= 0) & (cells[0] < self.shape[0])
+                for k, n, cell, stride in zip(taps, c.kernel, cells, self.x.strides, strict=False):
+                    where, tap = where + cell * stride, tap * n + k
+                for cell, length in zip(cells[1:], self.shape[1:], strict=True):
+                    inside = inside & (cell >= 0) & (cell < length)
+                w = code.let(cast(weights.load(code.let(tap * c.channels + channel)), self.dtype))
+                with code.when(inside):
+                    code.store(total, 0, total.load(0) + cast(source.load(where), self.dtype) * w)
+                if self.zero:
+                    with code.when(~inside):
+                        code.store(total, 0, total.load(0) + w * self.zero)
+            self.finish(self.place(spot[:-1], spot[-1], channel), code.let(total.load(0)))
+
+
+class _Ring(_Depthwise):
+    """Rows as they are, one channel after the other."""
+
+    together = 1
+    """Channels that are read at once."""
+
+    def __init__(self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory) -> None:
+        super().__init__(scope, c, end, out, memory)
+        one = len(c.space) == 1
+        self.kernel = (1, *c.kernel) if one else c.kernel
+        self.strides = (1, *c.strides) if one else c.strides
+        self.dilation = (1, *c.dilation) if one else c.dilation
+        self.before = (0, c.padding[0][0]) if one else tuple(b for b, _ in c.padding)
+        self.rows, self.columns = (1, *c.space) if one else c.space
+        self.height, self.width = (1, *self.shape) if one else self.shape
+        self.slots = (self.kernel[0] - 1) * self.dilation[0] + 1
+        self.cells = (self.columns - 1) * self.strides[1] + (self.kernel[1] - 1) * self.dilation[1] + 1
+        self.cell = c.channels // self.together
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the ring."""
+        return self.slots * self.cells * self.c.channels * WIDTHS[self.x.dtype] // 8
+
+    def make_room(self) -> None:
+        """Ask for the ring, weights, and where sums begin."""
+        self.source = self.scope.view(self.c.node.inputs[0], self.x.dtype)
+        (self.ring,) = self.scope.scratch(self.slots * self.cells * self.c.channels, self.x.dtype)
+        self.packed = self.scope.table(self.weights)
+
+    def write(self) -> None:
+        """Write the kernel."""
+        code = self.code
+        self.make_room()
+        self.first = self.scope.table(self.start, self.dtype)
+        own = self.x.strides if len(self.shape) == 2 else (0, *self.x.strides)
+        self.row_step, self.cell_step = own[0], own[1]
+        with code.loop(self.rows) as r:
+            top = code.let(r * self.strides[0])  # counted from the first row of the padding
+            fresh = code.let(maximum(top, top - self.strides[0] + self.slots)) if self.rows > 1 else top
+            begin = code.let(select(r.equals(0), top, fresh)) if self.rows > 1 else top
+            with code.loop(top + self.slots - begin, begin) as row:
+                self.fill(code.let(row))
+            bases = [
+                code.let((top + k * self.dilation[0]) % self.slots * (self.cells * self.cell))
+                for k in range(self.kernel[0])
+            ]
+            with code.loop(self.columns) as j:
+                at = code.let(j * (self.strides[1] * self.cell))
+                with code.loop(self.cell) as q:
+                    for n, total in self.sums([code.let(b + at + q) for b in bases], q):
+                        channel = code.let(q * self.together + n) if self.together > 1 else q
+                        lead = [r] if len(self.c.space) == 2 else []
+                        self.finish(self.place(lead, j, channel), total)
+
+    def fill(self, row: Value) -> None:
+        """Copy a row, which is counted from the first one of the padding, into its place in the ring."""
+        code = self.code
+        at = code.let(row % self.slots * (self.cells * self.cell))
+        left = self.before[1]
+        middle = min(self.width, self.cells - left)
+        actual = code.let(row - self.before[0]) if self.before[0] else row
+        padded = bool(self.before[0]) or (self.rows - 1) * self.strides[0] + self.slots - self.before[0] > self.height
+
+        def copy() -> None:
+            self.blank(at, left)
+            self.copy(code.let(at + left * self.cell), actual, middle)
+            self.blank(code.let(at + (left + middle) * self.cell), self.cells - left - middle)
+
+        if not padded:
+            copy()
+            return
+        inside = (actual >= 0) & (actual < self.height)
+        with code.when(inside):
+            copy()
+        with code.when(~inside):
+            self.blank(at, self.cells)
+
+    def blank(self, at: Value, cells: int) -> None:
+        """Write cells that lie outside of the operand."""
+        if cells:
+            with self.code.loop(cells * self.cell) as i:
+                self.code.store(self.ring, at + i, const(self.zero, self.ring.dtype))
+
+    def copy(self, at: Value, row: Value, cells: int) -> None:
+        """Copy the first cells of a row."""
+        code, begin = self.code, self.code.let(row * self.row_step + self.x.offset)
+        with axes(code, (cells, self.cell)) as (i, k):
+            assert isinstance(i, Value)
+            assert isinstance(k, Value)
+            code.store(self.ring, at + i * self.cell + k, self.source.load(begin + i * self.cell_step + k))
+
+    def sums(self, bases: Sequence[Value], q: Value) -> Iterator[tuple[int, Value]]:
+        """Give the sums of the channels that are read at once, each with its number among them.
+
+        ``bases`` are the windows' rows, at those channels.
+        """
+        total = self.code.let(self.first.load(q))
+        for tap, (k, m) in enumerate(np.ndindex(*self.kernel)):
+            x = cast(self.ring.load(bases[k] + m * self.dilation[1] * self.cell), self.dtype)
+            w = cast(self.packed.load(q + tap * self.c.channels), self.dtype)
+            total = self.code.let(total + x * w)
+        yield 0, total
+
+
+class _Quads(_Ring):
+    """Bytes, four channels at a time: channels 0 and 2 in one word of the ring, 1 and 3 in the next one."""
+
+    together = 4
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the ring."""
+        return 2 * self.slots * self.cells * self.c.channels
+
+    def make_room(self) -> None:
+        """Ask for the ring; weights stand as they are multiplied, for each four channels."""
+        self.source = self.scope.view(self.c.node.inputs[0], "int32")
+        (self.ring,) = self.scope.scratch(2 * self.slots * self.cells * self.cell, "int32")
+        self.widen = "gw_uxtb16" if self.x.dtype == "uint8" else "gw_sxtb16"
+        self.packed = self.scope.table(self.pack().view(np.int32), "int32")
+
+    def pack(self) -> NDArray:
+        """Give the weights as they are multiplied: [four channels, half, words, 2 of 16 bits].
+
+        Of two rows, for each column, a word with those of the half's first channel, and one of its second; of the last
+        row of an odd number a word with those of both channels.
+        """
+        w = self.weights.reshape(*self.kernel, self.cell, 2, 2).astype(np.int16)  # the last: [channel // 2, half]
+        w = w.transpose(2, 4, 0, 1, 3)  # [four channels, half, row, column, channel]
+        down, across = self.kernel
+        parts = [
+            w[:, :, k : k + 2].transpose(0, 1, 3, 4, 2).reshape(self.cell, 2, 2 * across, 2)
+            for k in range(0, down - 1, 2)
+        ]
+        if down % 2:
+            parts.append(w[:, :, -1])
+        return np.ascontiguousarray(np.concatenate(parts, axis=2))
+
+    def blank(self, at: Value, cells: int) -> None:
+        """Write cells that lie outside of the operand."""
+        half = self.zero & 0xFFFF
+        if cells:
+            with self.code.loop(cells * self.cell * 2) as i:
+                self.code.store(self.ring, at * 2 + i, const(wrapped(half << 16 | half, "int32")))
+
+    def copy(self, at: Value, row: Value, cells: int) -> None:
+        """Widen the first cells of a row: they follow each other."""
+        code, begin = self.code, self.code.let((row * self.row_step + self.x.offset) // 4)
+        with code.loop(cells * self.cell) as i:
+            four = code.let(self.source.load(begin + i))
+            place = code.let((at + i) * 2)
+            code.store(self.ring, place, extern(self.widen, four))
+            code.store(self.ring, place + 1, extern(f"{self.widen}_8", four))
+
+    def sums(self, bases: Sequence[Value], q: Value) -> Iterator[tuple[int, Value]]:
+        """Two channels after the other two; two rows at once, and the last one of an odd number by itself.
+
+        The functions keep their order: compilers spill sums where they mix the instructions of several.
+        """
+        code, (down, across) = self.code, self.kernel
+        words = down // 2 * 2 * across + down % 2 * across
+        step = index(self.dilation[1] * self.cell * 2)
+        for half in range(2):
+            sums = code.local("int32", 2, "sums")
+            for n in range(2):
+                code.store(sums, n, self.first.load(q * 4 + (2 * n + half)))
+            at = code.let((q * 2 + half) * words)
+            rows = [code.let(b * 2 + half) for b in bases]
+            for k in range(0, down - 1, 2):
+                place = at + k * across
+                code.add(Run("gw_rows_2", (self.ring, *rows[k : k + 2], self.packed, place, step, index(across), sums)))
+            if down % 2:
+                place = at + (down - 1) * across
+                code.add(Run("gw_rows_1", (self.ring, rows[-1], self.packed, place, step, index(across), sums)))
+            yield from ((2 * n + half, code.let(sums.load(n))) for n in range(2))
