@@ -6,7 +6,7 @@ to be: threads that bring neighbouring steps write to different banks.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..loops.code import Memory, Value, const, minimum, select
 from ..loops.machine import GROUP, Dot
@@ -21,6 +21,9 @@ TYPES = {Dot.SDOT: "int32", Dot.WIDE: "int32", Dot.LONG: "int64", Dot.FLOAT: "fl
 class Product(ABC):
     """One kernel: ``rows`` by ``columns`` results, each a sum of ``depth`` elements (words of four bytes each)."""
 
+    kept = 1
+    """How many numbers ``row_starts`` gives."""
+
     def __init__(self, scope: Scope, kind: Dot, rows: int, columns: int, depth: int, tile: Tile) -> None:
         assert isinstance(scope.code, GridCode)
         self.scope, self.code, self.kind, self.tile = scope, scope.code, kind, tile
@@ -33,12 +36,12 @@ class Product(ABC):
         return -(-self.columns // self.tile.columns), -(-self.rows // self.tile.rows)
 
     @abstractmethod
-    def row_start(self, row: Value) -> Value:
-        """Give what is computed once for a row of the left operand: where it begins."""
+    def row_starts(self, row: Value) -> tuple[Value, ...]:
+        """Give what is computed once for a row of the left operand (int32): where it begins."""
 
     @abstractmethod
-    def left(self, start: Value, step: Value) -> Value:
-        """Give an element of the left operand; ``start`` is what ``row_start`` gave for its row."""
+    def left(self, starts: tuple[Value, ...], step: Value) -> Value:
+        """Give an element of the left operand; ``starts`` is what ``row_starts`` gave for its row."""
 
     @abstractmethod
     def right(self, place: Value, step: Value, column: Value) -> Value:
@@ -73,7 +76,7 @@ class Product(ABC):
             self._bring_left(first, starts)
             self._bring_right(first)
             code.barrier()
-            with code.loop(t.steps) as k:
+            with code.loop(t.steps, unrolled=True) as k:
                 self._sum(sums, k)
             code.barrier()
         self._finish(sums)
@@ -94,23 +97,25 @@ class Product(ABC):
             else:
                 body(i, place)
 
-    def _starts(self) -> Memory:
+    def _starts(self) -> list[Memory]:
         """Compute where the rows that a thread brings begin."""
         t, code = self.tile, self.code
-        held = code.local("int32", -(-t.steps * t.rows // t.threads), "starts")
+        held = [code.local("int32", -(-t.steps * t.rows // t.threads), "starts") for _ in range(self.kept)]
 
         def one(i: Value, place: Value) -> None:
-            code.store(held, i, self.row_start(code.let(minimum(self.row0 + place // t.steps, self.rows - 1))))
+            found = self.row_starts(code.let(minimum(self.row0 + place // t.steps, self.rows - 1)))
+            for memory, value in zip(held, found, strict=True):
+                code.store(memory, i, value)
 
         self._each(t.steps * t.rows, one)
         return held
 
-    def _bring_left(self, first: Value, starts: Memory) -> None:
+    def _bring_left(self, first: Value, starts: Sequence[Memory]) -> None:
         t, code = self.tile, self.code
 
         def one(i: Value, place: Value) -> None:
             r, k = place // t.steps, code.let(place % t.steps)
-            start = code.let(starts.load(i))
+            start = tuple(code.let(s.load(i)) for s in starts)
             step = code.let(first + k)
             if self.depth % t.steps == 0:
                 found = self.left(start, step)

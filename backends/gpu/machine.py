@@ -62,6 +62,11 @@ class GpuMachine(Machine):
         return 256
 
     @property
+    def borders(self) -> bool:
+        """To ask costs less than a launch that fills a border."""
+        return False
+
+    @property
     def step_bytes(self) -> int:
         """As ``alignment``: a launch reads its own step."""
         return self.alignment

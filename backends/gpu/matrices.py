@@ -88,11 +88,11 @@ class _Pairs(Product):
                 parts.append(self.code.let(select(k < self.length, one(inside), const(0, "int32"))))
         return packed(self.code, parts)
 
-    def row_start(self, row: Value) -> Value:
-        return row
+    def row_starts(self, row: Value) -> tuple[Value, ...]:
+        return (row,)
 
-    def left(self, start: Value, step: Value) -> Value:
-        return self._word(step, lambda k: self._value(self.node.inputs[0], start, k))
+    def left(self, starts: tuple[Value, ...], step: Value) -> Value:
+        return self._word(step, lambda k: self._value(self.node.inputs[0], starts[0], k))
 
     def right(self, place: Value, step: Value, column: Value) -> Value:
         return self._word(step, lambda k: self._value(self.node.inputs[1], k, column))

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from ...graph import Node
-from ..loops.code import Memory, Parameter, Value, cast, function, index
+from ..loops.code import Memory, Parameter, Value, cast, const, function, index, select, wrapped
 from ..loops.contract import Contraction
 from ..loops.kernels.frame import arguments, attempt, axes
 from ..loops.kernels.products import Frame
@@ -55,6 +55,8 @@ class _Implicit(Product):
         self.packed = self._pack()
         self.first = scope.table(frame.start, frame.dtype)
         self.number = self.code.block(2) if c.groups > 1 else index(0)
+        self.window = Window(frame)
+        self.kept = 1 + len(self.window.padded)
 
     def _pack(self) -> Memory:
         """Put the weights in the order in which blocks read them: [group, column of tiles, step, column] words."""
@@ -85,26 +87,33 @@ class _Implicit(Product):
             found.append(index(0) if n == 1 else self.code.let(place % n if prod(shape[:i]) > 1 else place))
         return found
 
-    def row_start(self, row: Value) -> Value:
-        *lead, last = self.space(row)
+    def row_starts(self, row: Value) -> tuple[Value, ...]:
+        at = self.space(row)
         channel = self.number * self.inner if self.c.groups > 1 else index(0)
-        return self.frame.base(lead, last, channel, self.group)
+        start = self.frame.base(at[:-1], at[-1], channel, self.group)
+        return (start, *(self.window.begin(axis, at[axis]) for axis in self.window.padded))
 
-    def left(self, start: Value, step: Value) -> Value:
-        found = self.operand.load(start + self._away(step))
-        return cast(found, self.dtype)
+    def left(self, starts: tuple[Value, ...], step: Value) -> Value:
+        start, *begins = starts
+        taps, away = self._tap(step)
+        inside = None
+        for axis, begin in zip(self.window.padded, begins, strict=True):
+            own = self.window.inside(axis, begin + taps[axis] * self.c.dilation[axis])
+            inside = own if inside is None else inside & own
+        return self.window.load(self.operand, start + away, inside, self.group, self.dtype)
 
-    def _away(self, step: Value) -> Value:
-        """Give how far a tap and its channel stand from the first ones."""
+    def _tap(self, step: Value) -> tuple[list[Value], Value]:
+        """Give the tap of a step, and how far it and its channel stand from the first ones."""
         c = self.c
         if c.taps == 1:
-            return step
+            return [index(0)] * len(c.kernel), step
         tap, away = self.code.let(step // self.inner), step % self.inner
+        found = []
         for i, (n, s) in enumerate(zip(c.kernel, self.frame.taps(), strict=True)):
-            if n > 1:
-                place = tap // prod(c.kernel[i + 1 :])
-                away = away + (place % n if prod(c.kernel[:i]) > 1 else place) * (s // self.group)
-        return self.code.let(away)
+            place = index(0) if n == 1 else tap // prod(c.kernel[i + 1 :])
+            found.append(self.code.let(place % n if n > 1 and prod(c.kernel[:i]) > 1 else place))
+            away = away + found[-1] * (s // self.group)
+        return found, self.code.let(away)
 
     def right(self, place: Value, step: Value, column: Value) -> Value:
         base = self.number * self.group_size + self.code.block(0) * self.tile_size
@@ -117,6 +126,45 @@ class _Implicit(Product):
         *lead, last = self.space(row)
         filters = self.code.let(self.number * self.filters + column)
         self.frame.finish(self.frame.place(lead, last, filters), total)
+
+
+class Window:
+    """What a convolution reads beyond the edges of its operand."""
+
+    def __init__(self, frame: Frame) -> None:
+        c, self.frame = frame.c, frame
+        self.code, self.length = frame.code, c.node.inputs[0].shape[:-1] or (1,)
+        ends = zip(c.space, c.strides, c.kernel, c.dilation, c.padding, self.length, strict=True)
+        self.padded = tuple(
+            axis
+            for axis, (o, s, k, d, (before, _), n) in enumerate(ends)
+            if before or (o - 1) * s + (k - 1) * d - before >= n
+        )
+        """Axes along which something is read beyond an edge."""
+
+    def begin(self, axis: int, position: Value) -> Value:
+        """Give where a position's first tap stands on an axis."""
+        c = self.frame.c
+        return position * c.strides[axis] - c.padding[axis][0]
+
+    def inside(self, axis: int, place: Value) -> Value:
+        """Say whether a place on an axis is within the operand."""
+        place = self.code.let(place)
+        return (place >= 0) & (place < self.length[axis])
+
+    @property
+    def zero(self) -> int:
+        """The number in memory that means zero."""
+        x = self.frame.c.node.inputs[0]
+        return 0 if not x.type.is_integer or self.frame.dtype == "float32" else int(x.type.quantized.zero) - self.frame.x.base  # type: ignore[arg-type]
+
+    def load(self, operand: Memory, place: Value, inside: Value | None, group: int, dtype: str) -> Value:
+        """Read an element (or a word of ``group`` bytes), or what means zero where it is outside."""
+        if inside is None:
+            return cast(operand.load(place), dtype)
+        zero = wrapped((self.zero & 255) * 0x01010101, "int32") if group > 1 else self.zero
+        found = cast(operand.load(self.code.let(select(inside, place, 0))), dtype)
+        return select(inside, found, const(zero, dtype))
 
 
 MOST_SIDE = 8
@@ -149,7 +197,9 @@ class _Channels(Frame):
             self._one(lead, tile * side, channel, side)
 
     def _one(self, lead: Sequence[Value], first: Value, channel: Value, side: int) -> None:
-        code, c = self.code, self.c
+        code, c, window = self.code, self.c, Window(self)
+        begins = {axis: code.let(window.begin(axis, (*lead, first)[axis])) for axis in window.padded}
+        last = len(c.kernel) - 1
         step = self.steps()[-1]
         base = self.base(lead, first, channel)
         sums = [code.local(self.dtype, 1, "sum") for _ in range(side)]
@@ -160,7 +210,12 @@ class _Channels(Frame):
             away = sum(i * s for i, s in zip(k, self.taps(), strict=True))
             w = code.let(cast(self.packed.load(channel + tap * c.filters), self.dtype))
             for i, one in enumerate(sums):
-                x = cast(self.operand.load(base + (away + i * step)), self.dtype)
+                inside = None
+                for axis, begin in begins.items():
+                    further = k[axis] * c.dilation[axis] + (i * c.strides[axis] if axis == last else 0)
+                    own = window.inside(axis, begin + further)
+                    inside = own if inside is None else inside & own
+                x = window.load(self.operand, base + (away + i * step), inside, 1, self.dtype)
                 code.store(one, 0, one.load(0) + x * w)
         for i, one in enumerate(sums):
             self.finish(self.place(lead, first + i, channel), code.let(one.load(0)))

@@ -87,8 +87,8 @@ def contraction(node: Node, machine: Machine) -> Contraction | None:
     group = 1 if depthwise or ((channels // groups) % GROUP[dot] and groups > 1) else GROUP[dot]
     if group == 1 and GROUP[dot] > 1 and not (depthwise and dot is Dot.VNNI):
         dot, kind = (Dot.WIDE, None)
-    border = tuple(
-        (before, max(0, (o - 1) * s + (k - 1) * d + 1 - before - n))
+    border: Pairs = tuple(
+        (0, 0) if not machine.borders else (before, max(0, (o - 1) * s + (k - 1) * d + 1 - before - n))
         for o, s, k, d, (before, _), n in zip(
             space, strides, kernel, dilation, padding, x.shape[:-1] or (1,), strict=True
         )

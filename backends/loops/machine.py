@@ -106,6 +106,11 @@ class Machine:
         return self.vnni
 
     @property
+    def borders(self) -> bool:
+        """Whether cells of zeros stand around what a window reads, so that nothing is asked in the loops."""
+        return True
+
+    @property
     def step_bytes(self) -> int:
         """Bytes to a multiple of which the steps of a sequence begin."""
         return 1
