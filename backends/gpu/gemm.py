@@ -1,8 +1,8 @@
 """Products of matrices by tiles: what convolutions, dense layers and products of two computed matrices have in common.
 
 A block brings ``steps`` columns of its left operand and as many rows of its right one into shared memory; each thread
-holds its part of the result in registers. A row of the left operand in shared memory is one element longer than it has
-to be: threads that bring neighbouring steps write to different banks.
+holds its part of the result in registers. What is multiplied, and what becomes of the sums, a ``Product`` says; how the
+sums are made, a ``Sums``: by each thread for itself (here) or by tensor cores (``warps``).
 """
 
 from abc import ABC, abstractmethod
@@ -45,7 +45,9 @@ class Product(ABC):
 
     @abstractmethod
     def right(self, place: Value, step: Value, column: Value) -> Value:
-        """Give an element of the right operand: ``place`` counts those of this column of tiles, step by step."""
+        """Give an element of the right operand: ``place`` counts those of this column of tiles, in the order in which
+        a block brings them.
+        """
 
     def start(self, column: Value) -> Value:
         """Give what the sum of a column begins with."""
@@ -55,41 +57,32 @@ class Product(ABC):
     def finish(self, row: Value, column: Value, total: Value) -> None:
         """Take a sum."""
 
-    def write(self) -> None:
+    def write(self, sums: "Callable[[Product], Sums]") -> None:
         """Write the kernel."""
         code, t = self.code, self.tile
         self.me = code.thread()
-        across = t.columns // t.wide
-        self.down, self.along = code.let(self.me // across), code.let(self.me % across)
-        self.row0 = code.let(code.block(1) * t.rows)
-        self.column0 = code.let(code.block(0) * t.columns)
-        self.a = code.shared(self.dtype, t.steps * (t.rows + 1), "left")
-        self.b = code.shared(self.dtype, t.steps * t.columns, "right")
-        sums = code.local(self.dtype, t.high * t.wide, "sums")
+        self.row0, self.column0 = code.let(code.block(1) * t.rows), code.let(code.block(0) * t.columns)
+        made = sums(self)
         starts = self._starts()
-        with code.loop(t.wide, unrolled=True) as j:
-            first = code.let(self.start(self._column(j)))
-            with code.loop(t.high, unrolled=True) as i:
-                code.store(sums, i * t.wide + j, first)
+        made.begin()
         with code.loop(-(-self.depth // t.steps)) as turn:
             first = code.let(turn * t.steps)
-            self._bring_left(first, starts)
-            self._bring_right(first)
+            self._bring_left(first, starts, made)
+            self._bring_right(first, made)
             code.barrier()
-            with code.loop(t.steps, unrolled=True) as k:
-                self._sum(sums, k)
+            made.add()
             code.barrier()
-        self._finish(sums)
+        made.end()
 
-    def _column(self, j: Value) -> Value:
-        """Give the column of a thread's sums: neighbouring threads have neighbouring columns."""
-        return minimum(self.column0 + self.along + j * (self.tile.columns // self.tile.wide), self.columns - 1)
+    def put(self, row: Value, column: Value, total: Value) -> None:
+        """Hand a sum on, where there is such a result."""
+        with self.code.when((row < self.rows) & (column < self.columns)):
+            self.finish(row, column, self.code.let(total))
 
     def _each(self, count: int, body: Callable[[Value, Value], None]) -> None:
         """Share ``count`` places among the threads: the turn and the place of each."""
         code, threads = self.code, self.tile.threads
-        turns = -(-count // threads)
-        with code.loop(turns, unrolled=True) as i:
+        with code.loop(-(-count // threads), unrolled=True) as i:
             place = code.let(i * threads + self.me)
             if count % threads:
                 with code.when(place < count):
@@ -110,55 +103,125 @@ class Product(ABC):
         self._each(t.steps * t.rows, one)
         return held
 
-    def _bring_left(self, first: Value, starts: Sequence[Memory]) -> None:
+    def _bring_left(self, first: Value, starts: Sequence[Memory], made: "Sums") -> None:
         t, code = self.tile, self.code
 
         def one(i: Value, place: Value) -> None:
-            r, k = place // t.steps, code.let(place % t.steps)
-            start = tuple(code.let(s.load(i)) for s in starts)
+            row, k = place // t.steps, code.let(place % t.steps)
+            own = tuple(code.let(s.load(i)) for s in starts)
             step = code.let(first + k)
             if self.depth % t.steps == 0:
-                found = self.left(start, step)
+                found = self.left(own, step)
             else:  # what is beyond the end counts as zero
                 inside = code.let(minimum(step, self.depth - 1))
-                found = select(step < self.depth, self.left(start, inside), const(0, self.dtype))
-            code.store(self.a, k * (t.rows + 1) + r, found)
+                found = select(step < self.depth, self.left(own, inside), const(0, self.dtype))
+            code.store(made.a, made.left_place(row, k), found)
 
         self._each(t.steps * t.rows, one)
 
-    def _bring_right(self, first: Value) -> None:
+    def _bring_right(self, first: Value, made: "Sums") -> None:
         t, code = self.tile, self.code
 
         def one(i: Value, place: Value) -> None:
-            step = minimum(first + place // t.columns, self.depth - 1)
-            column = minimum(self.column0 + place % t.columns, self.columns - 1)
-            whole = code.let(first * t.columns + place)
-            code.store(self.b, place, self.right(whole, code.let(step), code.let(column)))
+            k, n = made.right_order(place)
+            step = code.let(minimum(first + k, self.depth - 1))
+            column = code.let(minimum(self.column0 + n, self.columns - 1))
+            found = self.right(code.let(first * t.columns + place), step, column)
+            code.store(made.b, made.right_place(k, n), found)
 
         self._each(t.steps * t.columns, one)
 
-    def _sum(self, sums: Memory, k: Value) -> None:
-        """Add one step to all sums of a thread."""
-        t, code = self.tile, self.code
-        across = t.columns // t.wide
-        right = code.local(self.dtype, t.wide, "w")
-        with code.loop(t.wide, unrolled=True) as j:
-            code.store(right, j, self.b.load(k * t.columns + self.along + j * across))
-        with code.loop(t.high, unrolled=True) as i:
-            x = code.let(self.a.load(k * (t.rows + 1) + self.down * t.high + i))
-            with code.loop(t.wide, unrolled=True) as j:
-                place = i * t.wide + j
-                code.store(sums, place, multiplied(self.kind, sums.load(place), x, right.load(j)))
 
-    def _finish(self, sums: Memory) -> None:
-        t, code = self.tile, self.code
-        across = t.columns // t.wide
+class Sums(ABC):
+    """The sums of a block: both operands in shared memory (``a``, ``b``), and what each thread holds."""
+
+    def __init__(self, product: Product) -> None:
+        self.product, self.code, self.tile = product, product.code, product.tile
+        self.a = self.code.shared(product.dtype, self.tile.left, "left")
+        self.b = self.code.shared(product.dtype, self.tile.right, "right")
+        self.sums = self.code.local(product.dtype, self.tile.results, "sums")
+
+    @abstractmethod
+    def left_place(self, row: Value, step: Value) -> Value:
+        """Say where an element of the left operand stands in shared memory."""
+
+    @abstractmethod
+    def right_place(self, step: Value, column: Value) -> Value:
+        """Say where an element of the right operand stands in shared memory."""
+
+    @abstractmethod
+    def right_order(self, place: Value) -> tuple[Value, Value]:
+        """Give step and column of the elements of the right operand in the order in which they are brought."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Give every sum its start."""
+
+    @abstractmethod
+    def add(self) -> None:
+        """Add the products of what is in shared memory."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Hand the sums on."""
+
+
+class Registers(Sums):
+    """Each thread sums for itself.
+
+    A row of the left operand in shared memory is one element longer than it has to be: threads that bring neighbouring
+    steps write to different banks.
+    """
+
+    def __init__(self, product: Product) -> None:
+        super().__init__(product)
+        self.across = self.tile.columns // self.tile.wide
+        self.down = self.code.let(product.me // self.across)
+        self.along = self.code.let(product.me % self.across)
+
+    def left_place(self, row: Value, step: Value) -> Value:
+        """Step by step."""
+        return step * (self.tile.rows + 1) + row
+
+    def right_place(self, step: Value, column: Value) -> Value:
+        """Step by step."""
+        return step * self.tile.columns + column
+
+    def right_order(self, place: Value) -> tuple[Value, Value]:
+        """Step by step."""
+        return place // self.tile.columns, place % self.tile.columns
+
+    def begin(self) -> None:
+        """Give every sum of a column the same start."""
+        t, code, p = self.tile, self.code, self.product
+        with code.loop(t.wide, unrolled=True) as j:
+            first = code.let(p.start(code.let(minimum(self._column(j), p.columns - 1))))
+            with code.loop(t.high, unrolled=True) as i:
+                code.store(self.sums, i * t.wide + j, first)
+
+    def _column(self, j: Value) -> Value:
+        """Give the column of a sum: neighbouring threads have neighbouring columns."""
+        return self.product.column0 + self.along + j * self.across
+
+    def add(self) -> None:
+        """Take a column of the left operand and a row of the right one into registers, step by step."""
+        t, code, p = self.tile, self.code, self.product
+        right = code.local(p.dtype, t.wide, "w")
+        with code.loop(t.steps, unrolled=True) as k:
+            with code.loop(t.wide, unrolled=True) as j:
+                code.store(right, j, self.b.load(self.right_place(k, self.along + j * self.across)))
+            with code.loop(t.high, unrolled=True) as i:
+                x = code.let(self.a.load(self.left_place(self.down * t.high + i, k)))
+                with code.loop(t.wide, unrolled=True) as j:
+                    place = i * t.wide + j
+                    code.store(self.sums, place, multiplied(p.kind, self.sums.load(place), x, right.load(j)))
+
+    def end(self) -> None:
+        """Hand the sums on."""
+        t, code, p = self.tile, self.code, self.product
         with code.loop(t.high, unrolled=True) as i, code.loop(t.wide, unrolled=True) as j:
-            row = code.let(self.row0 + self.down * t.high + i)
-            column = code.let(self.column0 + self.along + j * across)
-            inside = (row < self.rows) & (column < self.columns)
-            with code.when(inside):
-                self.finish(row, column, code.let(sums.load(i * t.wide + j)))
+            row, column = code.let(p.row0 + self.down * t.high + i), code.let(self._column(j))
+            p.put(row, column, self.sums.load(i * t.wide + j))
 
 
 def multiplied(kind: Dot, total: Value, x: Value, w: Value) -> Value:

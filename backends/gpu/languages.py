@@ -76,6 +76,27 @@ class _Dialect(Language):
         return INTRINSICS.get(name, name.removesuffix("f"))
 
 
+MULTIPLY_PIECES = """\
+#ifndef GATEWRIGHT_EMULATOR
+static __device__ __forceinline__ int4 gatewright_mma_m16n8k32(
+    int a0, int a1, int a2, int a3, int b0, int b1, int4 c) {
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+r"(c.x), "+r"(c.y), "+r"(c.z), "+r"(c.w) : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+  return c;
+}
+#endif
+static __device__ __forceinline__ void multiply_pieces(
+    int *sums, int at, int a0, int a1, int a2, int a3, int b0, int b1) {
+  const int4 c = make_int4(sums[at], sums[at + 1], sums[at + 2], sums[at + 3]);
+  const int4 d = gatewright_mma_m16n8k32(a0, a1, a2, a3, b0, b1, c);
+  sums[at] = d.x;
+  sums[at + 1] = d.y;
+  sums[at + 2] = d.z;
+  sums[at + 3] = d.w;
+}"""
+"""Adds the product of a piece of 16 by 32 bytes and one of 32 by 8 to four sums of each thread."""
+
+
 def _dialect(inline: str, dot: str) -> dict[str, str]:
     """Give the functions that stand before kernels; ``dot`` adds the products of four signed bytes in a, b to c."""
     return {
@@ -91,7 +112,9 @@ class _Cuda(_Dialect):
     """CUDA C++; nothing is included, so that it compiles at run time too."""
 
     kind, suffix, long, shared = "cuda", "cu", "LL", "__shared__"
-    helpers = _dialect("static __device__ __forceinline__", "return __dp4a(a, b, c);")
+    helpers: Mapping[str, str] = {
+        **_dialect("static __device__ __forceinline__", "return __dp4a(a, b, c);"), "multiply_pieces": MULTIPLY_PIECES,
+    }  # fmt: skip
 
     def type(self, dtype: str) -> str:
         return CUDA_TYPES.get(dtype) or super().type(dtype)

@@ -11,11 +11,12 @@ from ..loops.layout import Layout, centred_ends, working_type
 from ..loops.machine import GROUP, Dot
 from ..loops.numbers import centred, real
 from ..loops.scope import Scope
-from .gemm import Product, packed
+from .gemm import Product, Registers, packed
 from .grid import GridCode
 from .machine import GpuMachine
 from .threads import Kernel
 from .tiles import Tile, tile_for
+from .warps import Warps
 
 
 def kind_of(node: Node, machine: GpuMachine) -> Dot:
@@ -41,9 +42,9 @@ def matrix_product(machine: GpuMachine, layouts: Mapping[Node, Layout], node: No
     x = node.inputs[0]
     rows, columns, length = x.shape[-2], node.shape[-1], x.shape[-1]
     matrices = prod(node.shape[:-2])
-    tile = tile_for(rows, columns, -(-length // GROUP[kind]), matrices, machine)
+    tile = tile_for(rows, columns, -(-length // GROUP[kind]), matrices, kind, machine)
     made = _Pairs(scope, kind, node, end, out, result.memory, tile)
-    made.write()
+    made.write(Warps if tile.warps else Registers)
     across, down = made.blocks
     whole = function((*arguments(scope), result), code)
     return Kernel(whole, scope, (across, down, matrices), tile.threads, code.indices)

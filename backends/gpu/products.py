@@ -2,7 +2,8 @@
 each channel has a filter of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import prod
 
 import numpy as np
@@ -15,11 +16,12 @@ from ..loops.kernels.products import Frame
 from ..loops.layout import Layout
 from ..loops.machine import GROUP, Dot
 from ..loops.scope import Scope, scalar
-from .gemm import Product
+from .gemm import Product, Registers
 from .grid import GridCode
-from .machine import GpuMachine
+from .machine import THREADS, GpuMachine
 from .threads import Kernel, threaded
 from .tiles import Tile, tile_for
+from .warps import Warps
 
 
 def product(machine: GpuMachine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Kernel:
@@ -32,9 +34,9 @@ def product(machine: GpuMachine, layouts: Mapping[Node, Layout], c: Contraction,
     assert result.memory is not None
     group = GROUP[c.dot]
     depth = c.taps * -(-(c.channels // c.groups) // group)
-    tile = tile_for(prod(c.space), c.filters // c.groups, depth, c.groups, machine)
+    tile = tile_for(prod(c.space), c.filters // c.groups, depth, c.groups, c.dot, machine)
     made = _Implicit(scope, c, end, out, result.memory, tile)
-    made.write()
+    made.write(Warps if tile.warps else Registers)
     across, down = made.blocks
     whole = function((*arguments(scope), result), code)
     return Kernel(whole, scope, (across, down, c.groups), tile.threads, code.indices)
@@ -59,7 +61,9 @@ class _Implicit(Product):
         self.kept = 1 + len(self.window.padded)
 
     def _pack(self) -> Memory:
-        """Put the weights in the order in which blocks read them: [group, column of tiles, step, column] words."""
+        """Put the weights in the order in which blocks bring them: [group, column of tiles, step, column] words; for
+        tensor cores [group, column of tiles, turn, column, step].
+        """
         c, t, g = self.c, self.tile, self.group
         across, _ = self.blocks
         steps = -(-self.depth // t.steps) * t.steps
@@ -69,6 +73,8 @@ class _Implicit(Product):
         parts = whole.reshape(self.depth, g, c.groups, across, t.columns).transpose(2, 3, 0, 4, 1)
         data = np.zeros((c.groups, across, steps, t.columns, g), w.dtype)
         data[:, :, : self.depth] = parts
+        if t.warps:
+            data = data.reshape(c.groups, across, -1, t.steps, t.columns, g).swapaxes(3, 4)
         self.group_size = data[0].size // g
         self.tile_size = data[0, 0].size // g
         if c.dot is Dot.SDOT:
@@ -190,32 +196,44 @@ class _Channels(Frame):
         self.operand = scope.view(c.node.inputs[0], self.x.dtype)
         self.packed = scope.table(self.weights, "float32" if self.dtype == "float32" else None)
         self.first = scope.table(self.start, self.dtype)
-        positions = self.space[-1]
-        side = max(n for n in range(1, min(MOST_SIDE, positions) + 1) if positions % n == 0)
+        positions, machine = self.space[-1], scope.machine
+        assert isinstance(machine, GpuMachine)
+        threads = c.node.type.size
+        sides = [n for n in range(1, min(MOST_SIDE, positions) + 1) if positions % n == 0]
+        side = max((n for n in sides if threads // n >= machine.units * THREADS), default=1)
         with axes(code, (*self.space[:-1], positions // side, c.filters)) as at:
             *lead, tile, channel = (scalar(i) for i in at)
             self._one(lead, tile * side, channel, side)
 
     def _one(self, lead: Sequence[Value], first: Value, channel: Value, side: int) -> None:
+        """Write the sums of neighbouring positions of a channel."""
         code, c, window = self.code, self.c, Window(self)
-        begins = {axis: code.let(window.begin(axis, (*lead, first)[axis])) for axis in window.padded}
-        last = len(c.kernel) - 1
-        step = self.steps()[-1]
+        starts = {axis: code.let(window.begin(axis, (*lead, first)[axis])) for axis in window.padded}
+        step, last = self.steps()[-1], len(c.kernel) - 1
         base = self.base(lead, first, channel)
-        sums = [code.local(self.dtype, 1, "sum") for _ in range(side)]
-        start = code.let(self.first.load(channel))
-        for one in sums:
-            code.store(one, 0, start)
-        for tap, k in enumerate(np.ndindex(*c.kernel)):
-            away = sum(i * s for i, s in zip(k, self.taps(), strict=True))
-            w = code.let(cast(self.packed.load(channel + tap * c.filters), self.dtype))
-            for i, one in enumerate(sums):
+        sums = code.local(self.dtype, side, "sums")
+        with code.loop(side, unrolled=True) as i:
+            code.store(sums, i, self.first.load(channel))
+        with self._taps(c.kernel) as tap:
+            flat = sum((k * prod(c.kernel[a + 1 :]) for a, k in enumerate(tap)), index(0))
+            w = code.let(cast(self.packed.load(channel + flat * c.filters), self.dtype))
+            away = code.let(sum((k * s for k, s in zip(tap, self.taps(), strict=True)), base))
+            with code.loop(side, unrolled=True) as i:
                 inside = None
-                for axis, begin in begins.items():
-                    further = k[axis] * c.dilation[axis] + (i * c.strides[axis] if axis == last else 0)
-                    own = window.inside(axis, begin + further)
+                for axis, start in starts.items():
+                    further = tap[axis] * c.dilation[axis] + (i * c.strides[axis] if axis == last else 0)
+                    own = window.inside(axis, start + further)
                     inside = own if inside is None else inside & own
-                x = window.load(self.operand, base + (away + i * step), inside, 1, self.dtype)
-                code.store(one, 0, one.load(0) + x * w)
-        for i, one in enumerate(sums):
-            self.finish(self.place(lead, first + i, channel), code.let(one.load(0)))
+                x = window.load(self.operand, away + i * step, inside, 1, self.dtype)
+                code.store(sums, i, sums.load(i) + x * w)
+        with code.loop(side, unrolled=True) as i:
+            self.finish(self.place(lead, first + i, channel), code.let(sums.load(i)))
+
+    @contextmanager
+    def _taps(self, kernel: Sequence[int]) -> Iterator[list[Value]]:
+        """Loop over the taps of a window."""
+        if not kernel:
+            yield []
+            return
+        with self.code.loop(kernel[0], unrolled=True) as k, self._taps(kernel[1:]) as others:
+            yield [k, *others]
