@@ -11,12 +11,12 @@ from ..loops.layout import Layout, centred_ends, working_type
 from ..loops.machine import GROUP, Dot
 from ..loops.numbers import centred, real
 from ..loops.scope import Scope
-from .gemm import Product, Registers, packed
+from .gemm import Product, packed
 from .grid import GridCode
 from .machine import GpuMachine
+from .schedules import write
 from .threads import Kernel
 from .tiles import Tile, tile_for
-from .warps import Warps
 
 
 def kind_of(node: Node, machine: GpuMachine) -> Dot:
@@ -44,7 +44,7 @@ def matrix_product(machine: GpuMachine, layouts: Mapping[Node, Layout], node: No
     matrices = prod(node.shape[:-2])
     tile = tile_for(rows, columns, -(-length // GROUP[kind]), matrices, kind, machine)
     made = _Pairs(scope, kind, node, end, out, result.memory, tile)
-    made.write(Warps if tile.warps else Registers)
+    write(made)
     across, down = made.blocks
     whole = function((*arguments(scope), result), code)
     return Kernel(whole, scope, (across, down, matrices), tile.threads, code.indices)

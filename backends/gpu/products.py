@@ -16,12 +16,12 @@ from ..loops.kernels.products import Frame
 from ..loops.layout import Layout
 from ..loops.machine import GROUP, Dot
 from ..loops.scope import Scope, scalar
-from .gemm import Product, Registers
+from .gemm import Product
 from .grid import GridCode
 from .machine import THREADS, GpuMachine
+from .schedules import write
 from .threads import Kernel, threaded
 from .tiles import Tile, tile_for
-from .warps import Warps
 
 
 def product(machine: GpuMachine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Kernel:
@@ -36,7 +36,7 @@ def product(machine: GpuMachine, layouts: Mapping[Node, Layout], c: Contraction,
     depth = c.taps * -(-(c.channels // c.groups) // group)
     tile = tile_for(prod(c.space), c.filters // c.groups, depth, c.groups, c.dot, machine)
     made = _Implicit(scope, c, end, out, result.memory, tile)
-    made.write(Warps if tile.warps else Registers)
+    write(made)
     across, down = made.blocks
     whole = function((*arguments(scope), result), code)
     return Kernel(whole, scope, (across, down, c.groups), tile.threads, code.indices)
@@ -162,7 +162,9 @@ class Window:
     def zero(self) -> int:
         """The number in memory that means zero."""
         x = self.frame.c.node.inputs[0]
-        return 0 if not x.type.is_integer or self.frame.dtype == "float32" else int(x.type.quantized.zero) - self.frame.x.base  # type: ignore[arg-type]
+        if not x.type.is_integer or self.frame.dtype == "float32":
+            return 0
+        return int(x.type.quantized.zero) - self.frame.x.base  # type: ignore[arg-type]
 
     def load(self, operand: Memory, place: Value, inside: Value | None, group: int, dtype: str) -> Value:
         """Read an element (or a word of ``group`` bytes), or what means zero where it is outside."""

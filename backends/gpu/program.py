@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from ...graph import Graph, Node
-from ...graph.ops import Conv, Dense, MatMul, ScatterND
+from ...graph.ops import Conv, Dense, MatMul, Reduce, ScatterND, Softmax
 from ..loops.contract import contraction
 from ..loops.kernels import Written
 from ..loops.kernels.sorting import scatter_apart
@@ -13,6 +13,7 @@ from ..loops.program import STATUS, Builder, Call, Held, Program, matmul_macs, p
 from .machine import GpuMachine
 from .matrices import matrix_product
 from .products import product
+from .rows import reduce, softmax
 from .threads import Kernel, threaded
 
 
@@ -76,7 +77,12 @@ class _GpuBuilder(Builder):
             x, indices = anchor.inputs[:2]
             inside = sum(n > 1 for n in x.shape[indices.shape[-1] :])
             return [(threaded(copied), 0), (threaded(updated, inside), 0)]
-        return super().written(work, out)
+        shared = None
+        if anchor is not None and isinstance(anchor.op, Reduce):
+            shared = reduce(m, self.layouts, anchor, end, out.layout)
+        elif anchor is not None and isinstance(anchor.op, Softmax):
+            shared = softmax(m, self.layouts, anchor, out.layout)
+        return super().written(work, out) if shared is None else [(shared, 0)]
 
     def prepare(self, anchor: Node) -> None:
         if (c := contraction(anchor, self.machine)) is not None:

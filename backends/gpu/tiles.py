@@ -4,13 +4,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from ..loops.machine import Dot
-from .machine import GpuMachine
+from .machine import THREADS, GpuMachine
 
 
 @dataclass(frozen=True)
 class Tile:
     """A block computes ``rows`` by ``columns`` results, ``steps`` of the sum at a time; each of its threads ``high`` by
-    ``wide`` of them. With ``warps`` tensor cores do it: each 32 threads together ``high`` by ``wide`` pieces of 16 by 8.
+    ``wide`` of them.
+
+    With ``warps`` tensor cores do it: each 32 threads together ``high`` by ``wide`` pieces of 16 by 8. With ``slices``
+    so many threads each sum a part of a result.
     """
 
     rows: int
@@ -19,10 +22,13 @@ class Tile:
     high: int
     wide: int
     warps: bool = False
+    slices: int = 0
 
     @property
     def threads(self) -> int:
         """Threads of a block."""
+        if self.slices:
+            return self.columns * self.slices
         if self.warps:
             return 32 * (self.rows // (16 * self.high)) * (self.columns // (8 * self.wide))
         return (self.rows // self.high) * (self.columns // self.wide)
@@ -60,6 +66,8 @@ WORDS = 8
 """Steps (words of four bytes) that tensor cores sum at once."""
 BYTES = {Dot.LONG: 8}
 """Bytes of an element, where it is not a word."""
+FEW_ROWS, FEW_STEPS = 4, 16
+"""Products of at most so many rows, with at least so many steps, share the sums out to all threads."""
 RESIDENT = 1024
 """Threads of one multiprocessor that keep it busy."""
 
@@ -67,11 +75,24 @@ RESIDENT = 1024
 @cache
 def tile_for(rows: int, columns: int, depth: int, matrices: int, kind: Dot, machine: GpuMachine) -> Tile:
     """Choose the tile of ``matrices`` products [rows, depth] by [depth, columns]: the one of the least time."""
+    if rows <= FEW_ROWS and depth >= FEW_STEPS:
+        return _slices(rows, columns, depth, matrices, machine)
     tiles = [_shortened(t, depth) for t in TILES]
     if kind is Dot.SDOT and machine.tensor_cores and depth >= WORDS:
         tiles += WARP_TILES
     fits = [t for t in tiles if (t.left + t.right) * BYTES.get(kind, 4) <= machine.shared_bytes]
     return min(fits, key=lambda t: _time(t, rows, columns, depth, matrices, kind, machine))
+
+
+def _slices(rows: int, columns: int, depth: int, matrices: int, machine: GpuMachine) -> Tile:
+    """Let neighbouring threads read neighbouring words, as long as there are blocks for all multiprocessors."""
+    wide = 32
+    while wide > 8 and -(-columns // wide) * matrices < machine.units:
+        wide //= 2
+    slices = THREADS // wide
+    while slices // 2 >= depth:
+        slices //= 2
+    return Tile(rows, wide, 1, rows, 1, slices=slices)
 
 
 def _shortened(tile: Tile, depth: int) -> Tile:

@@ -48,7 +48,7 @@ def _result_place(op: Reduce, rank: int, kept: list[int], own: list[Index]) -> P
 def _fold(scope: Scope, op: Reduce, node: Node, x: Node, kept: list[int], own: list[Index], lanes: int) -> Value:
     code = scope.code
     integer = node.type.is_integer
-    dtype = working_type(*_reach(node, x, op)) if integer else "float32"
+    dtype = working_type(*reach(node, x, op)) if integer else "float32"
     place: dict[int, Index] = dict(zip(kept, own, strict=True))
     along_last = len(x.shape) - 1 in op.axes
     length = x.shape[-1]
@@ -59,7 +59,7 @@ def _fold(scope: Scope, op: Reduce, node: Node, x: Node, kept: list[int], own: l
     if use_lanes:
         width, full, rest = vectors(length, lanes)
     total = code.local(dtype, width, "total")
-    code.store(total, 0, const(_neutral(op, node, x), dtype, width))
+    code.store(total, 0, const(neutral(op, node, x), dtype, width))
 
     def value(at: Place) -> Value:
         v = centred(scope, x, at) if integer else real(scope, x, at)
@@ -86,7 +86,7 @@ def _fold(scope: Scope, op: Reduce, node: Node, x: Node, kept: list[int], own: l
                 v = value(tuple(place[a] for a in range(len(x.shape))))
                 fresh = [int(rest[0] + i >= full * width) for i in range(width)]
                 mask = scope.table(np.array(fresh, np.int64), "int32").load(0, width).differs(0)
-                fold(select(mask, v, const(_neutral(op, node, x), dtype, width)))
+                fold(select(mask, v, const(neutral(op, node, x), dtype, width)))
     found = folded(code, total, width, partial(join, op.kind)) if use_lanes else code.let(total.load(0, width))
     if integer:
         return fitted(found, *centred_ends(node))
@@ -107,7 +107,8 @@ def join(kind: Reduction, a: Value, b: Value) -> Value:
     return a + b
 
 
-def _neutral(op: Reduce, node: Node, x: Node) -> float | int:
+def neutral(op: Reduce, node: Node, x: Node) -> float | int:
+    """Give what a fold begins with."""
     match op.kind:
         case Reduction.MAX:
             return centred_ends(x)[0] if node.type.is_integer else float("-inf")
@@ -118,7 +119,7 @@ def _neutral(op: Reduce, node: Node, x: Node) -> float | int:
     return 0
 
 
-def _reach(node: Node, x: Node, op: Reduce) -> tuple[int, int]:
+def reach(node: Node, x: Node, op: Reduce) -> tuple[int, int]:
     """Bound every partial result."""
     low, high = centred_ends(x)
     if op.kind in (Reduction.MAX, Reduction.MIN):
