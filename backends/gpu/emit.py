@@ -1,4 +1,6 @@
-"""The project that a user gets for a graphics processor: the kernels, the plan of their launches, the constants."""
+"""The project that a user gets for a graphics processor: the kernels, the plan of their launches, the constants, and
+what runs them.
+"""
 
 from collections.abc import Iterator
 
@@ -6,6 +8,7 @@ from ...boards import Board
 from ...graph import GatewrightError, Graph
 from ..loops.names import library_name
 from ..project import Project
+from .host.files import surroundings
 from .languages import LANGUAGES
 from .machine import machine_of
 from .plan import CONSTANTS, FILE, plan
@@ -15,7 +18,8 @@ from .program import GpuProgram, make_program
 def emit(graph: Graph, board: Board) -> Project:
     """Compile a graph for a board's graphics processor. Raises UnsupportedError for what cannot be compiled."""
     program = make_program(graph, machine_of(board))
-    return Project({f"src/{path}": data for path, data in sources(program, library_name(graph)).items()})
+    made = sources(program, library_name(graph))
+    return Project({f"src/{path}": data for path, data in made.items()} | surroundings(made, graph))
 
 
 def sources(program: GpuProgram, name: str) -> dict[str, bytes]:

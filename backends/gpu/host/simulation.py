@@ -10,7 +10,6 @@ from ....boards import Board
 from ....graph import FileError, GatewrightError, Graph, NDArray, OptionError
 from ...loops.verify import STATUS, own_axes
 from ...loops.verify import verify as compare
-from ..emit import emit
 from .emulator import Emulator
 from .runtime.device import DeviceError, open_device
 from .runtime.network import Network, check_constants
@@ -72,6 +71,8 @@ def verify(
     graph: Graph, simulation: Simulation, vectors: Sequence[NDArray], board: Board | None = None
 ) -> dict[str, Any]:
     """Compare the kernels with the graph, as ``loops.verify.verify`` does."""
+    from ..emit import emit
+
     known = board is not None and board.compiler is not None and board.compiler.kind in LANGUAGES
     again = (lambda own: Simulation(own, emit(own, board).files)) if board is not None and known else None
     return compare(graph, simulation, vectors, again)

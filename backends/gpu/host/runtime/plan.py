@@ -11,7 +11,6 @@ import numpy as np
 SCHEMA = 1
 PLAN = "plan.json"
 LANGUAGES = ("cuda", "opencl", "metal", "webgpu")
-SOURCES = {"cuda": "kernels.cu", "opencl": "kernels.cl", "metal": "kernels.metal"}
 TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 Triple = tuple[int, int, int]
 

@@ -127,6 +127,7 @@ int cuEventDestroy_v2(void *) { return OK; }
 int cuEventRecord(void *, void *) { return OK; }
 int cuEventSynchronize(void *) { return OK; }
 int cuEventElapsedTime(float *ms, void *, void *) { *ms = 0.25f; return OK; }
+int cuEventElapsedTime_v2(float *ms, void *, void *) { *ms = 0.25f; return OK; }
 int cuStreamBeginCapture_v2(void *, int) {
     if (getenv("STAND_IN_NO_GRAPH")) return INVALID_VALUE;
     capturing = 1, recorded.count = 0, recorded.cleared = 0;
