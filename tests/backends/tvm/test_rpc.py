@@ -34,9 +34,10 @@ from gatewright.graph import FileError, Graph, Node, OptionError
 from gatewright.graph.ops import Input
 from gatewright.profile import profile as profiled
 
+from ..cases.common import vectors
 from .devices import server, tracker
 from .networks import digits, small_cnn
-from .support import host, vectors
+from .support import host
 
 RUN = CliRunner()
 

@@ -11,8 +11,9 @@ from gatewright.backends.loops.schedule import Free, Tile
 from gatewright.graph import Affine, Fixed, Graph, Node, OptionError
 from gatewright.graph.ops import Conv, Dense, Input, MatMul, Output
 
+from ..cases.common import case, differences, drawn, joined, vectors
 from .networks import small_cnn
-from .support import MACHINES, Library, case, check, differences, drawn, host, joined, vectors
+from .support import MACHINES, Library, check, host
 
 BYTE, WORD = Affine(8, True, Fraction(1, 32), 3), Fixed(20, 3)
 

@@ -26,7 +26,7 @@ from gatewright.lowering import lower
 
 from ...graph.test_scan import drawn as drawn_scan
 from ...recurrent import lstm
-from .support import Case, check, constant, drawn, each_machine, graphs_joined, joined, of, real, sampled
+from .common import Case, Trial, constant, drawn, everywhere, graphs_joined, joined, of, once, real, sampled
 
 TURNS = list(product((False, True), (False, True)))
 
@@ -111,26 +111,27 @@ def cases() -> list[Case]:
     return found
 
 
-@each_machine
-def test_scans(machine: str, share: int) -> None:
-    check(joined(sampled(cases(), share)), machine, count=4)
+@everywhere
+def scans(share: int, number: int) -> Trial:
+    return Trial(joined(sampled(cases(), share)), count=4)
 
 
-@each_machine
-def test_lowered_networks(machine: str, share: int) -> None:
+@everywhere
+def lowered_networks(share: int, number: int) -> Trial:
     """Gates of recurrent layers, as floats and as integers."""
     floats = [lstm(5, 3, 4, reverse=r, last=last) for r, last in TURNS]
-    check(graphs_joined(floats), machine, count=4)
-    check(graphs_joined([lower(g, precision="fixed<12,4>") for g in floats[::3]]), machine, count=4)
+    return Trial(graphs_joined([*floats, *(lower(g, precision="fixed<12,4>") for g in floats[::3])]), count=4)
 
 
-def test_drawn_scans() -> None:
-    check(graphs_joined([drawn_scan(seed)[0] for seed in range(30)]), count=4)
+@once
+def drawn_scans() -> Trial:
+    return Trial(graphs_joined([drawn_scan(seed)[0] for seed in range(30)]), count=4)
 
 
-def test_a_float_body_reads_integers() -> None:
+@once
+def a_float_body_reads_integers() -> Trial:
     x, s = entry("x", (3,), None), entry("s", (3,), None)
     new = Node(Activation("tanh"), (Node(Add(), (x, s)),))
     body = Graph((x, s), (Node(Output("s"), (new,)), Node(Output("y"), (new,))))
     operands = entry("xs", (4, 3), Fixed(8, 3)), entry("start", (3,), Affine(8, True, Fixed(1, 1).scale / 3, 5))
-    check(joined([of("mixed", Node(Scan(body, 4, 1, 1), operands))]))
+    return Trial(joined([of("mixed", Node(Scan(body, 4, 1, 1), operands))]))

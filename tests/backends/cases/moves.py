@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
-import pytest
 
-from gatewright.graph import Affine, Array, Fixed, Format, GatewrightError, Graph, Grid, Node, Op, Rounding
+from gatewright.graph import Affine, Array, Fixed, Format, GatewrightError, Graph, Grid, Node, Op, Rounding, evaluate
 from gatewright.graph.ops import (
     BOOLEAN,
     Activation,
@@ -38,21 +37,7 @@ from gatewright.graph.ops import (
     Upsample,
 )
 
-from .support import (
-    MACHINES,
-    Case,
-    Library,
-    case,
-    check,
-    constant,
-    drawn,
-    each_machine,
-    joined,
-    of,
-    sampled,
-    stored,
-    vectors,
-)
+from .common import Case, Trial, case, constant, drawn, everywhere, joined, many, of, once, sampled, stored, vectors
 
 FORMATS: list[Format | None] = [
     Fixed(8, 3), Affine(8, True, Fraction(1, 3), -7), None, Fixed(16, 8, False), Fixed(40, 20), Fixed(1, 1, False),
@@ -105,16 +90,14 @@ def chains(seed: int, count: int) -> Iterator[Case]:
         yield of(f"c{i}", node)
 
 
-@each_machine
-def test_moves_behind_each_other(machine: str, share: int) -> None:
-    check(joined(sampled(chains(list(MACHINES).index(machine), 120), share)), machine, count=4)
+@everywhere
+def moves_behind_each_other(share: int, number: int) -> Trial:
+    return Trial(joined(sampled(chains(number, 120), share)), count=4)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("seed", range(10, 20))
-def test_many_moves(machine: str, seed: int) -> None:
-    check(joined(chains(seed, 180)), machine, count=4)
+@many(range(10, 20))
+def many_moves(seed: int) -> Trial:
+    return Trial(joined(chains(seed, 180)), count=4)
 
 
 def joins() -> Iterator[Case]:
@@ -136,9 +119,9 @@ def joins() -> Iterator[Case]:
     yield of("own_flip", Node(Slice((3, 2), (None, None), (-1, -1)), (z,)))
 
 
-@each_machine
-def test_joins(machine: str, share: int) -> None:
-    check(joined(sampled(joins(), share)), machine, count=4)
+@everywhere
+def joined_tensors(share: int, number: int) -> Trial:
+    return Trial(joined(sampled(joins(), share)), count=4)
 
 
 def indexed(seed: int, index: Format) -> Iterator[Case]:
@@ -172,28 +155,26 @@ def real_table(rng: np.random.Generator, format: Format | None) -> Constant:
     return drawn(rng, (4, 7), format)
 
 
-@each_machine
-def test_computed_places(machine: str, share: int) -> None:
-    check(joined(sampled(indexed(0, Fixed(2, 2, False)), share)), machine)
+@everywhere
+def computed_places(share: int, number: int) -> Trial:
+    return Trial(joined(sampled(indexed(0, Fixed(2, 2, False)), share)))
 
 
-@pytest.mark.parametrize("index", [Fixed(3, 3), Fixed(3, 4, False), Affine(3, False, Fraction(1), 1), Fixed(16, 30)])
-def test_places_outside(index: Format) -> None:
+INDICES: list[Format] = [Fixed(3, 3), Fixed(3, 4, False), Affine(3, False, Fraction(1), 1), Fixed(16, 30)]
+
+
+def places_outside(index: Format) -> Iterator[tuple[Trial, list[int]]]:
     """Status 1 where ``evaluate`` refuses the sample, and nothing is read or written outside of a tensor."""
     rng = np.random.default_rng(4)
     for one in list(indexed(1, index))[2:17:5]:
         graph = joined([one])
-        library = Library(graph, MACHINES["host"])
         fed = [stored(rng, n.type, 24) for n in graph.inputs]
-        _, statuses = library.run(fed)
-        for k, status in enumerate(statuses):
-            assert status == (1 if refused(graph, [v[k : k + 1] for v in fed]) else 0), (one.name, k)
+        statuses = [int(refused(graph, [v[k : k + 1] for v in fed])) for k in range(24)]
         assert 1 in statuses
+        yield Trial(graph, fed), statuses
 
 
 def refused(graph: Graph, fed: list[np.ndarray]) -> bool:
-    from gatewright.graph import evaluate
-
     try:
         evaluate(graph, fed if len(fed) > 1 else fed[0], integers=True)
     except GatewrightError:
@@ -201,9 +182,9 @@ def refused(graph: Graph, fed: list[np.ndarray]) -> bool:
     return False
 
 
-@each_machine
-def test_divisors(machine: str, share: int) -> None:
-    """Status 2 where a divisor is 0; else exact, the least dividend by -1 too."""
+@everywhere
+def divisors(share: int, number: int) -> Trial:
+    """Exact, the least dividend by -1 too."""
     formats = [
         Fixed(4, 4), Fixed(32, 32), Fixed(8, 3), Affine(8, True, Fraction(1, 3), 5), Fixed(5, 5, False), Fixed(40, 40),
     ]  # fmt: skip
@@ -219,13 +200,19 @@ def test_divisors(machine: str, share: int) -> None:
     for node, v in zip(graph.inputs, fed, strict=True):
         if node.op.name.startswith("y"):  # type: ignore[attr-defined]
             v[v == node.type.quantized.zero] = -1
-    library = check(graph, machine, inputs=fed)
-    zero = [v.copy() for v in fed]
-    zero[1][5, 3] = 0
-    assert library.run(zero)[1] == [0] * 5 + [2] + [0] * 6
+    return Trial(graph, fed)
 
 
-def test_choices() -> None:
+def a_divisor_of_zero() -> tuple[Trial, list[int]]:
+    """Status 2."""
+    trial = divisors(16, 0)
+    fed = trial.fed
+    fed[1][5, 3] = 0
+    return Trial(trial.graph, fed), [0] * 5 + [2] + [0] * 6
+
+
+@once
+def choices() -> Trial:
     cases = []
     for i, shape in enumerate(SHAPES):
         for j, (a, b) in enumerate([(Fixed(8, 3), Fixed(5, 4)), (Affine(8, True, Fraction(1, 3), 5), Fixed(5, 4)),
@@ -234,7 +221,7 @@ def test_choices() -> None:
             x, y = placed(f"x{i}_{j}", shape, a), placed(f"y{i}_{j}", shape[1:], b)
             cases.append(of(f"s{i}_{j}", Node(Select(), (c, x, y))))
             cases.append(of(f"t{i}_{j}", Node(Select(), (placed(f"d{i}_{j}", shape[-1:], BOOLEAN), y, x))))
-    check(joined(cases))
+    return Trial(joined(cases))
 
 
 def softmaxes() -> Iterator[Case]:
@@ -255,17 +242,17 @@ def softmaxes() -> Iterator[Case]:
         yield case(f"soft{i}_16", FixedSoftmax(axis, target), (shape, source), *tables)
 
 
-@each_machine
-def test_softmax_in_fixed_point(machine: str, share: int) -> None:
-    check(joined(sampled(softmaxes(), share)), machine, count=16)
+@everywhere
+def softmax_in_fixed_point(share: int, number: int) -> Trial:
+    return Trial(joined(sampled(softmaxes(), share)), count=16)
 
 
 def outputs(*nodes: Node) -> tuple[Node, ...]:
     return tuple(Node(Output(f"y{i}"), (n,)) for i, n in enumerate(nodes))
 
 
-@each_machine
-def test_outputs_of_every_kind(machine: str, share: int) -> None:
+@everywhere
+def outputs_of_every_kind(share: int, number: int) -> Trial:
     """An input, a constant, the same node twice, what others read too, an alias."""
     rng = np.random.default_rng(5)
     x, unread, scalar = (
@@ -277,11 +264,11 @@ def test_outputs_of_every_kind(machine: str, share: int) -> None:
     c = Node(Transpose((1, 0)), (Node(Reshape((7, 3)), (b,)),))
     ends = [x, x, a, a, fixed, number, b, c, Node(Mul(), (a, a)), Node(Reshape((7, 3)), (x,)), scalar, fixed,
             Node(Add(), (scalar, scalar)), Node(Add(), (fixed, Node(constant(3, Fixed(4, 4)))))]  # fmt: skip
-    check(Graph((x, unread, scalar), outputs(*ends)), machine)
+    return Trial(Graph((x, unread, scalar), outputs(*ends)))
 
 
-@each_machine
-def test_the_sources_layout(machine: str, share: int) -> None:
+@everywhere
+def the_sources_layout(share: int, number: int) -> Trial:
     """Inputs and outputs whose axes the source has in another order."""
     rng = np.random.default_rng(6)
     made, ends = [], []
@@ -297,10 +284,11 @@ def test_the_sources_layout(machine: str, share: int) -> None:
         for j, r in enumerate(results):
             back = tuple(int(a) for a in np.argsort(axes))
             ends += [Node(Output(f"y{i}_{j}", back), (r,)), Node(Output(f"z{i}_{j}", axes), (r,))]
-    check(Graph(tuple(made), tuple(ends)), machine)
+    return Trial(Graph(tuple(made), tuple(ends)))
 
 
-def test_shapes_of_single_elements() -> None:
+@once
+def shapes_of_single_elements() -> Trial:
     cases = []
     for i, shape in enumerate([(), (1,), (1, 1), (1, 1, 1), (1, 1, 1, 1, 1)]):
         for j, format in enumerate(FORMATS):
@@ -308,4 +296,4 @@ def test_shapes_of_single_elements() -> None:
             cases.append(of(f"a{i}_{j}", Node(Add(), (x, Node(constant(3, Fixed(5, 3)))))))
             cases.append(of(f"b{i}_{j}", Node(Activation("tanh"), (x,))))
             cases.append(of(f"c{i}_{j}", Node(Reshape((1,)), (x,))))
-    check(joined(cases))
+    return Trial(joined(cases))

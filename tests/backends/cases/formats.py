@@ -5,12 +5,11 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
-import pytest
 
 from gatewright.graph import Affine, Array, Fixed, Format, GatewrightError, Graph, Grid, Node, Overflow, Rounding
 from gatewright.graph.ops import Constant, Input, Lookup, MultiplyShift, Output, Quantize, Scaling, Step
 
-from .support import MACHINES, Case, case, check, constant, drawn, each_machine, joined, of, sampled
+from .common import Case, Trial, case, constant, drawn, everywhere, joined, many, of, once, sampled
 
 MODES = list(product(Rounding, Overflow))
 SCALES = [Fraction(1, 3), Fraction(float(np.float32(0.1))), Fraction(3, 8), Fraction(5, 7), Fraction(2)]
@@ -49,18 +48,18 @@ def quantizers(modes: list[tuple[Rounding, Overflow]]) -> Iterator[Case]:
                 yield of(f"q_{i}_{j}_{rounding}_{overflow}".lower(), node)
 
 
-def test_integers_are_quantized() -> None:
-    check(joined(sampled(quantizers(MODES), 32)), count=12)
+@once
+def integers_are_quantized() -> Trial:
+    return Trial(joined(sampled(quantizers(MODES), 32)), count=12)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("mode", MODES)
-def test_integers_are_quantized_in_every_mode(machine: str, mode: tuple[Rounding, Overflow]) -> None:
-    check(joined(list(quantizers([mode]))), machine, count=30)
+@many(range(len(MODES)))
+def integers_are_quantized_in_every_mode(seed: int) -> Trial:
+    return Trial(joined(quantizers([MODES[seed]])), count=30)
 
 
-def test_every_mode() -> None:
+@once
+def every_mode() -> Trial:
     """All modes from and to a few formats."""
     x = [Node(Input(f"x{i}", (7,), f)) for i, f in enumerate((Fixed(9, 5), Affine(9, True, Fraction(1, 3), 4)))]
     targets = Fixed(4, 3), Fixed(5, 3, False), Affine(5, True, Fraction(2, 3), 3), Fixed(6, 9)
@@ -69,7 +68,7 @@ def test_every_mode() -> None:
         for i, v in enumerate(x) for j, t in enumerate(targets) for r, o in MODES
     ]  # fmt: skip
     every = np.resize(np.arange(-256, 256), (74, 7))
-    check(joined(cases), inputs=[every, every])
+    return Trial(joined(cases), inputs=[every, every])
 
 
 def real_samples(rng: np.random.Generator, shape: tuple[int, ...], format: Format) -> np.ndarray:
@@ -83,8 +82,8 @@ def real_samples(rng: np.random.Generator, shape: tuple[int, ...], format: Forma
     return np.select([kind == 0, kind == 1, kind == 2], [halves, wide, huge], near).astype(np.float32)
 
 
-@each_machine
-def test_floats_are_quantized(machine: str, share: int) -> None:
+@everywhere
+def floats_are_quantized(share: int, number: int) -> Trial:
     """An input of its own for each target, as what is beyond float32 in units of a format is refused."""
     rng, cases, samples = np.random.default_rng(1), [], []
     for j, target in enumerate(TARGETS):
@@ -92,7 +91,7 @@ def test_floats_are_quantized(machine: str, share: int) -> None:
         modes = MODES[j % share :: share]
         cases += [of(f"f_{j}_{r}_{o}".lower(), Node(Quantize(target, r, o), (x,))) for r, o in modes]
         samples.append(real_samples(rng, (24, 6, 3), target))
-    check(joined(cases), machine, inputs=samples)
+    return Trial(joined(cases), inputs=samples)
 
 
 def multipliers() -> Iterator[Case]:
@@ -112,9 +111,9 @@ def multipliers() -> Iterator[Case]:
             yield of(f"ms{number}", Node(MultiplyShift(format, m, s, least, most, scaling), (x,)))
 
 
-@each_machine
-def test_multipliers_and_shifts(machine: str, share: int) -> None:
-    check(joined(sampled(multipliers(), share)), machine, count=40)
+@everywhere
+def multipliers_and_shifts(share: int, number: int) -> Trial:
+    return Trial(joined(sampled(multipliers(), share)), count=40)
 
 
 def tables() -> Iterator[Case]:
@@ -146,12 +145,13 @@ def steps() -> Iterator[Case]:
             yield case(f"real_step_{i}_{j}", Step(), ((7, 3), source), real, values)
 
 
-@each_machine
-def test_tables_and_steps(machine: str, share: int) -> None:
-    check(joined(sampled([*tables(), *steps()], share)), machine, count=16)
+@everywhere
+def tables_and_steps(share: int, number: int) -> Trial:
+    return Trial(joined(sampled([*tables(), *steps()], share)), count=16)
 
 
-def test_steps_of_floats() -> None:
+@once
+def steps_of_floats() -> Trial:
     """On the thresholds themselves, beside them, and what is no number."""
     rng, cases = np.random.default_rng(6), []
     x = Node(Input("x", (3, 11)))
@@ -165,12 +165,13 @@ def test_steps_of_floats() -> None:
         own = Node(constant(np.sort(rng.integers(-20, 20, 7 + 20 * i)), Fixed(8, 6)))
         real = Node(Constant(Array(rng.normal(0, 1, 8 + 20 * i).astype(np.float32))))
         cases.append(of(f"r{i}", Node(Step(), (x, own, real))))
-    check(joined(cases), inputs=[samples])
+    return Trial(joined(cases), inputs=[samples])
 
 
-def test_a_chain_of_formats() -> None:
+@once
+def a_chain_of_formats() -> Trial:
     x = Node(Input("x", (2, 19), Affine(8, True, Fraction(1, 255), -128)))
     a = Node(Quantize(Fixed(10, 2), Rounding.RND_CONV), (x,))
     b = Node(Quantize(Affine(8, False, Fraction(1, 77), 3), Rounding.RND_INF), (a,))
     c = Node(Quantize(Fixed(5, 1), Rounding.TRN_ZERO, Overflow.WRAP), (b,))
-    check(Graph((x,), tuple(Node(Output(f"y{i}"), (n,)) for i, n in enumerate((a, b, c)))), count=20)
+    return Trial(Graph((x,), tuple(Node(Output(f"y{i}"), (n,)) for i, n in enumerate((a, b, c)))), count=20)

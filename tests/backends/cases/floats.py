@@ -1,7 +1,6 @@
 """Real functions over their domains, and float networks, within rounding of ``evaluate``."""
 
 import numpy as np
-import pytest
 
 from gatewright.graph import Affine, Fixed, Format, Graph, Node, Rounding
 from gatewright.graph.ops import (
@@ -32,20 +31,7 @@ from gatewright.graph.ops import (
 )
 
 from ...drawn import network
-from .support import (
-    MACHINES,
-    Library,
-    case,
-    check,
-    differences,
-    each_machine,
-    graphs_joined,
-    joined,
-    of,
-    real,
-    sampled,
-    vectors,
-)
+from .common import Trial, case, everywhere, graphs_joined, joined, many, of, once, real, sampled
 
 PARAMETERS: dict[str, list[tuple[float, ...]]] = {
     "elu": [(1.0,), (0.3,)], "selu": [(1.6732632, 1.0507010)], "celu": [(1.0,), (2.5,)],
@@ -75,8 +61,8 @@ def points(name: str) -> np.ndarray:
     return np.resize(found, (8, 39, 17)).astype(np.float32)
 
 
-@each_machine
-def test_functions(machine: str, share: int) -> None:
+@everywhere
+def functions(share: int, number: int) -> Trial:
     cases, samples = [], []
     for name, function in FUNCTIONS.items():
         x = Node(Input(f"x_{name}", (39, 17)))
@@ -84,16 +70,17 @@ def test_functions(machine: str, share: int) -> None:
         for i, p in enumerate(PARAMETERS.get(name, [()])):
             assert len(p) == function.parameters, name
             cases.append(of(f"{name}_{i}", Node(Activation(name, p), (x,))))
-    check(joined(cases), machine, inputs=samples, each=True)
+    return Trial(joined(cases), inputs=samples, each=True)
 
 
-def test_functions_of_what_is_infinite_or_no_number() -> None:
+@once
+def functions_of_what_is_infinite_or_no_number() -> Trial:
     cases = []
     x = Node(Input("x", (9,)))
     special = np.array([np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-37, -0.0, 89.0, 1e10], np.float32)
     for name in ("sigmoid", "tanh", "exp", "sqrt", "erf", "abs", "floor", "ceil", "round", "reciprocal", "log"):
         cases.append(of(name, Node(Activation(name), (x,))))
-    check(joined(cases), inputs=[special[None]])
+    return Trial(joined(cases), inputs=[special[None]])
 
 
 def arithmetic() -> list:  # type: ignore[type-arg]
@@ -118,13 +105,13 @@ def _third():  # type: ignore[no-untyped-def]
     return Fraction(1, 3)
 
 
-@each_machine
-def test_arithmetic(machine: str, share: int) -> None:
-    check(joined(sampled(arithmetic(), share)), machine, count=4)
+@everywhere
+def float_arithmetic(share: int, number: int) -> Trial:
+    return Trial(joined(sampled(arithmetic(), share)), count=4)
 
 
-@each_machine
-def test_powers_and_divisions(machine: str, share: int) -> None:
+@everywhere
+def powers_and_divisions(share: int, number: int) -> Trial:
     rng = np.random.default_rng(2)
     a = Node(Input("a", (5, 7)))
     b = Node(Input("b", (7,)))
@@ -134,11 +121,11 @@ def test_powers_and_divisions(machine: str, share: int) -> None:
         for op in (Quotient(mode), Remainder(mode)):
             cases.append(of(f"{type(op).__name__}_{mode}".lower(), Node(op, (a, b))))
             cases.append(of(f"{type(op).__name__}_{mode}_other".lower(), Node(op, (b, a))))
-    check(joined(cases), machine, inputs=samples)
+    return Trial(joined(cases), inputs=samples)
 
 
-@each_machine
-def test_rows(machine: str, share: int) -> None:
+@everywhere
+def rows(share: int, number: int) -> Trial:
     """Softmax along every axis, reductions of every kind, over floats."""
     cases = []
     for i, shape in enumerate([(1,), (7,), (33,), (3, 10), (5, 17, 3), (2, 3, 1), (16, 16), (2, 2, 2, 9)]):
@@ -151,18 +138,19 @@ def test_rows(machine: str, share: int) -> None:
                     cases.append(of(f"reduce_{i}_{axis}_{kind}_{keep}".lower(), Node(Reduce(kind, axes, keep), (x,))))
     graph = joined(sampled(cases, share))
     rng = np.random.default_rng(0)
-    check(graph, machine, inputs=[rng.uniform(0.2, 3, (4, *n.shape)).astype(np.float32) for n in graph.inputs])
+    return Trial(graph, inputs=[rng.uniform(0.2, 3, (4, *n.shape)).astype(np.float32) for n in graph.inputs])
 
 
-def test_large_values_in_a_softmax() -> None:
+@once
+def large_values_in_a_softmax() -> Trial:
     x = Node(Input("x", (19,), Fixed(16, 12)))
     y = Node(Input("y", (19,)))
     samples = [np.full((2, 19), 32767), np.linspace(-3e4, 3e4, 38).reshape(2, 19).astype(np.float32)]
-    check(joined([of("a", Node(Softmax(0), (x,))), of("b", Node(Softmax(0), (y,)))]), inputs=samples)
+    return Trial(joined([of("a", Node(Softmax(0), (x,))), of("b", Node(Softmax(0), (y,)))]), inputs=samples)
 
 
-@each_machine
-def test_products(machine: str, share: int) -> None:
+@everywhere
+def products(share: int, number: int) -> Trial:
     rng = np.random.default_rng(3)
     cases = []
     for i, (shape, filters) in enumerate([((1,), 1), ((5, 3), 7), ((10,), 33), ((2, 3, 17), 10), ((33, 5), 1)]):
@@ -180,31 +168,22 @@ def test_products(machine: str, share: int) -> None:
     for i, (a, b) in enumerate([((3, 5), (5, 17)), ((2, 4, 3), (3, 33)), ((1, 1), (1, 1)), ((2, 1, 3, 7), (5, 7, 2))]):
         x, y = Node(Input(f"m{i}", a)), Node(Input(f"n{i}", b))
         cases.append(of(f"matmul{i}", Node(Relu(), (Node(MatMul(), (x, y)),))))
-    check(joined(sampled(cases, share)), machine, count=4)
+    return Trial(joined(sampled(cases, share)), count=4)
 
 
-def test_choices_and_scales() -> None:
+@once
+def choices_and_scales() -> Trial:
     x, y = Node(Input("x", (3, 9), Fixed(8, 2))), Node(Input("y", (9,)))
     chosen = Node(Select(), (Node(Compare(Comparison.LESS), (x, y)), y, x))
     scale = Node(DynamicScale("dynamic"), (x,))
-    check(Graph((x, y), (Node(Output("a"), (chosen,)), Node(Output("b"), (scale,)))), count=8)
+    return Trial(Graph((x, y), (Node(Output("a"), (chosen,)), Node(Output("b"), (scale,)))), count=8)
 
 
-def batch(seeds: range, machine: str, layers: int) -> None:
-    graph = graphs_joined([network(seed, layers) for seed in seeds])
-    fed = vectors(graph, 4)
-    got, statuses = Library(graph, MACHINES[machine]).run(fed)
-    assert not any(statuses)
-    assert not (wrong := differences(graph, fed, got)), wrong
+@everywhere
+def drawn_networks(share: int, number: int) -> Trial:
+    return Trial(graphs_joined(network(seed, 5) for seed in range(36 // share)), count=4)
 
 
-@each_machine
-def test_drawn_networks(machine: str, share: int) -> None:
-    batch(range(36 // share), machine, 5)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("first", range(0, 400, 25))
-def test_many_drawn_networks(machine: str, first: int) -> None:
-    batch(range(1000 + first, 1025 + first), machine, 7)
+@many(range(0, 400, 25))
+def many_drawn_networks(seed: int) -> Trial:
+    return Trial(graphs_joined(network(1000 + seed + i, 7) for i in range(25)), count=4)
