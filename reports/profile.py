@@ -7,6 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from .launches import launches
+
 Entry = Mapping[str, Any]
 RESOURCES = ("lut", "ff", "dsp", "bram", "uram")
 NAMES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM18", "uram": "URAM"}
@@ -23,6 +25,10 @@ def render(document: Entry, *, narrow: bool = False) -> RenderableType:
     """Lay out what ``profile`` found: one design in full, several side by side."""
     designs = document["designs"]
     parts: list[RenderableType] = [Text(str(document["model"]), style="bold"), ""]
+    if any("launches" in d for d in designs):
+        for design in designs:
+            parts += launches(design) if "launches" in design else measured(design) if "measured" in design else []
+        return Group(*parts)
     if any("measured" in d for d in designs):
         for design in designs:
             parts += measured(design) if "measured" in design else one(design, narrow) if "cost" in design else []

@@ -10,10 +10,11 @@ from .boards import Board
 from .frontend import load
 from .frontend.attributes import raise_all
 from .graph import GatewrightError, Graph, ManyErrors, Node, OptionError, op_name
+from .launches import launches_of
 from .lowering import Config, keeps_floats, lower, make_config
 from .options import Choices
 from .output import MANIFEST, read_manifest
-from .project import TVM, Progress, described, find_board, open_module
+from .project import GPUS, TVM, Progress, described, find_board, open_module
 from .rules import unmatched
 from .samples import read_samples
 
@@ -60,6 +61,9 @@ def profile(
         try:
             floats = keeps_floats(source, board, settings)
             graph = lower(source, board=board, config=settings, samples=given, output=output, floats=floats)
+            if board.kind == "gpu":
+                designs.append(launches_of(graph, board, progress=progress))
+                continue
             if board.kind in ("cpu", "phone"):
                 from .backends.tvm import machine_of
 
@@ -80,6 +84,9 @@ def _compiled(directory: Path, device: "Remote | None", progress: Progress) -> d
     if manifest["target"] == TVM:
         module = open_module(directory)
         return _measured(module.graph, manifest["board"], module.machine, device, progress)
+    if device is None and manifest["target"] in GPUS.values():
+        module = open_module(directory)
+        return launches_of(module.graph, manifest["board"], module.artefact, progress=progress)
     if device is not None:
         what = f"has no library for a device, it is a project for {manifest['target']}"
         raise OptionError(what, where=str(directory), hint="compile for a board of kind cpu")
