@@ -128,9 +128,10 @@ def _in_halves(
     v, shift = scope.code.let(cast(value, "int32")), np.array(found[0].shift, np.int64)
     differ = bool((first != second).any())
     fix = first - second if by == 1 and differ and ends[0] < 0 else None
-    up = scope.code.let(scaled(scope, v, at, m, first, shift, fix))
+    reach = max(abs(e) for e in ends)
+    up = scope.code.let(scaled(scope, v, at, m, first, shift, fix, reach=reach))
     if by == 2 and differ:
-        return select((up & 1).equals(0), up, scaled(scope, v, at, m, second, shift))
+        return select((up & 1).equals(0), up, scaled(scope, v, at, m, second, shift, reach=reach))
     return up
 
 

@@ -13,50 +13,74 @@ from .scope import NotFlat, Place, Scope
 
 
 def scaled(
-    scope: Scope, value: Value, at: Place, m: NDArray, c: NDArray, s: NDArray, correction: NDArray | None = None
+    scope: Scope,
+    value: Value,
+    at: Place,
+    m: NDArray,
+    c: NDArray,
+    s: NDArray,
+    correction: NDArray | None = None,
+    *,
+    reach: int = 1 << 31,
+    plus: int = 0,
 ) -> Value:
-    """Give ``(value * m + c) >> s`` for int32 ``value`` and a result of 32 bits.
+    """Give ``((value * m + c) >> s) + plus`` for int32 ``value``, within ``reach`` of zero, and a result of 32 bits.
 
     ``m`` (0 to 2^31 - 1), ``c`` and ``s`` (0 to 62) broadcast to the place's shape from the right. ``correction`` is
     taken away before the shift where the product with the first part of c is negative (see ``elements.formats``).
     """
     if _splits(scope, value, at, (m, c, s)):
-        return _by_halves(scope, value, at, m, c, s, correction)
-    if scope.machine.bare and (made := _by_upper_word(scope, value, at, m, c, s, correction)) is not None:
+        return _by_halves(scope, value, at, m, c, s, correction) + plus
+    if scope.machine.bare and (made := _by_upper_word(scope, value, at, m, c, s, correction, reach, plus)) is not None:
         return made
     code = scope.code
     v = code.let(cast(value, "int64"))
     product = code.let(v * scope.constant(m, at, "int64"))
-    return cast(
-        _shifted(
-            scope,
-            product,
-            scope.constant(c, at, "int64"),
-            scope.constant(s, at, "int64"),
-            None if correction is None else scope.constant(correction, at, "int64"),
-        ),
-        "int32",
+    found = _shifted(
+        scope,
+        product,
+        scope.constant(c, at, "int64"),
+        scope.constant(s, at, "int64"),
+        None if correction is None else scope.constant(correction, at, "int64"),
     )
+    return cast(found, "int32") + plus
 
 
 def _by_upper_word(
-    scope: Scope, value: Value, at: Place, m: NDArray, c: NDArray, s: NDArray, correction: NDArray | None
+    scope: Scope,
+    value: Value,
+    at: Place,
+    m: NDArray,
+    c: NDArray,
+    s: NDArray,
+    correction: NDArray | None,
+    reach: int,
+    plus: int,
 ) -> Value | None:
-    """Shift by 32 by taking the upper word of the product, and by the rest then; None where some shift by less.
+    """Shift by 32 by taking the upper word of the product, and by the rest then.
 
-    Only the upper word of what is added differs by channel, as far as all that is rounded off is a power of two.
+    Values are shifted up first where some shift is by less; ``plus`` is one of the numbers that are added before the
+    shift. None where numbers leave their words.
     """
-    low = c & 0xFFFFFFFF
-    parts = np.zeros(1, np.int64) if correction is None else correction
-    if int(s.min()) < 32 or len(np.unique(low)) > 1 or len(np.unique(parts)) > 1 or int(parts.max()) >= 1 << 32:
+    m, c, s, part = (a.astype(object) for a in np.broadcast_arrays(m, c, s, 0 if correction is None else correction))
+    c, s, part = (np.where(m == 0, e, a) for a, e in ((c, 0), (s, 32), (part, 0)))
+    up = max(32 - int(s.min()), 0)
+    c, s, part, products = c << up, s + up, part << up, reach * 2**up * m
+    inside = plus << s
+    if (abs(c + inside) + part + products).max() < 1 << 63:
+        c, plus = c + inside, 0
+    if reach << up >= 1 << 31 or (abs(c) + part + products).max() >= 1 << 63:
         return None
-    high = scope.constant(c >> 32, at, "int32")
-    operands = [scope.constant(m, at, "int32"), high, const(wrapped(int(low.flat[0]), "int32"))]
-    name = "gw_scaled"
-    if correction is not None and parts.any():
-        name, operands = "gw_scaled_away", [*operands, const(wrapped(int(parts.flat[0]), "int32"))]
-    upper = scope.code.let(extern(name, value, *operands))
-    return upper >> scope.constant(s - 32, at, "int32")
+    if part.max() >= 1 << 32 or part.min() != part.max():
+        return None
+
+    def column(numbers: NDArray) -> Value:
+        return scope.constant(np.vectorize(lambda n: wrapped(int(n), "int32"), otypes=[np.int64])(numbers), at, "int32")
+
+    operands = [value << up, column(m), column(c >> 32), column(c & 0xFFFFFFFF)]
+    operands += [column(part)] if part.any() else []
+    found = extern("gw_scaled_away" if part.any() else "gw_scaled", *operands)
+    return (scope.code.let(found) >> column(s - 32)) + plus
 
 
 def _shifted(scope: Scope, product: Value, c: Value, s: Value, correction: Value | None) -> Value:

@@ -155,7 +155,8 @@ def _(op: MultiplyShift, scope: Scope, node: Node, at: Place) -> Value:
         found = shifted(scope, value, at, (low, high), quotients, shape, 0 if clamped else 1)
         found = clip(found, op.low - zero, op.high - zero)
     else:
-        found = _multiplied(scope, value, at, (low, high), *factors_and_shifts(op), nonnegative=clamped)
+        found = _multiplied(scope, value, at, (low, high), *factors_and_shifts(op), plus=zero, nonnegative=clamped)
+        return _stored(clip(found, op.low, op.high), op.format)
     return _stored(clip(cast(found, "int32") + zero, op.low, op.high), op.format)
 
 
@@ -179,21 +180,22 @@ def _multiplied(
     right: np.ndarray,
     down: np.ndarray,
     *,
+    plus: int,
     nonnegative: bool,
 ) -> Value:
-    """``(v * m + half) >> right``, then that ``>> down`` with halves away from zero: as one product and one shift.
+    """``(v * m + half) >> right``, that ``>> down`` with halves away from zero, ``+ plus``: one product and one shift.
 
     Both floors nest: the second half is added before the first shift, times 2^right.
     """
     total = right + down
     reach = max(abs(e) for e in ends)
     if int(total.max()) > 62 or reach * int(m.max()) + (1 << 62) >= INT64 or reach >= INT32 or int(m.max()) >= INT32:
-        return _two_steps(scope, scope.code.let(cast(value, "int64")), at, m, right, down)
+        return cast(_two_steps(scope, scope.code.let(cast(value, "int64")), at, m, right, down), "int32") + plus
     half = np.where(right > 0, np.int64(1) << np.maximum(right - 1, 0), 0)
     later = np.where(down > 0, np.int64(1) << np.maximum(right + down - 1, 0), 0)
     negative = ends[0] < 0 and bool(down.any()) and not nonnegative
     unit = np.where(down > 0, np.int64(1) << right, 0) if negative else None
-    return scaled(scope, cast(value, "int32"), at, m, half + later, total, unit)
+    return scaled(scope, cast(value, "int32"), at, m, half + later, total, unit, reach=reach, plus=plus)
 
 
 def _two_steps(scope: Scope, v: Value, at: Place, m: np.ndarray, right: np.ndarray, down: np.ndarray) -> Value:

@@ -26,6 +26,7 @@ from ..code import (
 )
 from ..layout import Layout, row_major
 from ..machine import Machine
+from ..merge import merged
 from ..plan import POINTWISE
 from ..scope import NotFlat, Place, ScalarsOnly, Scope, place, rows_follow
 
@@ -66,7 +67,8 @@ def attempt(
                 build(scope, result.memory, lanes)
             except (NotFlat, ScalarsOnly):
                 continue
-            return Written(function([*arguments(scope), result, *numbers(scope)], scope.code), scope)
+            made = function([*arguments(scope), result, *numbers(scope)], scope.code)
+            return Written(merged(scope, made) if machine.bare else made, scope)
     return None
 
 
