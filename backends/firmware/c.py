@@ -63,7 +63,8 @@ class _Writer:
                 continue
             kind = next(kinds)
             stored = TYPES[p.memory.dtype] if kind.constant else STORED[p.memory.dtype]
-            parts.append(f"{'' if kind.written else 'const '}{stored} *{p.memory.name}")
+            alone = "restrict " if kind.constant else ""  # nothing writes to flash: what was read stays so
+            parts.append(f"{'' if kind.written else 'const '}{stored} *{alone}{p.memory.name}")
         return f"static void {name}({', '.join(parts)})"
 
     def line(self, text: str) -> None:

@@ -49,33 +49,38 @@ static inline int32_t gw_uxtb16_8(int32_t x) { return x >> 8 & 0x00ff00ff; }
 
 /* Two channels of a window, by two of its rows at once or by one: sum[0] of the lower halves, sum[1] of the upper ones.
  * Neighbouring columns are step words apart; weights, from at on: for each column those of both rows, one word a channel,
- * or those of both channels in one word. */
+ * or those of both channels in one word. The windows of two positions, which are stride columns apart, have sum[2] and
+ * sum[3] too: a column that both cover is read once. */
+#ifdef GW_DSP_ASSEMBLY
+#define GW_JOIN(x, y) \
+    __asm__ volatile( \
+        "ldr %[h], %[a]\n\tldr %[q], %[b]\n\tpkhbt %[l], %[h], %[q], lsl #16\n\tpkhtb %[h], %[q], %[h], asr #16" \
+        : [l] "=&r"(low), [h] "=&r"(high), [q] "=&r"(q) : [a] "m"(x), [b] "m"(y))
+#define GW_ADD_2(w, a, b) \
+    __asm__ volatile("ldrd %[p], %[q], [%[w_]], #8\n\tsmlad %[a_], %[l], %[p], %[a_]\n\tsmlad %[b_], %[h], %[q], %[b_]" \
+        : [a_] "+r"(a), [b_] "+r"(b), [p] "=&r"(p), [q] "=&r"(q), [w_] "+r"(w) : [l] "r"(low), [h] "r"(high))
+#define GW_ADD_1(w, x, a, b) \
+    __asm__ volatile("ldr %[p], [%[w_]], #4\n\tsmlabb %[a_], %[l], %[p], %[a_]\n\tsmlatt %[b_], %[l], %[p], %[b_]" \
+        : [a_] "+r"(a), [b_] "+r"(b), [p] "=&r"(p), [w_] "+r"(w) : [l] "r"(x))
+#else
+#define GW_JOIN(x, y) \
+    (p = (x), q = (y), low = (int32_t)(((uint32_t)p & 0xffffu) | (uint32_t)q << 16), \
+     high = (int32_t)(((uint32_t)q & 0xffff0000u) | (uint32_t)p >> 16))
+#define GW_ADD_2(w, a, b) (a = gw_smlad(low, (w)[0], a), b = gw_smlad(high, (w)[1], b), (w) += 2)
+#define GW_ADD_1(w, x, a, b) \
+    (p = *(w)++, a = gw_add32(a, (int16_t)(x) * (int16_t)p), b = gw_add32(b, ((x) >> 16) * (p >> 16)))
+#endif
+
 static inline void gw_rows_2(const gw_i32 *x, int32_t first, int32_t second, const int32_t *weights, int32_t at,
                              int32_t step, int32_t columns, int32_t *sum)
 {
-    const int32_t *w = weights + at;
     const gw_i32 *y = GW_OPAQUE(x + second);
-    int32_t a = sum[0], b = sum[1];
+    const int32_t *w = weights + at;
+    int32_t a = sum[0], b = sum[1], low, high, p, q;
     x = GW_OPAQUE(x + first);
     for (int32_t m = 0; m < columns; m++) {
-#ifdef GW_DSP_ASSEMBLY
-        int32_t p, q, r, s, t;
-        __asm__ volatile(
-            "ldr %[p], %[x]\n\t"
-            "ldr %[q], %[y]\n\t"
-            "ldrd %[r], %[s], [%[w]], #8\n\t"
-            "pkhbt %[t], %[p], %[q], lsl #16\n\t"
-            "smlad %[a], %[t], %[r], %[a]\n\t"
-            "pkhtb %[t], %[q], %[p], asr #16\n\t"
-            "smlad %[b], %[t], %[s], %[b]"
-            : [w] "+r"(w), [a] "+r"(a), [b] "+r"(b), [p] "=&r"(p), [q] "=&r"(q), [r] "=&r"(r), [s] "=&r"(s), [t] "=&r"(t)
-            : [x] "m"(x[m * step]), [y] "m"(y[m * step]));
-#else
-        int32_t p = x[m * step], q = y[m * step];
-        a = gw_smlad((int32_t)(((uint32_t)p & 0xffffu) | (uint32_t)q << 16), w[0], a);
-        b = gw_smlad((int32_t)(((uint32_t)q & 0xffff0000u) | (uint32_t)p >> 16), w[1], b);
-        w += 2;
-#endif
+        GW_JOIN(x[m * step], y[m * step]);
+        GW_ADD_2(w, a, b);
     }
     sum[0] = a, sum[1] = b;
 }
@@ -84,26 +89,41 @@ static inline void gw_rows_1(const gw_i32 *x, int32_t first, const int32_t *weig
                              int32_t columns, int32_t *sum)
 {
     const int32_t *w = weights + at;
-    int32_t a = sum[0], b = sum[1];
+    int32_t a = sum[0], b = sum[1], p;
     x = GW_OPAQUE(x + first);
-    for (int32_t m = 0; m < columns; m++) {
-#ifdef GW_DSP_ASSEMBLY
-        int32_t p, r;
-        __asm__ volatile(
-            "ldr %[p], %[x]\n\t"
-            "ldr %[r], [%[w]], #4\n\t"
-            "smlabb %[a], %[p], %[r], %[a]\n\t"
-            "smlatt %[b], %[p], %[r], %[b]"
-            : [w] "+r"(w), [a] "+r"(a), [b] "+r"(b), [p] "=&r"(p), [r] "=&r"(r)
-            : [x] "m"(x[m * step]));
-#else
-        int32_t p = x[m * step];
-        a = gw_add32(a, (int16_t)p * (int16_t)*w);
-        b = gw_add32(b, (p >> 16) * (*w >> 16));
-        w++;
-#endif
-    }
+    for (int32_t m = 0; m < columns; m++) GW_ADD_1(w, x[m * step], a, b);
     sum[0] = a, sum[1] = b;
+}
+
+static inline void gw_rows_2_twice(const gw_i32 *x, int32_t first, int32_t second, const int32_t *weights, int32_t at,
+                                   int32_t step, int32_t columns, int32_t stride, int32_t *sum)
+{
+    const gw_i32 *y = GW_OPAQUE(x + second);
+    const int32_t *v = weights + at, *w = v;
+    int32_t a = sum[0], b = sum[1], c = sum[2], d = sum[3], low, high, p, q;
+    x = GW_OPAQUE(x + first);
+    for (int32_t m = 0; m < columns + stride; m++) {
+        if (m >= columns && m < stride) continue;
+        GW_JOIN(x[m * step], y[m * step]);
+        if (m < columns) GW_ADD_2(v, a, b);
+        if (m >= stride) GW_ADD_2(w, c, d);
+    }
+    sum[0] = a, sum[1] = b, sum[2] = c, sum[3] = d;
+}
+
+static inline void gw_rows_1_twice(const gw_i32 *x, int32_t first, const int32_t *weights, int32_t at, int32_t step,
+                                   int32_t columns, int32_t stride, int32_t *sum)
+{
+    const int32_t *v = weights + at, *w = v;
+    int32_t a = sum[0], b = sum[1], c = sum[2], d = sum[3], p, one;
+    x = GW_OPAQUE(x + first);
+    for (int32_t m = 0; m < columns + stride; m++) {
+        if (m >= columns && m < stride) continue;
+        one = x[m * step];
+        if (m < columns) GW_ADD_1(v, one, a, b);
+        if (m >= stride) GW_ADD_1(w, one, c, d);
+    }
+    sum[0] = a, sum[1] = b, sum[2] = c, sum[3] = d;
 }
 
 /* Two positions times two filters, four channels a step. x: for each step the words of both positions, weights: from at
@@ -130,17 +150,18 @@ static inline void gw_dot_2x2(const gw_i32 *x, const int32_t *weights, int32_t a
     "sxtb16 %[f], %[f], ror #8\n\t" \
     "smlad %[b], r5, %[f], %[b]\n\t" \
     "smlad %[d], r8, %[f], %[d]\n\t"
-#define GW_LOOP(body, turns) \
+#define GW_LOOP(head, body, tail, turns) \
     { \
         int32_t n = turns; \
-        __asm__ volatile("1:\n\t" body "subs %[n], #1\n\tbne 1b" \
+        __asm__ volatile(head body tail \
             : [x] "+l"(x), [w] "+r"(w), [n] "+l"(n), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), \
               [f] "=&r"(f), [g] "=&r"(g) \
             : : "r4", "r5", "r6", "r8", "cc", "memory"); \
     }
-    if (steps >= 4) GW_LOOP(GW_STEP GW_STEP GW_STEP GW_STEP, steps / 4)
-    if (steps % 4 >= 2) GW_LOOP(GW_STEP GW_STEP, 1)
-    if (steps % 2) GW_LOOP(GW_STEP, 1)
+    if (steps >= 8) GW_LOOP("1:\n\t", GW_STEP GW_STEP GW_STEP GW_STEP, "subs %[n], #1\n\tbne 1b", steps / 4)
+    else if (steps >= 4) GW_LOOP("", GW_STEP GW_STEP GW_STEP GW_STEP, "", 1)
+    if (steps % 4 >= 2) GW_LOOP("", GW_STEP GW_STEP, "", 1)
+    if (steps % 2) GW_LOOP("", GW_STEP, "", 1)
 #undef GW_STEP
 #undef GW_LOOP
 #else
@@ -183,17 +204,18 @@ static inline void gw_dot_1x4(const gw_i32 *x, const int32_t *weights, int32_t a
     "smlad %[d], %[y], %[h], %[d]\n\t" \
     "sxtb16 %[g], %[g], ror #8\n\t" \
     "smlad %[d], %[z], %[g], %[d]\n\t"
-#define GW_LOOP(body, turns) \
+#define GW_LOOP(head, body, tail, turns) \
     { \
         int32_t n = turns; \
-        __asm__ volatile("1:\n\t" body "subs %[n], #1\n\tbne 1b" \
+        __asm__ volatile(head body tail \
             : [x] "+r"(x), [w] "+r"(w), [n] "+l"(n), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), \
               [f] "=&r"(f), [g] "=&r"(g), [h] "=&r"(h), [y] "=&r"(y), [z] "=&r"(z) \
             : : "cc", "memory"); \
     }
-    if (steps >= 4) GW_LOOP(GW_STEP GW_STEP GW_STEP GW_STEP, steps / 4)
-    if (steps % 4 >= 2) GW_LOOP(GW_STEP GW_STEP, 1)
-    if (steps % 2) GW_LOOP(GW_STEP, 1)
+    if (steps >= 8) GW_LOOP("1:\n\t", GW_STEP GW_STEP GW_STEP GW_STEP, "subs %[n], #1\n\tbne 1b", steps / 4)
+    else if (steps >= 4) GW_LOOP("", GW_STEP GW_STEP GW_STEP GW_STEP, "", 1)
+    if (steps % 4 >= 2) GW_LOOP("", GW_STEP GW_STEP, "", 1)
+    if (steps % 2) GW_LOOP("", GW_STEP, "", 1)
 #undef GW_STEP
 #undef GW_LOOP
 #else

@@ -17,7 +17,7 @@ from ..machine import Dot, Machine
 from ..scope import Scope
 from ..widths import WIDTHS
 from .columns import weights_fit
-from .frame import Written, axes, written
+from .frame import Written, axes, tile_begin, written
 from .products import Frame
 
 LARGEST = 16 << 10
@@ -99,6 +99,8 @@ class _Ring(_Depthwise):
 
     together = 1
     """Channels that are read at once."""
+    across = 1
+    """Positions of a row that are computed at once."""
 
     def __init__(self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory) -> None:
         super().__init__(scope, c, end, out, memory)
@@ -141,13 +143,15 @@ class _Ring(_Depthwise):
                 code.let((top + k * self.dilation[0]) % self.slots * (self.cells * self.cell))
                 for k in range(self.kernel[0])
             ]
-            with code.loop(self.columns) as j:
+            together = self.across
+            with code.loop(-(-self.columns // together)) as tile:
+                j = tile_begin(code, tile, together, self.columns)
                 at = code.let(j * (self.strides[1] * self.cell))
                 with code.loop(self.cell) as q:
-                    for n, total in self.sums([code.let(b + at + q) for b in bases], q):
+                    for n, p, total in self.sums([code.let(b + at + q) for b in bases], q):
                         channel = code.let(q * self.together + n) if self.together > 1 else q
                         lead = [r] if len(self.c.space) == 2 else []
-                        self.finish(self.place(lead, j, channel), total)
+                        self.finish(self.place(lead, j + p, channel), total)
 
     def fill(self, row: Value) -> None:
         """Copy a row, which is counted from the first one of the padding, into its place in the ring."""
@@ -186,17 +190,17 @@ class _Ring(_Depthwise):
             assert isinstance(k, Value)
             code.store(self.ring, at + i * self.cell + k, self.source.load(begin + i * self.cell_step + k))
 
-    def sums(self, bases: Sequence[Value], q: Value) -> Iterator[tuple[int, Value]]:
-        """Give the sums of the channels that are read at once, each with its number among them.
+    def sums(self, bases: Sequence[Value], q: Value) -> Iterator[tuple[int, int, Value]]:
+        """Give the sums of the channels that are read at once, at the positions that are: each with its numbers.
 
-        ``bases`` are the windows' rows, at those channels.
+        ``bases`` are the rows of the first position's window, at those channels.
         """
         total = self.code.let(self.first.load(q))
         for tap, (k, m) in enumerate(np.ndindex(*self.kernel)):
             x = cast(self.ring.load(bases[k] + m * self.dilation[1] * self.cell), self.dtype)
             w = cast(self.packed.load(q + tap * self.c.channels), self.dtype)
             total = self.code.let(total + x * w)
-        yield 0, total
+        yield 0, 0, total
 
 
 class _Quads(_Ring):
@@ -249,24 +253,34 @@ class _Quads(_Ring):
             code.store(self.ring, place, extern(self.widen, four))
             code.store(self.ring, place + 1, extern(f"{self.widen}_8", four))
 
-    def sums(self, bases: Sequence[Value], q: Value) -> Iterator[tuple[int, Value]]:
+    @property
+    def across(self) -> int:  # type: ignore[override]
+        """Two positions share the columns that both windows cover."""
+        return 2 if self.columns > 1 and self.dilation[1] == 1 else 1
+
+    def sums(self, bases: Sequence[Value], q: Value) -> Iterator[tuple[int, int, Value]]:
         """Two channels after the other two; two rows at once, and the last one of an odd number by itself.
 
         The functions keep their order: compilers spill sums where they mix the instructions of several.
         """
-        code, (down, across) = self.code, self.kernel
-        words = down // 2 * 2 * across + down % 2 * across
-        step = index(self.dilation[1] * self.cell * 2)
+        code, (down, columns) = self.code, self.kernel
+        words = down // 2 * 2 * columns + down % 2 * columns
+        window = [index(self.dilation[1] * self.cell * 2), index(columns)]
+        twice = "_twice" if self.across == 2 else ""
+        window += [index(self.strides[1])] if twice else []
         for half in range(2):
-            sums = code.local("int32", 2, "sums")
-            for n in range(2):
-                code.store(sums, n, self.first.load(q * 4 + (2 * n + half)))
+            sums = code.local("int32", 2 * self.across, "sums")
+            starts = [code.let(self.first.load(q * 4 + (2 * n + half))) for n in range(2)]
+            for i in range(2 * self.across):
+                code.store(sums, i, starts[i % 2])
             at = code.let((q * 2 + half) * words)
             rows = [code.let(b * 2 + half) for b in bases]
             for k in range(0, down - 1, 2):
-                place = at + k * across
-                code.add(Run("gw_rows_2", (self.ring, *rows[k : k + 2], self.packed, place, step, index(across), sums)))
+                operands = (self.ring, *rows[k : k + 2], self.packed, at + k * columns, *window, sums)
+                code.add(Run(f"gw_rows_2{twice}", operands))
             if down % 2:
-                place = at + (down - 1) * across
-                code.add(Run("gw_rows_1", (self.ring, rows[-1], self.packed, place, step, index(across), sums)))
-            yield from ((2 * n + half, code.let(sums.load(n))) for n in range(2))
+                operands = (self.ring, rows[-1], self.packed, at + (down - 1) * columns, *window, sums)
+                code.add(Run(f"gw_rows_1{twice}", operands))
+            for n in range(2):
+                for p in range(self.across):
+                    yield 2 * n + half, p, code.let(sums.load(2 * p + n))
