@@ -52,10 +52,12 @@ static inline int32_t gw_uxtb16_8(int32_t x) { return x >> 8 & 0x00ff00ff; }
  * or those of both channels in one word. The windows of two positions, which are stride columns apart, have sum[2] and
  * sum[3] too: a column that both cover is read once. */
 #ifdef GW_DSP_ASSEMBLY
+/* Loads that keep their place among the instructions below. */
+#define GW_HERE(x) (*(const volatile gw_i32 *)&(x))
 #define GW_JOIN(x, y) \
-    __asm__ volatile( \
-        "ldr %[h], %[a]\n\tldr %[q], %[b]\n\tpkhbt %[l], %[h], %[q], lsl #16\n\tpkhtb %[h], %[q], %[h], asr #16" \
-        : [l] "=&r"(low), [h] "=&r"(high), [q] "=&r"(q) : [a] "m"(x), [b] "m"(y))
+    (p = GW_HERE(x), q = GW_HERE(y)); \
+    __asm__ volatile("pkhbt %[l], %[x_], %[y_], lsl #16\n\tpkhtb %[h], %[y_], %[x_], asr #16" \
+        : [l] "=&r"(low), [h] "=r"(high) : [x_] "r"(p), [y_] "r"(q))
 #define GW_ADD_2(w, a, b) \
     __asm__ volatile("ldrd %[p], %[q], [%[w_]], #8\n\tsmlad %[a_], %[l], %[p], %[a_]\n\tsmlad %[b_], %[h], %[q], %[b_]" \
         : [a_] "+r"(a), [b_] "+r"(b), [p] "=&r"(p), [q] "=&r"(q), [w_] "+r"(w) : [l] "r"(low), [h] "r"(high))
@@ -63,6 +65,7 @@ static inline int32_t gw_uxtb16_8(int32_t x) { return x >> 8 & 0x00ff00ff; }
     __asm__ volatile("ldr %[p], [%[w_]], #4\n\tsmlabb %[a_], %[l], %[p], %[a_]\n\tsmlatt %[b_], %[l], %[p], %[b_]" \
         : [a_] "+r"(a), [b_] "+r"(b), [p] "=&r"(p), [w_] "+r"(w) : [l] "r"(x))
 #else
+#define GW_HERE(x) (x)
 #define GW_JOIN(x, y) \
     (p = (x), q = (y), low = (int32_t)(((uint32_t)p & 0xffffu) | (uint32_t)q << 16), \
      high = (int32_t)(((uint32_t)q & 0xffff0000u) | (uint32_t)p >> 16))
@@ -91,7 +94,10 @@ static inline void gw_rows_1(const gw_i32 *x, int32_t first, const int32_t *weig
     const int32_t *w = weights + at;
     int32_t a = sum[0], b = sum[1], p;
     x = GW_OPAQUE(x + first);
-    for (int32_t m = 0; m < columns; m++) GW_ADD_1(w, x[m * step], a, b);
+    for (int32_t m = 0; m < columns; m++) {
+        int32_t one = GW_HERE(x[m * step]);
+        GW_ADD_1(w, one, a, b);
+    }
     sum[0] = a, sum[1] = b;
 }
 
@@ -119,7 +125,7 @@ static inline void gw_rows_1_twice(const gw_i32 *x, int32_t first, const int32_t
     x = GW_OPAQUE(x + first);
     for (int32_t m = 0; m < columns + stride; m++) {
         if (m >= columns && m < stride) continue;
-        one = x[m * step];
+        one = GW_HERE(x[m * step]);
         if (m < columns) GW_ADD_1(v, one, a, b);
         if (m >= stride) GW_ADD_1(w, one, c, d);
     }

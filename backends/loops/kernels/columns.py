@@ -243,9 +243,7 @@ class _Pairs(_Columns):
 
     def put(self, k: Value, p: int, value: Value) -> None:
         """Write a half of a word."""
-        half = k % 2 if self.across > 1 else k
-        at = (k - half) * self.across + (2 * p + half) if self.across > 1 else half
-        self.code.store(self.halves, at, value)
+        self.code.store(self.halves, k + 2 * self.steps_of_sum * p, value)
 
     def factors(self, at: Value) -> list[Value]:
         """Read two weights."""
@@ -253,7 +251,7 @@ class _Pairs(_Columns):
 
     def operands(self, step: Value, p: int) -> list[Value]:
         """Read two elements."""
-        return [self.code.let(self.column.load(step * self.across + p))]
+        return [self.code.let(self.column.load(step + self.steps_of_sum * p))]
 
     def add(self, total: Value, x: Value, w: Value) -> Value:
         """Add two products."""

@@ -275,6 +275,7 @@ class _Quads(_Ring):
                 code.store(sums, i, starts[i % 2])
             at = code.let((q * 2 + half) * words)
             rows = [code.let(b * 2 + half) for b in bases]
+            operands: tuple[Value | Memory, ...]
             for k in range(0, down - 1, 2):
                 operands = (self.ring, *rows[k : k + 2], self.packed, at + k * columns, *window, sums)
                 code.add(Run(f"gw_rows_2{twice}", operands))
