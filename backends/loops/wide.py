@@ -62,8 +62,9 @@ def _by_upper_word(
     Values are shifted up first where some shift is by less; ``plus`` is one of the numbers that are added before the
     shift. None where numbers leave their words.
     """
-    m, c, s, part = (a.astype(object) for a in np.broadcast_arrays(m, c, s, 0 if correction is None else correction))
-    c, s, part = (np.where(m == 0, e, a) for a, e in ((c, 0), (s, 32), (part, 0)))
+    parts = np.zeros(1, np.int64) if correction is None else correction
+    m, c, s, part = (np.atleast_1d(a).astype(object) for a in np.broadcast_arrays(m, c, s, parts))
+    c, s, part = (np.where(m == 0, e, a) for a, e in ((c, 0), (s, 33), (part, 0)))
     up = max(32 - int(s.min()), 0)
     c, s, part, products = c << up, s + up, part << up, reach * 2**up * m
     inside = plus << s
@@ -77,10 +78,28 @@ def _by_upper_word(
     def column(numbers: NDArray) -> Value:
         return scope.constant(np.vectorize(lambda n: wrapped(int(n), "int32"), otypes=[np.int64])(numbers), at, "int32")
 
-    operands = [value << up, column(m), column(c >> 32), column(c & 0xFFFFFFFF)]
+    shift = column(s - 32)
+    high, low = _halves(m, c, s)
+    upper = (const(high) << shift) >> 1 if isinstance(high, int) else column(high)
+    operands = [value << up, column(m), upper, column(low)]
     operands += [column(part)] if part.any() else []
     found = extern("gw_scaled_away" if part.any() else "gw_scaled", *operands)
-    return (scope.code.let(found) >> column(s - 32)) + plus
+    return (scope.code.let(found) >> shift) + plus
+
+
+def _halves(m: NDArray, c: NDArray, s: NDArray) -> tuple[NDArray | int, NDArray]:
+    """Give the upper and lower words of what is added; the upper one as a number t where it is ``t << (s - 32) >> 1``.
+
+    That is so where a half is added before the last shift. For products with 0 the result counts only.
+    """
+    m, c, s = (a.ravel() for a in np.broadcast_arrays(m, c, s))
+    rows = np.flatnonzero(m != 0)
+    if len(rows) and int(s.min()) > 32:
+        t, rest = (int(c[rows[0]]) >> 32) * 2 >> int(s[rows[0]]) - 32, int(c[rows[0]]) & 0xFFFFFFFF
+        like = ((t << s - 32) >> 1 << 32) + rest
+        if np.where(m != 0, like == c, like >> s == c >> s).all():
+            return t, np.array([rest], object)
+    return c >> 32, c & 0xFFFFFFFF
 
 
 def _shifted(scope: Scope, product: Value, c: Value, s: Value, correction: Value | None) -> Value:
