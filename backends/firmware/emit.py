@@ -14,6 +14,7 @@ from ..loops.names import library_name
 from ..loops.program import Program, make_program
 from ..project import Project
 from .interface import Layer
+from .memory import plan
 from .source import sources
 
 FILE = "network.json"
@@ -33,7 +34,7 @@ def machine_of(board: Board) -> Machine:
 
 def emit(graph: Graph, board: Board) -> Project:
     """Write the firmware of a graph for a board. Raises UnsupportedError for what cannot be written."""
-    program = make_program(graph, machine_of(board))
+    program = plan(make_program(graph, machine_of(board))).program
     name = library_name(graph)
     made = sources(program, name)
     written = {f"src/{path}": data for path, data in {**made.files, **includes()}.items()}

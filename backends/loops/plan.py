@@ -62,6 +62,7 @@ from ...graph.tensor import grids
 from .contract import Contraction, contraction
 from .layout import Layout, arena_type, bordered, plain
 from .machine import Machine
+from .widths import WIDTHS
 
 ANCHORS: tuple[type[Op], ...] = (
     Dense, MatMul, Conv, ConvTranspose, MaxPool, AvgPool, Reduce, ArgMax, TopK, Softmax, FixedSoftmax, ScatterND, Scan,
@@ -131,8 +132,10 @@ def _known(weights: Node) -> Node:
     return Node(Constant(Array(values[weights][0]), weights.type.format), (), weights.where)
 
 
-def group(graph: Graph) -> Groups:
-    """Decide what is computed together."""
+def group(graph: Graph, *, narrow: bool = False) -> Groups:
+    """Decide what is computed together. ``narrow``: what stands in memory is to be small, also where readers then have
+    more to do.
+    """
     users = graph.users
     standing = {n for n in graph.nodes if _stands(n, users[n])}
     anchors: dict[Node, Node] = {}
@@ -140,6 +143,8 @@ def group(graph: Graph) -> Groups:
     for node in graph.nodes:
         if isinstance(node.op, ANCHORS):
             chain = _follow(node, users, standing, taken)
+            if narrow and chain[-1] not in standing:
+                chain = _narrowest(chain)
             taken.update(chain)
             anchors[chain[-1]] = node
             standing.add(chain[-1])
@@ -186,6 +191,12 @@ def _follow(anchor: Node, users: dict[Node, tuple[Node, ...]], standing: set[Nod
             break
         chain.append(following)
     return chain
+
+
+def _narrowest(chain: list[Node]) -> list[Node]:
+    """Cut a chain after the last of its tensors that take the fewest bytes: readers do what follows themselves."""
+    widths = [WIDTHS[arena_type(n, unsigned_bytes=False)[0]] for n in chain]
+    return chain[: len(chain) - widths[::-1].index(min(widths))]
 
 
 def layouts(groups: Groups, machine: Machine) -> dict[Node, Layout]:

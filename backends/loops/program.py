@@ -246,7 +246,7 @@ class Builder:
 
     def run(self, graph: Graph) -> None:
         """Add the steps of a graph whose inputs are held."""
-        groups = group(graph)
+        groups = group(graph, narrow=self.machine.bare)
         chosen = layouts(groups, self.machine)
         for work in groups.work:
             try:

@@ -1,0 +1,174 @@
+"""When each block of the arena holds something, and which blocks may lie over each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...loops.program import Block, Call, Copy, Loop, Program, Statement
+from .overlap import Distance, apart, distance
+
+
+@dataclass(frozen=True)
+class Life:
+    """Steps (counted from 1; 0: before the run) between which a block holds something, both included.
+
+    ``loop``: the one in each of whose turns it begins anew; None for what lives outside of loops, or longer than a
+    turn.
+    """
+
+    first: int
+    last: int
+    loop: Loop | None = None
+
+    def meets(self, other: "Life") -> bool:
+        """Whether both hold something at one time."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """Blocks that need room, their lives, and how far those must be apart that live at one time.
+
+    ``near[i, j]``, i < j: where block i may stand relative to block j. ``steps``: what runs at each step.
+    """
+
+    blocks: tuple[Block, ...]
+    lives: tuple[Life, ...]
+    near: Mapping[tuple[int, int], Distance]
+    alignment: int
+    steps: Mapping[int, Call | Copy] = field(default_factory=dict)
+
+
+def accesses(statement: Statement, program: Program) -> tuple[list[Block], list[Block]]:
+    """List the blocks of the arena that a statement reads and those that it writes, each once, in order."""
+    pairs: list[tuple[Block | None, bool]]
+    match statement:
+        case Copy(target=target, source=source):
+            pairs = [(source.block, False), (target.block, True)]
+        case Loop(body=body):
+            found = [accesses(s, program) for s in body]
+            pairs = [*((b, False) for reads, _ in found for b in reads), *((b, True) for _, w in found for b in w)]
+        case Call():
+            function = program.kernels[statement.kernel]
+            memories = [p.memory for p in function.parameters if p.memory is not None]
+            pairs = [(a.block, m in function.written) for a, m in zip(statement.arguments, memories, strict=True)]
+    known = [(b, w) for b, w in pairs if b is not None and b.port != "status"]
+    return list(dict.fromkeys(b for b, w in known if not w)), list(dict.fromkeys(b for b, w in known if w))
+
+
+@dataclass
+class _Use:
+    """One access: at a step, in loops (outermost first), writing or not, in every turn elsewhere or not."""
+
+    step: int
+    loops: tuple[Loop, ...]
+    write: bool
+    moving: bool
+
+
+class _Steps:
+    """Numbers the steps of a program, and notes who uses what."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.count = 0
+        self.uses: dict[Block, list[_Use]] = {}
+        self.ends: dict[Loop, tuple[int, int]] = {}
+        self.steps: dict[int, Call | Copy] = {}
+        self.loops: dict[int, tuple[Loop, ...]] = {}
+        self.visit(program.statements, ())
+
+    def visit(self, statements: Sequence[Statement], loops: tuple[Loop, ...]) -> None:
+        for s in statements:
+            if isinstance(s, Loop):
+                begin = self.count + 1
+                self.visit(s.body, (*loops, s))
+                self.ends[s] = begin, max(begin, self.count)
+                self.count = max(begin, self.count)
+                continue
+            self.count += 1
+            self.steps[self.count], self.loops[self.count] = s, loops
+            pointers = s.arguments if isinstance(s, Call) else (s.target, s.source)
+            moving = {p.block for p in pointers if p.loop is not None}
+            reads, writes = accesses(s, self.program)
+            for blocks, write in ((reads, False), (writes, True)):
+                for b in blocks:
+                    self.uses.setdefault(b, []).append(_Use(self.count, loops, write, b in moving))
+
+    def life(self, block: Block) -> Life:
+        """Give when a block holds something: all turns of a loop where a turn may see what an earlier one left."""
+        uses = self.uses.get(block, [])
+        first = min((u.step for u in uses), default=0)
+        last = max((u.step for u in uses), default=0)
+        common = _common([u.loops for u in uses])
+        own = common[-1] if common and _fresh(uses) and not block.port else None
+        for use in uses:
+            for loop in use.loops[len(common) if own is not None else 0 :]:
+                begin, end = self.ends[loop]
+                first, last = min(first, begin), max(last, end)
+        if block.port.startswith("in"):
+            first = 0
+        elif block.port:
+            last = self.count + 1
+        return Life(first, last, own)
+
+
+def _common(loops: Sequence[tuple[Loop, ...]]) -> tuple[Loop, ...]:
+    """Give the loops that all uses are in."""
+    if not loops:
+        return ()
+    found: list[Loop] = []
+    for level in zip(*loops, strict=False):
+        if any(one is not level[0] for one in level):
+            break
+        found.append(level[0])
+    return tuple(found)
+
+
+def _fresh(uses: Sequence[_Use]) -> bool:
+    """Whether every turn writes a block before it reads it, always at the same place, as a kernel does with memory of
+    its own.
+    """
+    first = [u for u in uses if u.step == uses[0].step]
+    return not any(u.moving for u in uses) and (all(u.write for u in first) or len(first) == len(uses))
+
+
+def rules(program: Program) -> Rules:
+    """Look at a whole program: what lives when, and how near what may stand."""
+    steps = _Steps(program)
+    blocks = [b for b in program.blocks if b in steps.uses or b.port]
+    lives = [steps.life(b) for b in blocks]
+    number = {b: i for i, b in enumerate(blocks)}
+    near: dict[tuple[int, int], Distance] = {}
+    for j in range(len(blocks)):
+        for i in range(j):
+            if lives[i].meets(lives[j]):
+                near[i, j] = apart(blocks[i].bytes, blocks[j].bytes)
+    known: dict[tuple[object, ...], Distance] = {}
+    for step, s in steps.steps.items():
+        if not isinstance(s, Call):
+            continue
+        loop = steps.loops[step][-1] if steps.loops[step] else None
+        reads, writes = accesses(s, program)
+        for x in reads:
+            for y in writes:
+                a, b = lives[number[x]], lives[number[y]]
+                if x not in writes and (a.last, a.loop, b.first, b.loop) == (step, loop, step, loop):
+                    _tell(near, number[x], number[y], _distance(known, program, s, x, y))
+    return Rules(tuple(blocks), tuple(lives), near, program.machine.alignment, steps.steps)
+
+
+def _tell(near: dict[tuple[int, int], Distance], x: int, y: int, found: Distance) -> None:
+    near[min(x, y), max(x, y)] = found if x < y else Distance(found.below, found.above)
+
+
+def _distance(
+    known: dict[tuple[object, ...], Distance], program: Program, call: Call, x: Block, y: Block
+) -> Distance:
+    """Look at a kernel once for all its calls on tensors of the same sizes and places."""
+    roles = tuple(
+        (a.offset, a.block is x, a.block is y, a.block is None, a.loop is None) for a in call.arguments
+    )  # fmt: skip
+    key = (call.kernel, call.parts, x.bytes, y.bytes, roles)
+    if key not in known:
+        known[key] = distance(call, program.kernels[call.kernel], program.arrays, x, y)
+    return known[key]

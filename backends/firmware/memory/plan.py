@@ -1,0 +1,82 @@
+"""The memory plan of a program: order of its steps, offsets in the arena, and what it is that takes most."""
+
+from dataclasses import dataclass, replace
+
+from ....graph import Node
+from ...loops.program import Call, Program
+from .exact import Placement, place
+from .lives import Rules, rules
+from .order import best_order
+
+
+@dataclass(frozen=True, eq=False)
+class Need:
+    """Bytes of the arena that hold something while a step of a layer runs."""
+
+    node: Node
+    bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A placed program. ``bound``: bytes that no placement of these steps is under; ``solver``: who found it."""
+
+    program: Program
+    rules: Rules
+    placement: Placement
+
+    @property
+    def bytes(self) -> int:
+        """Size of the arena."""
+        return self.program.arena
+
+    @property
+    def bound(self) -> int:
+        """Bytes that no placement of these steps is under."""
+        return self.placement.bound
+
+    def needs(self) -> list[Need]:
+        """Say it for every step, in order."""
+        placed = list(zip(self.rules.blocks, self.placement.offsets, self.rules.lives, strict=True))
+        found = []
+        for step, s in self.rules.steps.items():
+            if isinstance(s, Call):
+                alive = [(o, o + b.bytes) for b, o, life in placed if life.first <= step <= life.last]
+                found.append(Need(s.node, _covered(alive)))
+        return found
+
+    @property
+    def largest(self) -> Need:
+        """The step that takes most."""
+        return max(self.needs(), key=lambda n: n.bytes)
+
+
+def plan(program: Program) -> Plan:
+    """Choose the order of a program's steps and the offsets of its blocks; both are set in the program given back."""
+    own = _placed(program)
+    if (order := best_order(program)) is not None:
+        other = _placed(replace(program, statements=order))
+        own = other if other.bytes < own.bytes else own
+    return _set(own)
+
+
+def _placed(program: Program) -> Plan:
+    found = rules(program)
+    placement = place(found)
+    return Plan(replace(program, arena=placement.peak), found, placement)
+
+
+def _set(plan: Plan) -> Plan:
+    """Write offsets and lives into the blocks."""
+    for block, offset, life in zip(plan.rules.blocks, plan.placement.offsets, plan.rules.lives, strict=True):
+        block.offset, block.first, block.last = offset, life.first, life.last
+    return plan
+
+
+def _covered(spans: list[tuple[int, int]]) -> int:
+    """Count the bytes that lie in at least one of some spans."""
+    total = end = 0
+    for low, high in sorted(spans):
+        total += max(0, high - max(low, end))
+        end = max(end, high)
+    return total
