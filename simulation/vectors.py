@@ -52,6 +52,25 @@ def divisors(graph: Graph) -> set[Node]:
     return {n for n in graph.inputs if n in found and n.type.is_integer}
 
 
+def input_ranges(graph: Graph) -> list[tuple[int, int] | None]:
+    """Give for each input the least and the greatest integer that all of its elements may be; None: real numbers."""
+    limits, below = index_limits(graph), divisors(graph)
+    return [_range(node, limits[node], node in below) for node in graph.inputs]
+
+
+def _range(node: Node, limit: int | None, divides: bool) -> tuple[int, int] | None:
+    if not node.type.is_integer:
+        return None if limit is None else (0, limit - 1)
+    format = node.type.quantized
+    low, high = int(np.max(format.bounds[0])), int(np.min(format.bounds[1]))
+    if limit is not None:
+        low, high = max(low, 0), min(high, limit - 1)
+    if not divides:
+        return low, high
+    least, greatest = int(np.min(as_array(format.zero))), int(np.max(as_array(format.zero)))
+    return (greatest + 1, high) if greatest < high else (low, least - 1)
+
+
 MOVES = (Reshape, Transpose, Slice, Gather, Broadcast, Upsample)
 
 

@@ -15,7 +15,9 @@ from ..loops.program import Program, make_program
 from ..project import Project
 from .interface import Layer
 from .memory import plan
+from .memory_map import memory_map
 from .source import sources
+from .toolchain import toolchain
 
 FILE = "network.json"
 """What the simulation reads: the network's name, its core, its ports."""
@@ -24,21 +26,30 @@ KIND = "c"
 
 
 def machine_of(board: Board) -> Machine:
-    """Give what the kernels know of a board's core. Raises OptionError for a board that has none."""
+    """Give what the kernels know of a board's core. Raises OptionError for a board that has none, or whose core or
+    features no compiler knows.
+    """
     found = board.compiler
     if found is None or found.kind != KIND:
         hint = next((note for note in board.notes if note.startswith("no firmware")), "gatewright boards lists others")
         raise OptionError(f"no C is written for board {board.name}", hint=hint)
-    return Machine(found.triple, found.cpu, tuple(found.features), 0, found.abi)
+    machine = Machine(found.triple, found.cpu, tuple(found.features), 0, found.abi)
+    toolchain(machine)
+    return machine
 
 
 def emit(graph: Graph, board: Board) -> Project:
-    """Write the firmware of a graph for a board. Raises UnsupportedError for what cannot be written."""
+    """Write the network of a graph in C for a board: the sources, and what they are called.
+
+    Raises UnsupportedError for what cannot be written or does not fit, OptionError for a board whose file does not say
+    what is needed.
+    """
     program = plan(make_program(graph, machine_of(board))).program
     name = library_name(graph)
     made = sources(program, name)
     written = {f"src/{path}": data for path, data in {**made.files, **includes()}.items()}
     described = description(program, name, made.layers)
+    described |= {"board": board.name, "memory": memory_map(board, program.arena).as_dict()}
     written[FILE] = json.dumps(described, indent=1, sort_keys=True).encode() + b"\n"
     return Project(written)
 
@@ -90,6 +101,6 @@ def read_description(project: Mapping[str, bytes]) -> dict[str, Any]:
 def missing(graph: Graph, board: Board) -> Iterator[GatewrightError]:
     """Give the first thing that stands in the way of writing a graph for a board."""
     try:
-        make_program(graph, machine_of(board))
+        memory_map(board, plan(make_program(graph, machine_of(board))).program.arena)
     except GatewrightError as error:
         yield error

@@ -24,7 +24,9 @@ class Network:
         name = description["name"]
         with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
             library = _compiled(files, name, Path(temporary))
-        self._run = library[f"{name}_run"]
+        self._run, self._step = library[f"{name}_run"], library[f"{name}_step"]
+        self._constants = library[f"{name}_constants"]
+        self._constants.restype = ctypes.c_void_p
         size = max(description["arena_bytes"], 1)
         self._arena = np.frombuffer((ctypes.c_ubyte * size).in_dll(library, f"{name}_arena"), np.uint8)
         self._inputs = [self._port(p) for p in description["inputs"]]
@@ -43,6 +45,25 @@ class Network:
             port[...] = values
         status = int(self._run())
         return [port.copy() for port in self._outputs], status
+
+    def trace(self, inputs: Sequence[NDArray], zones: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Run step by step; give what stands in a part of the arena, from byte to byte, after each step."""
+        self._arena[:] = FILLED
+        for port, values in zip(self._inputs, inputs, strict=True):
+            port[...] = values
+        found = []
+        for i, (begin, end) in enumerate(zones):
+            self._step(i)
+            found.append(self._arena[begin:end].tobytes())
+        return found
+
+    def constants(self) -> list[bytes]:
+        """Give the arrays of constants, in the order in which steps use them first."""
+        found: list[bytes] = []
+        size = ctypes.c_int32()
+        while start := self._constants(len(found), ctypes.byref(size)):
+            found.append(ctypes.string_at(start, size.value))
+        return found
 
 
 def _compiled(files: Mapping[str, bytes], name: str, folder: Path) -> ctypes.CDLL:

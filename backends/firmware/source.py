@@ -203,7 +203,8 @@ static void gw_copy(unsigned char *to, const unsigned char *from, int32_t bytes)
 def array(name: str, data: NDArray) -> str:
     """Write an array of constants."""
     dtype = str(data.dtype)
-    words = [literal(v, dtype) for v in data.ravel().tolist()]
+    short = dtype in ("int8", "uint8", "int16", "uint16")
+    words = [str(v) if short else literal(v, dtype) for v in data.ravel().tolist()]
     lines, line = [], ""
     for word in words:
         if len(line) + len(word) + 2 > PER_LINE:

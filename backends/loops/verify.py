@@ -98,6 +98,11 @@ def _in_own_layout(graph: Graph) -> Graph:
     return replace(graph, inputs=tuple(new[i] for i in graph.inputs), outputs=tuple(new[o] for o in graph.outputs))
 
 
+def expected(graph: Graph, vectors: Sequence[NDArray]) -> list[NDArray]:
+    """Give what a graph computes of stored integers or float32 [count, *shape] an input, all in its own layout."""
+    return _expected(_in_own_layout(graph), vectors)
+
+
 def _expected(own: Graph, vectors: Sequence[NDArray]) -> list[NDArray]:
     result = evaluate(own, list(vectors) if len(vectors) > 1 else vectors[0], integers=True)
     return list(result) if isinstance(result, tuple) else [np.asarray(result)]

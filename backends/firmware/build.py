@@ -1,0 +1,122 @@
+"""Images: the C of a project compiled and linked for its core by ziglang's compiler, with pip alone."""
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from ...graph import UnsupportedError
+from ..loops.machine import Machine
+from ..zig import BuildError, zig
+from .board_files import SCRIPT, board_files, read
+from .memory_map import MemoryMap
+from .toolchain import COMMON, WARNINGS, toolchain
+
+FLAGS = (
+    "-O2", "-g0", *COMMON, *WARNINGS, "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fno-sanitize=all",
+    "-fno-stack-protector",
+)  # fmt: skip
+
+
+def machine_in(description: Mapping[str, Any]) -> Machine:
+    """Give the core that a project is for, from its description."""
+    d = description
+    return Machine(d["triple"], d["cpu"], tuple(d["features"]), 0, d["abi"])
+
+
+def elf(files: Mapping[str, bytes], description: Mapping[str, Any], *, selftest: bool = True) -> bytes:
+    """Link the image of a project (path -> content, its sources under ``src/``) for its board.
+
+    With ``selftest`` its main runs the self-test and tells by semihosting what it found; without, it runs the network
+    once. The image has a symbol table, no debug information. Raises UnsupportedError where the flash is too small,
+    BuildError where the compiler refuses.
+    """
+    name, tools = description["name"], toolchain(machine_in(description))
+    places = MemoryMap.from_dict(description["memory"])
+    with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
+        folder = Path(temporary)
+        units = _sources(files, folder)
+        board = board_files(name, description["board"], tools, places)
+        if not selftest:
+            units.remove(f"{name}_selftest.c")
+            board["main.c"] = read("main_run.c").replace(b"{name}", name.encode())
+        board[SCRIPT] = board[SCRIPT].replace(b".comment", b".comment .debug*")  # that of the compiler's own library
+        for file, data in board.items():
+            (folder / file).write_bytes(data)
+        units += [file for file in board if file.endswith(".c")]
+        link = ("-T", SCRIPT, "-Wl,-e,gw_reset", "-Wl,--gc-sections", "-Wl,-z,max-page-size=16")
+        try:
+            zig(("cc", *tools.zig, *FLAGS, *link, *units, "-o", "image.elf"), folder)
+        except BuildError as error:
+            raise _explained(error, places, description["board"]) from None
+        return (folder / "image.elf").read_bytes()
+
+
+def library(files: Mapping[str, bytes], description: Mapping[str, Any]) -> bytes:
+    """Compile the network of a project, with its self-test, to a static library."""
+    tools = toolchain(machine_in(description))
+    with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
+        folder = Path(temporary)
+        objects = []
+        for unit in _sources(files, folder):
+            objects.append(f"{unit[:-2]}.o")
+            zig(("cc", *tools.zig, *FLAGS, "-c", unit, "-o", objects[-1]), folder)
+        zig(("ar", "rcsD", "library.a", *objects), folder)
+        return (folder / "library.a").read_bytes()
+
+
+def _sources(files: Mapping[str, bytes], folder: Path) -> list[str]:
+    """Write the sources of a project into a folder; give the names of those that are compiled."""
+    for path, data in files.items():
+        if path.startswith("src/"):
+            (folder / path.removeprefix("src/")).write_bytes(data)
+    return sorted(p.removeprefix("src/") for p in files if p.startswith("src/") and p.endswith(".c"))
+
+
+def _explained(error: BuildError, places: MemoryMap, board: str) -> Exception:
+    """Tell a memory that is too small from what is ours to mend."""
+    found = re.search(r"will not fit in region '(\w+)': overflowed by (\d+) bytes", error.what)
+    if found is None and "no room for the stack" not in error.what:
+        return error
+    name, over = (found[1], int(found[2])) if found is not None else (places.ram.name, 0)
+    size = next(s.bytes for s in places.spans if s.name == name)
+    what = f"{name} has {size:,} bytes; the image needs {size + over:,}" if over else f"{name} leaves no stack"
+    return UnsupportedError(what, where=f"board {board}", hint="a smaller network, or a board with more memory")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of an image: ``flash`` is what is written to it (code, constants, start values), ``arena`` the symbol's
+    size, ``ram`` all variables, the arena among them; ``functions`` and ``constants`` by symbol.
+    """
+
+    flash: int
+    arena: int
+    ram: int
+    functions: Mapping[str, int]
+    constants: Mapping[str, int]
+
+
+def sizes(image: bytes) -> Sizes:
+    """Read the sizes of an image (ELF)."""
+    from elftools.elf.elffile import ELFFile
+
+    file = ELFFile(BytesIO(image))
+    flash = sum(s["p_filesz"] for s in file.iter_segments() if s["p_type"] == "PT_LOAD")
+    writable = [s for s in file.iter_sections() if s["sh_flags"] & 2 and s["sh_flags"] & 1]
+    symbols = [s for table in _tables(file) for s in table.iter_symbols() if s.name]
+    kinds = {kind: {s.name: int(s["st_size"]) for s in symbols if s["st_info"]["type"] == kind} for kind in KINDS}
+    objects = kinds["STT_OBJECT"]
+    arena = next((size for name, size in objects.items() if name.endswith("_arena")), 0)
+    ram = sum(int(s["sh_size"]) for s in writable)
+    return Sizes(flash, arena, ram, kinds["STT_FUNC"], {n: s for n, s in objects.items() if not n.endswith("_arena")})
+
+
+def _tables(file: Any) -> Any:
+    return file.iter_sections("SHT_SYMTAB")
+
+
+KINDS = ("STT_FUNC", "STT_OBJECT")
