@@ -57,6 +57,8 @@ def _arm(machine: Machine) -> Toolchain:
         raise OptionError(what, hint=f"triple = {machine.triple.removesuffix('hf')!r}")
     words = "".join(f"{word[0]}{word[1:].replace('.', '_').replace('-', '_')}" for word in machine.features)
     less = "".join(f"+no{ARM_FEATURES[w[1:]]}" for w in machine.features if w[0] == "-" and ARM_FEATURES[w[1:]])
+    if machine.cpu == "cortex-m7" and "+fp-armv8d16sp" in machine.features:  # compilers take it to have doubles
+        words, less = f"{words}-fp64", f"{less}+nofp.dp"
     return Toolchain(
         ("-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={_zig_name(machine.cpu)}{words}"),
         ("-mthumb", f"-mcpu={machine.cpu}{less}", f"-mfloat-abi={'hard' if hard else 'soft'}"),
@@ -69,7 +71,7 @@ def _riscv(machine: Machine) -> Toolchain:
     if machine.cpu not in RISCV:
         raise unknown("core", machine.cpu, RISCV)
     _check(machine.features, RISCV_FEATURES)
-    words = "".join(word.replace("-", "-", 1) for word in machine.features)
+    words = "".join(machine.features)
     have = [word[1:] for word in machine.features if word[0] == "+"]
     letters = "".join(c for c in "mafdc" if c in have)
     march = "_".join([f"rv32i{letters}", *(w for w in RISCV_FEATURES if w in have and len(w) > 1)])
