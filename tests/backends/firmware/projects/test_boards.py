@@ -80,13 +80,13 @@ def test_a_region_without_an_address_is_told() -> None:
 
 def test_a_board_without_ram_is_told() -> None:
     text = TEXT.replace('kind = "ram"', 'kind = "external"').replace('kind = "dtcm"', 'kind = "itcm"')
-    with pytest.raises(gw.OptionError, match=r"board mine: no region of RAM"):
-        memory_map(parse(text, where="mine.toml"), 1024)
+    with pytest.raises(gw.OptionError, match=r"mine.toml:9: regions: expected a memory"):
+        parse(text, where="mine.toml")
 
 
 def test_a_region_without_a_size_is_told() -> None:
     text = TEXT.replace('size_kib = { value = 32, source = "sheet" }\n', "")
-    with pytest.raises(gw.FileError, match=r"regions\[1\].size_kib: missing|size_kib.*missing"):
+    with pytest.raises(gw.OptionError, match=r"mine.toml:19: regions\[2\].size_kib: missing"):
         parse(text, where="mine.toml")
 
 
