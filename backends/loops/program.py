@@ -1,6 +1,6 @@
 """The whole network as a sequence of calls: which kernel, on what memory, in what order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -138,6 +138,22 @@ def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> 
             block.last = max(block.last, 0) if block.port.startswith("in") else builder.step + 1
     program.arena = place_blocks(program.blocks)
     return program
+
+
+def calls_of(statements: Sequence[Statement], count: int = 1) -> list[tuple[Call, int]]:
+    """List the calls with how often one inference makes them."""
+    found: list[tuple[Call, int]] = []
+    for s in statements:
+        if isinstance(s, Loop):
+            found += calls_of(s.body, count * s.steps)
+        elif isinstance(s, Call):
+            found.append((s, count))
+    return found
+
+
+def layers_of(program: Program) -> dict[str, Free]:
+    """What is free in a network, by the description of a layer."""
+    return {c.free.layer: c.free for c, _ in calls_of(program.statements) if c.free is not None}
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from ...graph import GatewrightError
 from ..loops.code import Function
 from ..loops.layout import interface_type
 from ..loops.machine import Machine
-from ..loops.program import Call, Loop, Pointer, Program, Statement
+from ..loops.program import Call, Pointer, Program, calls_of
 from ..loops.widths import WIDTHS
 from .build import machine_code, shared_library
 from .driver import Lines
@@ -57,17 +57,6 @@ class Device(Protocol):
 
     def open(self, library: bytes, machine: Machine) -> Any:
         """Load a measuring library; a context that gives its Meter."""
-
-
-def calls_of(statements: Sequence[Statement], count: int = 1) -> list[tuple[Call, int]]:
-    """List the calls with how often one inference makes them."""
-    found: list[tuple[Call, int]] = []
-    for s in statements:
-        if isinstance(s, Loop):
-            found += calls_of(s.body, count * s.steps)
-        elif isinstance(s, Call):
-            found.append((s, count))
-    return found
 
 
 @dataclass(eq=False)

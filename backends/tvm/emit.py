@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from ...boards import Board
 from ...boards import load as load_board
@@ -13,8 +14,14 @@ from ..loops.layout import interface_type
 from ..loops.machine import Machine
 from ..project import Project
 
+if TYPE_CHECKING:
+    from .tuning import Tuning
+
 FILE = "network.json"
 """What the loader reads: the library's name, the ports' C types, the arena's size."""
+
+TUNING = "tuning.json"
+"""What was tuned, where something was."""
 
 WIDEST = 512
 """Bits of the widest vectors that kernels are written for; they run on wider ones too."""
@@ -62,20 +69,27 @@ def not_here(wanted: Machine) -> str | None:
     return f"this machine has not all of {' '.join([wanted.cpu, *wanted.features])}"
 
 
-def emit(graph: Graph, board: Board) -> Project:
-    """Compile a graph for a board's processor. Raises UnsupportedError for what cannot be compiled."""
+def emit(graph: Graph, board: Board, tuning: "Tuning | None" = None) -> Project:
+    """Compile a graph for a board's processor, with the tiles that a tuner found, or the formula's.
+
+    Raises UnsupportedError for what cannot be compiled, OptionError for a tuning of another kind of machine.
+    """
+    return emit_for(graph, machine_of(board), tuning)
+
+
+def emit_for(graph: Graph, machine: Machine, tuning: "Tuning | None" = None) -> Project:
+    """Compile a graph for a machine, as ``emit`` does for a board's."""
     if not available():
         raise UnsupportedError("TVM is not installed", hint="pip install 'gatewright[tvm]'")
     check_tvm()
     from ..loops.names import library_name
-    from ..loops.program import make_program
+    from ..loops.program import layers_of, make_program
     from .build import build
     from .packages import packages
     from .targets import check_machine
 
-    machine = machine_of(board)
     check_machine(machine)
-    program = make_program(graph, machine)
+    program = make_program(graph, machine, tuning.tiles_for(machine) if tuning is not None else None)
     name = library_name(graph)
     built = build(program, name)
     files = {f"{'include' if file.endswith('.h') else 'lib'}/{file}": data for file, data in built.files.items()}
@@ -84,7 +98,12 @@ def emit(graph: Graph, board: Board) -> Project:
     files[FILE] = (
         json.dumps(description(graph, name, machine, program.arena), indent=1, sort_keys=True).encode() + b"\n"
     )
-    return Project(files)
+    notes: tuple[str, ...] = ()
+    if tuning is not None:
+        files[TUNING] = tuning.to_bytes()
+        if unused := len(tuning.tiles.keys() - layers_of(program).keys()):
+            notes = (f"{unused} of {len(tuning.tiles)} tuned layers are not in this network",)
+    return Project(files, notes)
 
 
 def description(graph: Graph, name: str, machine: Machine, arena: int) -> dict[str, object]:
@@ -95,6 +114,7 @@ def description(graph: Graph, name: str, machine: Machine, arena: int) -> dict[s
         "cpu": machine.cpu,
         "features": list(machine.features),
         "vector_bits": machine.vector_bits,
+        "abi": machine.abi,
         "arena_bytes": arena,
         "inputs": [_port(n) for n in graph.inputs],
         "outputs": [_port(n) for n in graph.outputs],

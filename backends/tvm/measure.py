@@ -13,10 +13,10 @@ from ..loops.code import Code, Function, Parameter, const, function, maximum, sp
 from ..loops.contract import Contraction, contraction
 from ..loops.kernels.products import ACCUMULATOR, dot
 from ..loops.machine import GROUP, Dot, Machine
-from ..loops.program import Block, Call, Pointer, Program, make_program
+from ..loops.program import Block, Call, Pointer, Program, calls_of, make_program
 from ..loops.schedule import Tiles
 from ..loops.widths import WIDTHS
-from .clock import Device, Local, calls_of, measuring_library
+from .clock import Device, Local, measuring_library
 
 TURNS = 30
 """Runs of the network of which the fastest time of each call counts."""

@@ -84,8 +84,8 @@ def _described(text: bytes) -> dict[str, Any]:
 
 def machine_in(description: Mapping[str, Any]) -> Machine:
     """Give the machine that a library is compiled for, from the project's description."""
-    features = tuple(description["features"])
-    return Machine(description["triple"], description["cpu"], features, description["vector_bits"])
+    features, abi = tuple(description["features"]), description.get("abi", "")
+    return Machine(description["triple"], description["cpu"], features, description["vector_bits"], abi)
 
 
 def _loaded(library: Path, description: Mapping[str, Any]) -> ctypes.CDLL:

@@ -8,9 +8,9 @@ from typing import Any
 
 from ....graph import Graph
 from ...loops.machine import Machine
-from ...loops.program import Program, make_program
-from ...loops.schedule import Free, Tile, Tiles
-from ..clock import Device, MeasuringError, calls_of
+from ...loops.program import Program, calls_of, make_program
+from ...loops.schedule import Tile, Tiles
+from ..clock import Device, MeasuringError
 from .builder import Builder, CandidateError
 from .journal import Trial
 
@@ -21,11 +21,6 @@ ROUND_S = 0.015
 MOST_TURNS = 300
 LIMIT_S = 20.0
 """Seconds after which a candidate that does not end is given up, beside ten times what the formula takes."""
-
-
-def layers_of(program: Program) -> dict[str, Free]:
-    """What is free in a network, by the description of a layer."""
-    return {c.free.layer: c.free for c, _ in calls_of(program.statements) if c.free is not None}
 
 
 def by_layer(program: Program, figures: Sequence[float]) -> dict[str, float]:

@@ -8,9 +8,8 @@ from typing import Any
 from ....graph import FileError, OptionError
 from ...loops.machine import Machine
 from ...loops.schedule import Tile, Tiles
+from ..emit import TUNING
 
-FILE = "tuning.json"
-"""Where a project keeps what it was tuned to."""
 SCHEMA = 1
 
 
@@ -44,7 +43,7 @@ class Tuning:
         """The tiles by the description of a layer."""
         return {t.layer: t.tile for t in self.layers}
 
-    def tiles_for(self, machine: Machine, where: str = FILE) -> Tiles:
+    def tiles_for(self, machine: Machine, where: str = TUNING) -> Tiles:
         """Give the tiles for a machine. Raises OptionError where they were found for another kind of machine."""
         if machine != self.machine:
             words = [" ".join([m.triple, m.cpu, *m.features, f"{m.vector_bits} bits"]) for m in (self.machine, machine)]
@@ -61,7 +60,7 @@ class Tuning:
         return (json.dumps(self.as_dict(), indent=1, sort_keys=True) + "\n").encode()
 
 
-def read_tuning(data: bytes, where: str = FILE) -> Tuning:
+def read_tuning(data: bytes, where: str = TUNING) -> Tuning:
     """Read a file. Raises FileError for what is none."""
     try:
         found = json.loads(data)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ....graph import Graph
 from ...loops.machine import Machine
-from ...loops.program import Program, make_program
+from ...loops.program import Program, layers_of, make_program
 from ...loops.schedule import Tile, Tiles
 from ..clock import Device, Local
 from .builder import Builder
 from .journal import Journal, Trial
-from .lab import Lab, layers_of
+from .lab import Lab
 from .result import Tuned, Tuning
 from .search import Search, check_optuna, next_batch
 

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 import gatewright as gw
 from gatewright.backends.loops.code import Code, Parameter, const, function
 from gatewright.backends.loops.machine import Machine
-from gatewright.backends.loops.program import Block, Call, Pointer, Program, make_program
+from gatewright.backends.loops.program import Block, Call, Pointer, Program, calls_of, make_program
 from gatewright.backends.tvm import machine_of, verify
-from gatewright.backends.tvm.clock import Local, MeasuringError, calls_of, measuring_library
+from gatewright.backends.tvm.clock import Local, MeasuringError, measuring_library
 from gatewright.backends.tvm.measure import profile
 from gatewright.backends.tvm.objects import read
 from gatewright.backends.tvm.rpc import (

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from gatewright.backends.loops.program import make_program
+from gatewright.backends.loops.program import layers_of, make_program
 from gatewright.backends.loops.schedule import Free, Tile
 from gatewright.graph import Affine, Fixed, Graph, Node, OptionError
 from gatewright.graph.ops import Conv, Dense, Input, MatMul, Output
@@ -20,8 +20,7 @@ BYTE, WORD = Affine(8, True, Fraction(1, 32), 3), Fixed(20, 3)
 
 def free(graph: Graph, machine: str = "host") -> dict[str, Free]:
     """What is free in each layer, by its description."""
-    calls = make_program(graph, MACHINES[machine]).statements
-    return {s.free.layer: s.free for s in calls if getattr(s, "free", None) is not None}  # type: ignore[union-attr]
+    return layers_of(make_program(graph, MACHINES[machine]))
 
 
 def layers() -> Graph:
@@ -50,7 +49,7 @@ def test_any_tile_computes_the_same(turn: int) -> None:
     tiles = picked(free(graph), turn)
     assert len(tiles) == len(graph.outputs)
     library = check(graph, tiles=tiles, count=2)
-    taken = {s.free.layer: s.free.tile for s in library.program.statements if getattr(s, "free", None) is not None}  # type: ignore[union-attr]
+    taken = {layer: f.tile for layer, f in layers_of(library.program).items()}
     assert taken == tiles
 
 
