@@ -145,6 +145,7 @@ def free_in_product(c: Contraction, layer: str, machine: Machine, positions: int
     outside = size > PACKED_BYTES and positions > rows and filters > vectors * lanes
     default = Tile(rows, vectors, lanes, outside)
     narrower = (lanes // 2,) if lanes // 2 >= max(least_lanes(kind), 2) else ()
+    layer = f"{layer}, rows of {positions}"
     return Free(layer, kind, machine, positions, filters, depth, default, (lanes, *narrower))
 
 
@@ -154,6 +155,7 @@ def free_in_depthwise(c: Contraction, layer: str, machine: Machine, positions: i
     rows = min(rows, positions)
     default = Tile(rows, 1, lanes, c.filters > lanes and positions > rows)
     narrower = (lanes // 2,) if lanes >= 8 and c.filters > lanes // 2 else ()
+    layer = f"{layer}, rows of {positions}"
     return Free(layer, c.dot, machine, positions, c.filters, c.taps, default, (lanes, *narrower), depthwise=True)
 
 
@@ -169,7 +171,10 @@ def free_in_matrices(node: Node, layer: str, machine: Machine, kind: Dot) -> Fre
 def describe(
     node: Node, end: Node, layouts: Mapping[Node, Layout], out: Layout, kind: Dot, window: tuple[object, ...] = ()
 ) -> str:
-    """Describe a product and what follows it up to ``end``: layers that are described alike take the same time."""
+    """Describe a product and what follows it up to ``end``: layers that are described alike take the same time.
+
+    (Whether the positions of all axes are one row, what layouts decide, is added where it is known.)
+    """
     names: list[str] = []
     seen = {node}
 

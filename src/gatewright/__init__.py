@@ -36,11 +36,12 @@ if TYPE_CHECKING:
     from .project import Module, Project
     from .project import compile_model as compile
     from .project import open_module as open
+    from .tuning import tune
 
 __all__ = [
     "Affine", "Board", "Difference", "FileError", "Fixed", "Float", "GatewrightError", "Graph", "ManyErrors",
     "Module", "OptionError", "Overflow", "Project", "RangeError", "Rounding", "ShapeError", "UnsupportedError",
-    "boards", "compile", "diff", "evaluate", "load", "lower", "open",
+    "boards", "compile", "diff", "evaluate", "load", "lower", "open", "tune",
 ]  # fmt: skip
 
 _HOME = {
@@ -49,6 +50,7 @@ _HOME = {
     "frontend": ("load",),
     "lowering": ("lower",),
     "project": ("Module", "Project", "compile", "open"),
+    "tuning": ("tune",),
 }
 _RENAMED = {"compile": "compile_model", "open": "open_module"}
 

@@ -176,6 +176,9 @@ def compile_(
         bool,
         typer.Option("--integer-only", help="On a processor too, compute in integers what the model leaves in floats."),
     ] = False,
+    tuning: Annotated[
+        Path | None, typer.Option(help="What gatewright tune found for this kind of board: DIR/project/tuning.json.")
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -188,7 +191,7 @@ def compile_(
         project = compile_model(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
-            vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, progress=progress,
+            vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, tuning=tuning, progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))
@@ -427,6 +430,37 @@ def fifo(
 
         document, people = fifo_depths(directory, depths if apply else None, progress)
         _print(document, as_json, people)
+
+
+@app.command(epilog="Example: gatewright tune build/digits_cpu --trials 300")
+def tune(
+    directory: Annotated[Path, typer.Argument(help="An output directory for a processor.")],
+    trials: Annotated[int, typer.Option(help="How many tiles of layers to measure, earlier ones included.")] = 300,
+    rpc: Rpc = None,
+    tracker: Tracker = None,
+    key: Key = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="The file that keeps every trial (DIR.tuning.jsonl if not given).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Tune it although files were changed by hand.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Measure which tiles make each layer fastest, here or on a device, and compile the library again with them.
+
+    Resumes where it was stopped; what is not faster for sure stays as it is.
+    """
+    with _errors(as_json, debug), _progress() as progress:
+        from .tuning import device_of
+        from .tuning import tune as tuned
+
+        found = tuned(
+            directory, trials=trials, device=device_of(rpc, tracker, key, progress), journal=journal, seed=seed,
+            force=force, progress=progress,
+        )  # fmt: skip
+        document = found.as_dict()
+        _print(document, as_json, lambda: _lines(wording.tuned(document, directory)))
 
 
 @app.command(epilog="Example: gatewright boards pynq-z2")

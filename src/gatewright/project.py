@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .backends.hls4ml import Options
     from .backends.loops.machine import Machine
     from .backends.tvm.simulation import Network
+    from .backends.tvm.tuning import Tuning
 
 Progress = Callable[[str], None]
 SKIPPED: dict[str, Any] = {
@@ -125,7 +126,7 @@ class Project:
         return found
 
     @cached_property
-    def _content(self) -> dict[str, bytes]:
+    def content(self) -> dict[str, bytes]:
         """Everything but the manifest, by path."""
         return {**to_bytes(self.graph), **{f"project/{name}": data for name, data in self.artefact.items()}}
 
@@ -142,13 +143,13 @@ class Project:
             verification=self.verification,
             notes=list(dict.fromkeys((*self.graph.notes, *self.notes))),
             cost=self.cost,
-            hashes={name: sha256(data) for name, data in self._content.items()},
+            hashes={name: sha256(data) for name, data in self.content.items()},
         )
 
     @property
     def files(self) -> dict[str, bytes]:
         """The output directory: path -> content."""
-        return {**self._content, **manifest_files(self.manifest)}
+        return {**self.content, **manifest_files(self.manifest)}
 
     def write(self, directory: str | Path, *, force: bool = False) -> None:
         """Write the output directory, all or nothing. Raises FileError where something of the user's would be lost."""
@@ -222,6 +223,7 @@ def compile_model(
     verify: bool = True,
     strict: bool = False,
     integer_only: bool = False,
+    tuning: "str | Path | Tuning | None" = None,
     progress: Progress = lambda text: None,
 ) -> Project:
     """Compile a model for a board.
@@ -234,13 +236,15 @@ def compile_model(
     nanoseconds, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor);
     ``vectors``: how many to verify on (512; on processors fewer for large networks); ``verify``: whether to;
     ``strict``: refuse a design whose high estimate of a resource is over what the device has; ``integer_only``: on
-    a processor too, compute in integers what the model leaves in floating point; ``progress`` is told what is going on.
+    a processor too, compute in integers what the model leaves in floating point; ``tuning``: what ``tune`` found for
+    this kind of board, or its file (``project/tuning.json``); ``progress`` is told what is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
     target = find_board(board)
     settings = make_config(precision, config)
     options = _checked(choices, target, settings, vectors)
+    tuned = None if tuning is None else find_tuning(tuning, target)
     if not isinstance(model, Graph):
         progress("reading the model")
     source = load(model, weights=weights)
@@ -260,7 +264,7 @@ def compile_model(
     )  # fmt: skip
     if options is None:
         project = replace(project, notes=(*project.notes, *choices.without_effect(target)))
-        return _compiled(project, verify=verify, progress=progress)
+        return _compiled(project, tuned, verify=verify, progress=progress)
     asked = {**project.options, **choices.as_dict(), **options.as_dict(), "vectors": count}
     progress("estimating time and resources")
     cost = estimate(graph, options, target, strict=strict)
@@ -368,7 +372,30 @@ def back_end(target: str) -> Any:
     return hls4ml
 
 
-def _compiled(project: Project, *, verify: bool, progress: Progress) -> Project:
+def find_tuning(tuning: "str | Path | Tuning", board: Board) -> "Tuning":
+    """Read what was tuned, for a board. Raises OptionError where it is of another kind of machine, FileError."""
+    if board.compiler is None or TARGETS.get(board.compiler.kind) != TVM:
+        raise OptionError(f"board {board.name} has nothing that is tuned", where="tuning", hint="leave it out")
+    from .backends.tvm import machine_of
+    from .backends.tvm.tuning import Tuning, read_tuning
+
+    where = "tuning" if isinstance(tuning, Tuning) else str(tuning)
+    try:
+        found = tuning if isinstance(tuning, Tuning) else read_tuning(Path(tuning).read_bytes(), where)
+    except OSError as error:
+        raise FileError(f"cannot read: {error.strerror}", where=where, hint="DIR/project/tuning.json") from None
+    found.tiles_for(machine_of(board), where)
+    return found
+
+
+def tuned_options(tuning: "Tuning") -> dict[str, Any]:
+    """Say in a manifest's options that a project was tuned, on what device, from what to what time."""
+    found = tuning.as_dict()
+    kept = {name: found[name] for name in ("device", "trials", "failed", "before_s", "after_s")}
+    return {"tuning": {**kept, "layers": len(tuning.layers)}}
+
+
+def _compiled(project: Project, tuning: "Tuning | None", *, verify: bool, progress: Progress) -> Project:
     """Add what a compiler of tensor programs makes for a board, and the proof.
 
     Without TVM the board ``host`` keeps to the graph.
@@ -385,7 +412,9 @@ def _compiled(project: Project, *, verify: bool, progress: Progress) -> Project:
             return replace(project, notes=(*project.notes, note))
     progress(f"compiling the {WORDS[target]}")
     with _disk():
-        emitted = back_end(target).emit(project.graph, board)
+        emitted = back_end(target).emit(project.graph, board, *(() if tuning is None else (tuning,)))
+        if tuning is not None:
+            project = replace(project, options={**project.options, **tuned_options(tuning)})
         done = replace(
             project, target=target, artefact=emitted.files, notes=(*project.notes, *emitted.notes),
             verification=_skipped("not asked for (--no-verify)"),

@@ -69,6 +69,25 @@ def run(document: Mapping[str, Any]) -> list[str]:
     return [*lines, f"written to {document['file']}"] if document["file"] else lines
 
 
+def tuned(document: Mapping[str, Any], out: Path) -> list[str]:
+    """Tell what tuning found."""
+    before, after = document["before_s"] * 1e6, document["after_s"] * 1e6
+    lines = [
+        f"{100 * t['ratio']:4.0f} %  {t['tile']['rows']} rows by {t['tile']['vectors']} x {t['tile']['lanes']}"
+        f"{', filters outside' if t['tile']['panels_outside'] else ''}: {t['layer']}"
+        for t in sorted(document["layers"], key=lambda t: float(t["ratio"]))
+    ]
+    lines = [*(["time of each layer that is faster, as a share of that before:"] if lines else []), *lines]
+    failed = f", of which {document['failed']} failed" if document["failed"] else ""
+    lines.append(f"{document['trials']} tiles measured on {document['device']}{failed}")
+    if not document["changed"]:
+        why = "it has the best of these tiles" if document["layers"] else "nothing is faster for sure"
+        return [*lines, f"{out} is as it was: {why} ({after:,.1f} us an inference)"]
+    lines.append(f"{before:,.1f} us an inference with the formula's tiles, {after:,.1f} us now")
+    lines.append(f"verification: {document['verification']['status']}")
+    return [*lines, f"written to {out}"]
+
+
 def tree(value: Any, indent: int = 0) -> list[str]:
     """Nested data as indented lines; a figure on one line with its source, an array of words on one as well."""
     pad = "  " * indent
