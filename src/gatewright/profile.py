@@ -20,6 +20,7 @@ from .samples import read_samples
 
 if TYPE_CHECKING:
     from .backends.loops.machine import Machine
+    from .backends.loops.schedule import Tiles
     from .backends.tvm.rpc import Remote
 
 
@@ -83,7 +84,7 @@ def _compiled(directory: Path, device: "Remote | None", progress: Progress) -> d
     manifest = read_manifest(directory)
     if manifest["target"] == TVM:
         module = open_module(directory)
-        return _measured(module.graph, manifest["board"], module.machine, device, progress)
+        return _measured(module.graph, manifest["board"], module.machine, device, progress, module.tiles)
     if device is None and manifest["target"] in GPUS.values():
         module = open_module(directory)
         return launches_of(module.graph, manifest["board"], module.artefact, progress=progress)
@@ -98,8 +99,9 @@ def _compiled(directory: Path, device: "Remote | None", progress: Progress) -> d
 
 
 def _measured(
-    graph: Graph, board: str, machine: "Machine", device: "Remote | None", progress: Progress
-) -> dict[str, Any]:
+    graph: Graph, board: str, machine: "Machine", device: "Remote | None", progress: Progress,
+    tiles: "Tiles | None" = None,
+) -> dict[str, Any]:  # fmt: skip
     """Run a network on this machine or a device, every layer beside what the machine could do at best."""
     from .backends.tvm import not_here
     from .backends.tvm.emit import check_tvm
@@ -110,7 +112,7 @@ def _measured(
     from .backends.tvm.measure import profile as measure
 
     progress(f"measuring on {device.name if device is not None else 'this machine'}")
-    found = measure(graph, machine, device=device)
+    found = measure(graph, machine, tiles=tiles, device=device)
     layers = [
         {
             "name": graph_name(c.node), "op": op_name(c.node.op), "shape": list(c.node.shape), "macs": c.macs * c.count,

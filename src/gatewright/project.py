@@ -40,6 +40,7 @@ from .simulation import make_vectors
 if TYPE_CHECKING:
     from .backends.hls4ml import Options
     from .backends.loops.machine import Machine
+    from .backends.loops.schedule import Tiles
     from .backends.tvm.simulation import Network
     from .backends.tvm.tuning import Tuning
 
@@ -181,6 +182,14 @@ class Module:
         from .backends.tvm.simulation import machine_in, read_description
 
         return machine_in(read_description(self.artefact))
+
+    @property
+    def tiles(self) -> "Tiles":
+        """What the library was tuned to, {} where it was not. Raises FileError where the description is damaged."""
+        from .backends.tvm.emit import TUNING
+        from .backends.tvm.tuning import read_tuning
+
+        return read_tuning(self.artefact[TUNING]).tiles if TUNING in self.artefact else {}
 
     def verify(self, x: Inputs | None = None, *, vectors: int = 512) -> dict[str, Any]:
         """Compare the artefact with the graph again, as ``Project.verify`` does."""

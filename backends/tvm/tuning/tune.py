@@ -64,10 +64,11 @@ def tune(
 
 
 def key_of(program: Program, device: str) -> str:
-    """Stand for all that a figure depends on: the kernels' texts, the machine, the device."""
+    """Stand for all that a figure depends on: kernels and what is free in them, the machine, the device."""
     total = sha256(repr((program.machine, device)).encode())
     for kernel in program.kernels.values():
         total.update(kernel.key)
+    total.update(repr([(layer, free.tiles) for layer, free in layers_of(program).items()]).encode())
     return total.hexdigest()[:16]
 
 
