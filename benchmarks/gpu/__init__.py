@@ -1,0 +1,1 @@
+"""How fast a project for a graphics processor runs beside other engines; see ``python -m benchmarks.gpu --help``."""
