@@ -89,7 +89,8 @@ def network(case: str, path: Path, board: str, rounds: int, *, processors: bool)
 
 def away(some: Sequence[Any], first: Sequence[Any]) -> float:
     """The largest difference, as a share of the largest output."""
-    pairs = [(np.asarray(a, np.float64).ravel(), np.asarray(b, np.float64).ravel()) for a, b in zip(some, first, strict=True)]
+    wide = [[np.asarray(x, np.float64).ravel() for x in outputs] for outputs in (some, first)]
+    pairs = list(zip(*wide, strict=True))
     size = max(float(np.abs(b).max(initial=0.0)) for _, b in pairs) or 1.0
     return max(float(np.abs(a - b).max(initial=0.0)) for a, b in pairs) / size
 
@@ -118,7 +119,9 @@ def products(board: str, rounds: int, *, processors: bool) -> Iterator[dict[str,
 def lines(result: dict[str, Any]) -> Iterator[str]:
     """What is printed of a result."""
     for name, told in result["engines"].items():
-        yield "  ".join([f"{result['case']:<24}", f"{name:<48}", *(f"{key} {value:,.4g}" for key, value in told.items())])
+        yield "  ".join(
+            [f"{result['case']:<24}", f"{name:<48}", *(f"{key} {value:,.4g}" for key, value in told.items())]
+        )
 
 
 def main() -> None:

@@ -26,12 +26,12 @@ class Ready:
     outputs: Callable[[], list[NDArray[Any]]]
 
 
-def ours(path: Path, board: str, *, processors: bool) -> Ready:
-    """Compile for a board and open the device. Raises Skip where there is none."""
+def ours(model: Any, board: str, *, processors: bool) -> Ready:
+    """Compile a file or a graph for a board and open the device. Raises Skip where there is none."""
     import gatewright
     from gatewright.backends.gpu.host import UnavailableError, open_network
 
-    project = gatewright.compile(path, board=board, verify=False, vectors=1)
+    project = gatewright.compile(model, board=board, verify=False, vectors=1)
     try:
         network = open_network(project.artefact, "any" if processors else "device")
     except UnavailableError as error:

@@ -3,26 +3,26 @@
 from typing import Any
 
 import numpy as np
-from gatewright.graph import Fixed, Graph, Node
-from gatewright.graph.ops import Constant, Dense, Input, Output, Requantize
+
+from gatewright.graph import Array, Fixed, Graph, Node
+from gatewright.graph.ops import Constant, Dense, Input, Output, Quantize
 
 from ..cpu.engines.base import Run, Skip
-from .engines import Ready, opened_on
+from .engines import Ready, ours
 
 
 def product(rows: int, columns: int, steps: int, board: str, *, processors: bool) -> Ready:
     """A dense layer [rows, steps] by [steps, columns], its sums brought back to 8 bits. Raises Skip."""
     weights = np.random.default_rng(0).integers(-128, 128, (steps, columns))
-    byte = Fixed(8, 0)
+    byte = Fixed(8, 8)
     x = Node(Input("x", (rows, steps), byte))
-    w = Node(Constant(weights, byte))
-    total = Node(Dense(), (x, w))
-    graph = Graph((x,), (Node(Output("y"), (Node(Requantize(Fixed(8, -8)), (total,)),)),))
-    return opened_on(graph, board, processors=processors)
+    total = Node(Dense(), (x, Node(Constant(Array(weights), byte))))
+    graph = Graph((x,), (Node(Output("y"), (Node(Quantize(Fixed(8, 20)), (total,)),)),))
+    return ours(graph, board, processors=processors)
 
 
 def torch_products(rows: int, columns: int, steps: int) -> dict[str, Run]:
-    """torch's products of int8 (with 32-bit sums) and of fp16 on CUDA. Raises Skip where there is none."""
+    """Give products of int8 (with 32-bit sums) and of fp16 by torch on CUDA. Raises Skip where there is none."""
     try:
         import torch
     except ModuleNotFoundError:

@@ -3,6 +3,7 @@
 import ctypes
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from .runtime.plan import Launch, Plan
 
 NAMES = {"cuda": "CUDA", "opencl": "OpenCL", "metal": "Metal", "webgpu": "WebGPU"}
 POISON = 0xA5
+LOCK = threading.Lock()
+"""Emulators of the same kernels are one library, which runs one launch at a time."""
 ALIGNMENT = 256
 
 
@@ -53,11 +56,12 @@ class Emulator:
         self.plan = plan
         self.name = f"emulated {NAMES[plan.language]}"
         self._library = ctypes.CDLL(str(compile_emulator(plan, sources)))
+        self._end = weakref.finalize(self, _released, self._library)
         self._buffers = {name: _room(size) for name, size in plan.sizes.items()}
         self._buffers["constants"][:] = np.frombuffer(constants, np.uint8)
         numbers = {name: i for i, name in enumerate(plan.kernels)}
         self._calls = [_Call(launch, numbers[launch.kernel.name], self._buffers) for launch in plan.launches]
-        self._lock, self._runs = threading.Lock(), 0
+        self._runs = 0
 
     def write(self, buffer: str, data: NDArray) -> None:
         """Copy bytes into the beginning of a buffer."""
@@ -87,7 +91,8 @@ class Emulator:
         return [float(t) for t in best]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Give the memory back, and the library."""
+        self._end()
 
     def _begin(self) -> None:
         self._runs += 1
@@ -96,7 +101,7 @@ class Emulator:
 
     def _run(self, call: _Call) -> None:
         report = _Report()
-        with self._lock:
+        with LOCK:
             problem = self._library.gatewright_launch(
                 call.number, call.blocks, call.threads, call.count, call.data, call.bytes, call.writes,
                 self._runs % 2 == 0, ctypes.byref(report),
@@ -112,6 +117,7 @@ class Emulator:
             3: f"{at} {self._touched(launch, report)}",
             4: f"{at} divides by zero, or the lowest integer by -1",
             5: "no memory, or more threads or arguments than are emulated",
+            8: f"{at} has more memory of its own than is emulated",
             6: f"{at} waits in a kernel that was taken for one without barriers",
             7: f"some thread {self._touched(launch, report, 'writes')}",
         }.get(report.problem, f"problem {report.problem}")
@@ -128,6 +134,15 @@ class Emulator:
             return f"writes to {name}, which is only read"
         away = f"{-offset} bytes before" if offset < 0 else f"{offset - span.bytes} bytes after"
         return f"{verb} what lies {away} {name}"
+
+
+def _released(library: ctypes.CDLL) -> None:
+    """Unload a library: a process has room for some thousands of mappings only."""
+    import _ctypes
+
+    with LOCK:
+        library.gatewright_release()
+        _ctypes.dlclose(library._handle)
 
 
 def _room(size: int) -> NDArray:

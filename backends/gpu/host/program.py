@@ -58,6 +58,9 @@ add_executable(host {host})
 RESTS = {
     "cuda": """\
 find_package(CUDAToolkit REQUIRED)
+if(NOT TARGET CUDA::cuda_driver)
+  message(FATAL_ERROR "neither NVIDIA's driver nor the toolkit's stub of it (libcuda) is installed")
+endif()
 target_link_libraries(host PRIVATE CUDA::cuda_driver)
 set(ARCH {arch} CACHE STRING "The processor that the kernels are compiled for")
 add_custom_command(OUTPUT ${{CMAKE_CURRENT_SOURCE_DIR}}/kernels.cubin

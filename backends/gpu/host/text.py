@@ -28,6 +28,7 @@ extern "C" __attribute__((visibility("default"))) int gatewright_launch(
     const unsigned char *writes, int backward, gatewright::Report *report) {
     return gatewright::launch(gatewright_kernels[number], blocks, threads, n, data, bytes, writes, backward, report);
 }
+extern "C" __attribute__((visibility("default"))) void gatewright_release() { gatewright::release(); }
 """
 
 

@@ -70,6 +70,8 @@ static inline int __float_as_int(float a) { return gatewright::bits<int>(a); }
 static inline unsigned __float_as_uint(float a) { return gatewright::bits<unsigned>(a); }
 static inline float __int_as_float(int a) { return gatewright::bits<float>(a); }
 static inline float __uint_as_float(unsigned a) { return gatewright::bits<float>(a); }
+static inline long long __double_as_longlong(double a) { return gatewright::bits<long long>(a); }
+static inline double __longlong_as_double(long long a) { return gatewright::bits<double>(a); }
 static inline float __fdividef(float a, float b) { return a / b; }
 #define __expf(a) expf(a)
 #define __logf(a) logf(a)

@@ -27,7 +27,7 @@ struct Index {
     unsigned operator[](unsigned axis) const { return axis == 0 ? x : axis == 1 ? y : z; }
 };
 
-enum Problem { NONE, NOT_ALL, DIFFERENT, TOUCHED, DIVIDED, MEMORY, UNEXPECTED, WRITTEN };
+enum Problem { NONE, NOT_ALL, DIFFERENT, TOUCHED, DIVIDED, MEMORY, UNEXPECTED, WRITTEN, DEEP };
 
 /** What went wrong, and where: written by `gatewright_launch`. */
 struct Report {
@@ -44,7 +44,7 @@ struct Kernel {
 };
 
 static const unsigned WARP = 32, MOST = 1024;
-static const size_t STACK = 256 << 10, SHARED = 256 << 10, GAP = 64;
+static const size_t STACK = 256 << 10, SHARED = 256 << 10, GAP = 64, MARK = 256;
 static const unsigned char POISON = 0xa5;
 alignas(64) char shared[SHARED];
 size_t shared_used = 0;
@@ -122,8 +122,9 @@ static void resume(unsigned number) {
         return;
     if (fiber.state == FRESH) {
         getcontext(&fiber.begin);
-        fiber.begin.uc_stack.ss_sp = stacks + number * STACK + 4096 * 4;
-        fiber.begin.uc_stack.ss_size = STACK - 4096 * 4;
+        memset(stacks + number * STACK, POISON, MARK);
+        fiber.begin.uc_stack.ss_sp = stacks + number * STACK + MARK;
+        fiber.begin.uc_stack.ss_size = STACK - MARK;
         fiber.begin.uc_link = nullptr;
         makecontext(&fiber.begin, body, 0);
         setcontext(&fiber.begin);
@@ -234,7 +235,8 @@ static void stage(Slot &slot, bool at_end) {
             fail(MEMORY);
     }
     char *data = slot.base + page;
-    mprotect(data, slot.room, PROT_READ | PROT_WRITE);
+    if (mprotect(data, slot.room, PROT_READ | PROT_WRITE))
+        fail(MEMORY);
     size_t rest = up(slot.bytes, 16) - slot.bytes;
     slot.copy = at_end ? data + slot.room - slot.bytes - rest : data;
     memcpy(slot.copy, slot.source, slot.bytes);
@@ -340,9 +342,34 @@ static bool prepare_stacks() {
     if (got == MAP_FAILED)
         return false;
     stacks = (char *)got;
-    for (unsigned i = 0; i < MOST; i++)
-        mprotect(stacks + i * STACK, 4096 * 4, PROT_NONE);
     return true;
+}
+
+/** Look whether a thread's own memory went beyond its stack (a page around each would take too many mappings). */
+static void check_stacks() {
+    for (unsigned i = 0; i < count && running->waits; i++)
+        if (stacks[i * STACK] != (char)POISON || memcmp(stacks + i * STACK, stacks + i * STACK + 1, MARK - 1)) {
+            thread_index = place(i);
+            fail(DEEP);
+        }
+}
+
+static void forget() {
+    for (Fiber &fiber : fibers)
+        fiber.state = FRESH;
+}
+
+/** Give all memory back. */
+static void release() {
+    for (Slot &slot : slots) {
+        if (slot.base)
+            munmap(slot.base, slot.room + 2 * page);
+        slot.base = nullptr, slot.room = 0;
+    }
+    if (stacks)
+        munmap(stacks, MOST * STACK);
+    stacks = nullptr;
+    forget();
 }
 
 /**
@@ -364,8 +391,7 @@ static int launch(const Kernel &kernel, const uint32_t *grid, const uint32_t *sh
     Guard guard;
     if (sigsetjmp(escape, 1)) {
         blame(n, data, bytes, writes);
-        for (Fiber &fiber : fibers)
-            fiber.state = FRESH;
+        forget();
         return report->problem;
     }
     gather(n, data, bytes, writes);
@@ -376,6 +402,7 @@ static int launch(const Kernel &kernel, const uint32_t *grid, const uint32_t *sh
     operands = places;
     shared_used = 0;
     run_blocks(backward);
+    check_stacks();
     unstage();
     return NONE;
 }
