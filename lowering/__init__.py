@@ -11,6 +11,7 @@ from ..graph.ops import Quantize
 from .config import Config, Precision, make_config
 from .inside import everywhere
 from .passes.decompose import decompose
+from .passes.drop_dead_channels import drop_dead_channels
 from .passes.drop_softmax import drop_softmax
 from .passes.fold_constants import fold_constants
 from .passes.fold_scale import fold_scale
@@ -39,6 +40,7 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("merge_quantizers", lambda g, c, x: everywhere(merge_quantizers, g)),
     ("make_tables", lambda g, c, x: everywhere(lambda h: make_tables(h, c), g)),
     ("fold_constants", lambda g, c, x: everywhere(fold_constants, g)),
+    ("drop_dead_channels", lambda g, c, x: drop_dead_channels(g)),
 )
 """What lowering does, in order."""
 
@@ -49,6 +51,7 @@ FLOATS: tuple[tuple[str, Pass], ...] = (
         if name in ("refuse_dynamic", "fold_constants", "simplify", "fold_scale")
     ),
     ("real_outputs", lambda g, c, x: real_outputs(g)),
+    ("drop_dead_channels", lambda g, c, x: drop_dead_channels(g)),
 )
 """What it does where floating point may stay."""
 
@@ -82,7 +85,8 @@ def lower(
     itself. ``watch`` sees the graph after each pass.
 
     Raises UnsupportedError for what has no integer form, OptionError for options that make no sense, ShapeError for
-    samples that do not fit. A graph that is all integers already comes back as it is.
+    samples that do not fit. A graph that is all integers already comes back as it is, but for channels that hold
+    one number whatever the input is.
     """
     if isinstance(board, str):
         load_board(board)
@@ -92,7 +96,7 @@ def lower(
     if output == "logits":
         graph = drop_softmax(graph)
     if graph.is_integer:
-        return graph
+        return drop_dead_channels(graph)
     for name, step in FLOATS if floats else PIPELINE:
         graph = step(graph, settings, samples)
         watch(name, graph)
