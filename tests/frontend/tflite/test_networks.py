@@ -18,8 +18,10 @@ def compare(name: str, x: np.ndarray, wanted: np.ndarray) -> None:
     got = np.asarray(gw.evaluate(graph, x, integers=x.dtype == np.int8))
     if x.dtype == np.int8:
         assert graph.is_integer
-        assert gw.lower(graph) is graph
+        less = gw.lower(graph)  # leaves out dead channels at most
+        assert (less is graph) == (name != "vww_96_int8")
         np.testing.assert_array_equal(got, wanted)
+        np.testing.assert_array_equal(np.asarray(gw.evaluate(less, x, integers=True)), wanted)
     else:
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * (1 + np.abs(wanted).max()))
 
