@@ -5,8 +5,9 @@ from math import isinf, isnan
 from struct import pack, unpack
 
 from ..loops.code import Memory
-from .text import Language, pointers, unsupported
+from .text import Language, unsupported
 from .threads import Kernel
+from .wgsl import Wgsl
 
 C_TYPES = {
     "bool": "bool", "int8": "char", "uint8": "uchar", "int16": "short", "uint16": "ushort", "int32": "int",
@@ -120,7 +121,7 @@ class _Cuda(_Dialect):
         return CUDA_TYPES.get(dtype) or super().type(dtype)
 
     def head(self, name: str, kernel: Kernel) -> str:
-        told = [f"{'' if w else 'const '}{self.type(m.dtype)} *__restrict__ {m.name}" for _, m, w in pointers(kernel)]
+        told = [f"{'' if p.written else 'const '}{self.type(p.dtype)} *__restrict__ {p.name}" for p in kernel.ports]
         return f'extern "C" __global__ void __launch_bounds__({kernel.threads}) {name}({", ".join(told)}) {{'
 
     def index(self, tag: str) -> str:
@@ -157,7 +158,7 @@ class _OpenCl(_Dialect):
 
     def head(self, name: str, kernel: Kernel) -> str:
         told = [
-            f"__global {'' if w else 'const '}{self.type(m.dtype)} *restrict {m.name}" for _, m, w in pointers(kernel)
+            f"__global {'' if p.written else 'const '}{self.type(p.dtype)} *restrict {p.name}" for p in kernel.ports
         ]
         size = f"__attribute__((reqd_work_group_size({kernel.threads}, 1, 1)))"
         return f"__kernel {size}\nvoid {name}({', '.join(told)}) {{"
@@ -192,8 +193,8 @@ class _Metal(_Dialect):
 
     def head(self, name: str, kernel: Kernel) -> str:
         told = [
-            f"device {'' if w else 'const '}{self.type(m.dtype)} *{m.name} [[buffer({i})]]"
-            for i, (_, m, w) in enumerate(pointers(kernel))
+            f"device {'' if p.written else 'const '}{self.type(p.dtype)} *{p.name} [[buffer({i})]]"
+            for i, p in enumerate(kernel.ports)
         ]
         told += [
             "uint3 block [[threadgroup_position_in_grid]]", "uint3 within [[thread_position_in_threadgroup]]",
@@ -214,5 +215,5 @@ class _Metal(_Dialect):
         return "threadgroup_barrier(mem_flags::mem_threadgroup);"
 
 
-LANGUAGES: Mapping[str, type[Language]] = {language.kind: language for language in (_Cuda, _OpenCl, _Metal)}
+LANGUAGES: Mapping[str, type[Language]] = {language.kind: language for language in (_Cuda, _OpenCl, _Metal, Wgsl)}
 """The languages by what a board file calls them."""

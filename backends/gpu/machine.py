@@ -1,11 +1,13 @@
 """What schedules know of a graphics processor."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...boards import Board
 from ...graph import OptionError
+from ..loops.layout import Layout
 from ..loops.machine import Dot, Machine
+from ..loops.widths import WIDTHS
 
 UNITS = 8
 """Multiprocessors of a board that does not say how many it has."""
@@ -48,6 +50,11 @@ class GpuMachine(Machine):
         """Whether memory can be read and written in integers of fewer than 32 bits."""
         return self.language != "webgpu"
 
+    def stored(self, layout: Layout) -> Layout:
+        """Keep integers of fewer than 32 bits in 32, where there are no narrower ones."""
+        narrow = not self.narrow_storage and WIDTHS[layout.dtype] < 32
+        return replace(layout, dtype="int32") if narrow else layout
+
     def dot_for_bytes(self) -> Dot:
         """Four products of signed bytes at once."""
         return Dot.SDOT if self.narrow_storage else Dot.WIDE
@@ -77,10 +84,6 @@ def machine_of(board: Board) -> GpuMachine:
     found = board.compiler
     if found is None or found.kind == "llvm":
         raise OptionError(f"board {board.name} has no graphics processor", hint="gatewright boards --kind gpu")
-    if found.kind == "webgpu":
-        raise OptionError(
-            f"board {board.name}: no kernels are written in WGSL yet", hint="a board of CUDA, OpenCL, Metal"
-        )
     units = board.gpu.compute_units.value if board.gpu is not None and board.gpu.compute_units else UNITS
     return GpuMachine(found.triple, vector_bits=0, language=found.kind, device=found.arch, units=int(units))
 

@@ -52,10 +52,9 @@ def _port(node: Node, narrow: bool) -> dict[str, Any]:
 
 
 def _kernel(name: str, kernel: Kernel, file: str) -> dict[str, Any]:
-    types = [p.memory.dtype for p in kernel.function.parameters if p.memory is not None]
     return {
-        "source": file, "entry": name, "threads": [kernel.threads, 1, 1], "arguments": types,
-        "writes": list(kernel.writes),
+        "source": file, "entry": name, "threads": [kernel.threads, 1, 1],
+        "arguments": [p.dtype for p in kernel.ports], "writes": [p.written for p in kernel.ports],
     }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """The whole network as launches of kernels: which, on what memory, in what order."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...graph import Graph, Node
 from ...graph.ops import Conv, Dense, MatMul, Reduce, ScatterND, Softmax
@@ -9,12 +9,14 @@ from ..loops.kernels import Written
 from ..loops.kernels.sorting import scatter_apart
 from ..loops.plan import Work, flat
 from ..loops.prepare import prepare
-from ..loops.program import STATUS, Builder, Call, Held, Program, matmul_macs, place_blocks
+from ..loops.program import STATUS, Builder, Call, Held, Pointer, Program, matmul_macs, place_blocks
+from ..loops.scope import Scope
 from .machine import GpuMachine
 from .matrices import matrix_product
 from .products import product
 from .rows import reduce, softmax
 from .threads import Kernel, threaded
+from .wgsl import tables
 
 
 @dataclass(eq=False)
@@ -43,26 +45,69 @@ def make_program(graph: Graph, machine: GpuMachine) -> GpuProgram:
     return program
 
 
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """Memory that a kernel is given: ``numbers`` are the parameters that it stands for."""
+
+    pointer: Pointer
+    bytes: int
+    numbers: tuple[int, ...]
+
+
 class _GpuBuilder(Builder):
     """Writes products in its own way, and gives everything else to threads."""
 
     program: GpuProgram
 
     def kernel(self, made: Written) -> str:
-        kernel = made if isinstance(made, Kernel) else threaded(made)
-        key = kernel.function.key + repr((kernel.blocks, kernel.threads)).encode()
+        assert isinstance(made, Kernel)
+        names = [[(m.name, made.tables.get(m)) for m in together] for together in made.together]
+        key = made.function.key + repr((made.blocks, made.threads, names)).encode()
         name = self.by_key.setdefault(key, f"k{len(self.by_key)}")
-        self.program.launched.setdefault(name, kernel)
+        self.program.launched.setdefault(name, made)
         return name
 
     def call(self, made: Written, out: Held, node: Node, macs: int = 0, *, whole: bool = True) -> None:
-        super().call(made, out, node, macs, whole=whole)
-        scope, last = made.scope, self.statements[-1]
+        kernel = made if isinstance(made, Kernel) else threaded(made)
+        given = self._given(kernel.scope, out)
+        if not self.program.gpu.narrow_storage:
+            parameters = [p.memory for p in kernel.function.parameters if p.memory is not None]
+            together = tuple(tuple(parameters[i] for i in g.numbers) for g in given)
+            kernel = replace(kernel, tables=tables(kernel.scope)[1], together=together)
+        super().call(kernel, out, node, macs, whole=whole)
+        last = self.statements[-1]
         assert isinstance(last, Call)
-        read = [self.held[n].layout.bytes for n in (*(v for v, _ in scope.views), *scope.reads)]
-        known = [data.nbytes for data, _ in scope.constants.values()]
-        flag = [] if scope.status is None else [STATUS.bytes]
-        self.program.sizes[last] = (*read, *known, *flag, out.layout.bytes)
+        self.program.sizes[last] = tuple(g.bytes for g in given)
+
+    def arguments(self, scope: Scope, out: Held) -> list[Pointer]:
+        return [g.pointer for g in self._given(scope, out)]
+
+    def _given(self, scope: Scope, out: Held) -> list[_Given]:
+        """Say what a kernel is given.
+
+        In WGSL two bindings may not be of the same memory, and there may be eight of them: what has the same address is
+        one, and so are all constants.
+        """
+        held = [self.held[n] for n in (*(v for v, _ in scope.views), *scope.reads)]
+        found = [_Given(h.pointer, h.layout.bytes, (i,)) for i, h in enumerate(held)]
+        constants = [data for data, _ in scope.constants.values()]
+        numbers = tuple(range(len(found), len(found) + len(constants)))
+        if self.program.gpu.narrow_storage:
+            found += [_Given(self.constant(c), c.nbytes, (i,)) for c, i in zip(constants, numbers, strict=True)]
+        else:
+            same: dict[tuple[object, ...], _Given] = {}
+            for g in found:
+                p = g.pointer
+                place = (p.block, p.offset, p.stride, p.loop)
+                before = same.get(place, replace(g, numbers=()))
+                same[place] = _Given(p, max(g.bytes, before.bytes), (*before.numbers, *g.numbers))
+            found = list(same.values())
+            if constants:
+                words = tables(scope)[0]
+                found.append(_Given(self.constant(words), words.nbytes, numbers))
+        last = len(held) + len(constants)
+        flag = [] if scope.status is None else [_Given(Pointer(STATUS), STATUS.bytes, (last,))]
+        return [*found, *flag, _Given(out.pointer, out.layout.bytes, (last + len(flag),))]
 
     def written(self, work: Work, out: Held) -> list[tuple[Written, int]]:
         m, end, anchor = self.program.gpu, work.end, work.anchor

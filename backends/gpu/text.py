@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import indent
 
 from ...graph import UnsupportedError
-from ..loops.code import Body, For, If, Let, Local, Memory, Parameter, Run, Store, Value
+from ..loops.code import Body, For, If, Let, Local, Memory, Run, Store, Value
 from .threads import Kernel
 
 SIGNS = {
@@ -80,6 +80,10 @@ class Language(ABC):
     def barrier(self) -> str:
         """Wait for all threads of a block."""
 
+    def element(self, memory: Memory, place: str) -> str:
+        """Write an element of memory."""
+        return f"{memory.name}[{place}]"
+
     def binary(self, op: str, a: str, b: str, dtype: str) -> str:
         """Write an operation on two values of a type."""
         if op in ("min", "max"):
@@ -105,9 +109,10 @@ class Language(ABC):
 
     def kernel(self, name: str, kernel: Kernel) -> str:
         """Write a kernel."""
+        head = self.head(name, kernel)
         own = [self.declared(v.name, "int32", self.index(tag)) for tag, v in kernel.indices.items()]
         lines = [*own, *self.statements(kernel.function.body)]
-        return f"{self.head(name, kernel)}\n{indent(chr(10).join(lines), '  ')}\n}}\n"
+        return f"{head}\n{indent(chr(10).join(lines), '  ')}\n}}\n"
 
     def preface(self) -> str:
         """Write the functions that kernels have called so far."""
@@ -123,7 +128,8 @@ class Language(ABC):
                 case Local():
                     lines += [line for line in (self.room(s.memory),) if line]
                 case Store():
-                    lines.append(f"{s.memory.name}[{self.value(s.place)}] = {self.value(s.value)};")
+                    place = self.element(s.memory, self.value(s.place))
+                    lines.append(f"{place} = {self.value(s.value)};")
                 case For():
                     end = self.value(s.begin + s.extent)
                     lines += self._braced(self.loop(s.variable.name, self.value(s.begin), end, s.unrolled), s.body)
@@ -149,7 +155,7 @@ class Language(ABC):
             case "variable", variable:
                 return str(variable.name)
             case "load", memory, place:
-                return f"{memory.name}[{self.value(place)}]"
+                return self.element(memory, self.value(place))
             case "not", a:
                 return f"!{self.inner(a)}"
             case "select", condition, a, b:
@@ -192,9 +198,3 @@ def unsupported(dtype: str, language: str) -> UnsupportedError:
     """Say that a language has no such numbers."""
     what = f"{language} has no numbers of type {dtype}, which this model's floats need"
     return UnsupportedError(what, hint="--integer-only computes in integers what the model leaves in floating point")
-
-
-def pointers(kernel: Kernel) -> list[tuple[Parameter, Memory, bool]]:
-    """List the parameters of a kernel, with their memory and whether it is written."""
-    found = zip(kernel.function.parameters, kernel.writes, strict=True)
-    return [(p, p.memory, w) for p, w in found if p.memory is not None]

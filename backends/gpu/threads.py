@@ -20,20 +20,40 @@ WARP = 32
 
 
 @dataclass(frozen=True, eq=False)
+class Port:
+    """Something that a kernel is given: elements of ``dtype``, which it knows by one name or several."""
+
+    memories: tuple[Memory, ...]
+    dtype: str
+    written: bool
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.memories[0].name
+
+
+@dataclass(frozen=True, eq=False)
 class Kernel(Written):
     """``function`` is run by ``threads`` threads of each of ``blocks`` blocks; ``indices`` are the variables in it that
-    say which one it is.
+    say which one it is. ``tables``: where each array of constants begins, where all are one of 32-bit words.
     """
 
     blocks: Extents = (1, 1, 1)
     threads: int = 1
     indices: Mapping[str, Variable] = field(default_factory=dict)
+    tables: Mapping[Memory, int] = field(default_factory=dict)
+    together: tuple[tuple[Memory, ...], ...] = ()
 
     @cached_property
-    def writes(self) -> tuple[bool, ...]:
-        """Say of each parameter whether it is written."""
-        found = set(_written(self.function.body))
-        return tuple(p.memory in found for p in self.function.parameters)
+    def ports(self) -> tuple[Port, ...]:
+        """What it is given, in order: ``together`` names what is one, each parameter is one where that is empty."""
+        found = _written(self.function.body)
+        own = [(p.memory,) for p in self.function.parameters if p.memory is not None]
+        return tuple(
+            Port(m, "int32" if m[0] in self.tables else m[0].dtype, any(one in found for one in m))
+            for m in self.together or own
+        )
 
 
 def threaded(made: Written, most: int = 99) -> Kernel:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .layout import Layout
+
 IMPLIED = {
     "x86-64-v3": ("avx", "avx2", "fma"),
     "x86-64-v4": ("avx", "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq"),
@@ -104,6 +106,10 @@ class Machine:
     def unsigned_bytes(self) -> bool:
         """Whether bytes are best kept without sign."""
         return self.vnni
+
+    def stored(self, layout: Layout) -> Layout:
+        """Give a layout as memory of the machine can have it."""
+        return layout
 
     @property
     def borders(self) -> bool:

@@ -182,10 +182,10 @@ class Builder:
     def surface(self, graph: Graph) -> None:
         """Give the inputs and outputs their ports, in the layout of the source model."""
         for i, node in enumerate(graph.inputs):
-            layout = _port_layout(node)
+            layout = self.machine.stored(_port_layout(node))
             self.held[node] = Held(layout, Pointer(self.port(layout, f"in{i}")))
         for i, node in enumerate(graph.outputs):
-            layout = _port_layout(node)
+            layout = self.machine.stored(_port_layout(node))
             target = Held(layout, Pointer(self.port(layout, f"out{i}")))
             self.outputs.setdefault(node.inputs[0], []).append(target)
 
@@ -232,15 +232,8 @@ class Builder:
     def call(self, made: Written, out: Held, node: Node, macs: int = 0, *, whole: bool = True) -> None:
         """Add a call of a kernel; equal kernels are one function. ``whole``: whether it writes all of its result."""
         name, scope = self.kernel(made), made.scope
-        arguments = [self.held[n].pointer for n, _ in scope.views]
-        arguments += [self.held[n].pointer for n in scope.reads]
-        arguments += [self.constant(data) for data, _ in scope.constants.values()]
-        if scope.status is not None:
-            self.program.flagged = True
-            arguments.append(Pointer(STATUS))
-        for size, parameters in scope.scratches:
-            arguments += [Pointer(self.room(size))] * len(parameters)
-        arguments.append(out.pointer)
+        arguments = self.arguments(scope, out)
+        self.program.flagged |= scope.status is not None
         self.step += 1
         for pointer in arguments:
             self.touch(pointer)
@@ -248,6 +241,16 @@ class Builder:
         size += sum(self.held[n].layout.bytes for n in {*scope.reads, *(v for v, _ in scope.views)})
         parts = scope.range[2] if scope.range else 0
         self.statements.append(Call(name, tuple(arguments), parts, node, macs, size, scope.free))
+
+    def arguments(self, scope: Scope, out: Held) -> list[Pointer]:
+        """Give what a kernel is called with, in the order of its parameters."""
+        found = [self.held[n].pointer for n in (*(v for v, _ in scope.views), *scope.reads)]
+        found += [self.constant(data) for data, _ in scope.constants.values()]
+        if scope.status is not None:
+            found.append(Pointer(STATUS))
+        for size, parameters in scope.scratches:
+            found += [Pointer(self.room(size))] * len(parameters)
+        return [*found, out.pointer]
 
     def kernel(self, made: Written) -> str:
         """Name a kernel; equal ones are one function."""
@@ -263,7 +266,7 @@ class Builder:
     def run(self, graph: Graph) -> None:
         """Add the steps of a graph whose inputs are held."""
         groups = group(graph, narrow=self.machine.bare)
-        chosen = layouts(groups, self.machine)
+        chosen = {n: self.machine.stored(own) for n, own in layouts(groups, self.machine).items()}
         for work in groups.work:
             try:
                 self.compute(groups, work, chosen)
@@ -373,7 +376,7 @@ class Builder:
         if _suits(held.layout, c):
             return
         dtype, base = c.operand_type or arena_type(x, self.machine.unsigned_bytes)
-        wanted = bordered(x.shape, dtype, c.border, c.multiple, base)
+        wanted = self.machine.stored(bordered(x.shape, dtype, c.border, c.multiple, base))
         out = Held(wanted, Pointer(self.block(wanted)))
         zero = 0 if not x.type.is_integer or dtype == "float32" else int(as_array(x.type.quantized.zero).flat[0])
         if any(any(b) for b in c.border):
@@ -399,8 +402,9 @@ class Builder:
         if isinstance(node.op, Constant) and node not in self.held:
             dtype, base = arena_type(node, self.machine.unsigned_bytes)
             data = node.op.value.data.astype(np.float32 if dtype == "float32" else np.int64)
-            stored = (data - base).astype(dtype)
-            self.held[node] = Held(plain(node.shape, dtype, base), self.constant(np.ascontiguousarray(stored)))
+            layout = self.machine.stored(plain(node.shape, dtype, base))
+            stored = (data - base).astype(layout.dtype)
+            self.held[node] = Held(layout, self.constant(np.ascontiguousarray(stored)))
 
     # Recurrence
 
@@ -498,8 +502,8 @@ def _of(node: Node, read: Callable[[Scope, Node, Place], Value]) -> Callable[[Sc
 def _step_layout(entry: Node, machine: Machine) -> Layout:
     """Give the layout of a step of a sequence: as many bytes as the machine wants steps to be apart."""
     dtype, base = arena_type(entry, machine.unsigned_bytes)
-    own = plain(entry.shape, dtype, base)
-    unit = max(1, machine.step_bytes * 8 // WIDTHS[dtype])
+    own = machine.stored(plain(entry.shape, dtype, base))
+    unit = max(1, machine.step_bytes * 8 // WIDTHS[own.dtype])
     return replace(own, size=-(-own.size // unit) * unit)
 
 
