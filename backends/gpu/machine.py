@@ -69,6 +69,11 @@ class GpuMachine(Machine):
         return 256
 
     @property
+    def doubles(self) -> bool:
+        """Metal and WGSL have floats of 32 bits only."""
+        return self.language in ("cuda", "opencl")
+
+    @property
     def borders(self) -> bool:
         """To ask costs less than a launch that fills a border."""
         return False

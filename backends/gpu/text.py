@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import indent
 
 from ...graph import UnsupportedError
-from ..loops.code import Body, For, If, Let, Local, Memory, Run, Store, Value
+from ..loops.code import Body, For, If, Let, Local, Memory, Run, Store, Value, Variable
 from .threads import Kernel
 
 SIGNS = {
@@ -26,6 +26,8 @@ class Language(ABC):
     suffix: str
     helpers: Mapping[str, str]
     """Functions that stand before the kernels where they are called."""
+    taken: frozenset[str] = frozenset()
+    """Words of the language that a variable could be called."""
 
     def __init__(self) -> None:
         self.called: set[str] = set()
@@ -80,6 +82,10 @@ class Language(ABC):
     def barrier(self) -> str:
         """Wait for all threads of a block."""
 
+    def word(self, variable: Variable) -> str:
+        """Name a variable."""
+        return f"{variable.name}_" if variable.name in self.taken else variable.name
+
     def element(self, memory: Memory, place: str) -> str:
         """Write an element of memory."""
         return f"{memory.name}[{place}]"
@@ -124,7 +130,7 @@ class Language(ABC):
         for s in body:
             match s:
                 case Let():
-                    lines.append(self.declared(s.variable.name, s.value.dtype, self.value(s.value)))
+                    lines.append(self.declared(self.word(s.variable), s.value.dtype, self.value(s.value)))
                 case Local():
                     lines += [line for line in (self.room(s.memory),) if line]
                 case Store():
@@ -132,7 +138,9 @@ class Language(ABC):
                     lines.append(f"{place} = {self.value(s.value)};")
                 case For():
                     end = self.value(s.begin + s.extent)
-                    lines += self._braced(self.loop(s.variable.name, self.value(s.begin), end, s.unrolled), s.body)
+                    lines += self._braced(
+                        self.loop(self.word(s.variable), self.value(s.begin), end, s.unrolled), s.body
+                    )
                 case If():
                     lines += self._braced(f"if ({self.value(s.condition)}) {{", s.body)
                 case Run(name="barrier"):
@@ -153,7 +161,7 @@ class Language(ABC):
             raise AssertionError(f"kernels on graphics processors have no vectors: {v.op}")
         match v.op, *v.parts:
             case "variable", variable:
-                return str(variable.name)
+                return self.word(variable)
             case "load", memory, place:
                 return self.element(memory, self.value(place))
             case "not", a:

@@ -57,7 +57,7 @@ class Wgsl(Language):
     """WGSL."""
 
     kind, suffix = "webgpu", "wgsl"
-    helpers = HELPERS
+    helpers, taken = HELPERS, frozenset(("i32", "u32", "f32"))
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,7 +146,8 @@ class Wgsl(Language):
 
     def cast(self, value: str, source: str, dtype: str) -> str:
         """Convert a number."""
-        wide, long = WIDTHS[source] == 64, WIDTHS[dtype] == 64
+        before, after = self.type(source), self.type(dtype)
+        wide, long = before == PAIR, after == PAIR
         if wide and long:
             return value
         if long:
@@ -155,7 +156,7 @@ class Wgsl(Language):
             return f"{PAIR}({value}, 0u)" if source == "uint32" else self.helper("widened", value)
         if wide:
             return self.helper("to_float", value) if dtype == "float32" else f"i32({value}.x)"
-        return f"{self.type(dtype)}({value})" if self.type(source) != self.type(dtype) else value
+        return f"{after}({value})" if before != after else value
 
     def bits(self, value: str, source: str, dtype: str) -> str:
         """Take bits as those of another type."""
@@ -170,8 +171,8 @@ class Wgsl(Language):
         return NAMES.get(name, name.removesuffix("f"))
 
     def named(self, name: str, operands: Sequence[str], dtype: str) -> str:
-        """Call a function by its name; the rest of floats is an operation here."""
-        return f"(({operands[0]}) % ({operands[1]}))" if name == "fmodf" else super().named(name, operands, dtype)
+        """Call a function by its name."""
+        return super().named("remainder" if name == "fmodf" else name, operands, dtype)
 
     def barrier(self) -> str:
         """Wait for all threads of a block."""

@@ -3,6 +3,7 @@
 HELPERS = {
     "from_bits": """\
 fn from_bits(bits : u32) -> f32 { return bitcast<f32>(bits); }""",
+    "remainder": "fn remainder(a : f32, b : f32) -> f32 { return a - b * trunc(a / b); }",
     "greater": "fn greater(a : f32, b : f32) -> f32 { return select(b, a, a > b); }",
     "lesser": "fn lesser(a : f32, b : f32) -> f32 { return select(b, a, a < b); }",
     "widened": """\

@@ -112,6 +112,11 @@ class Machine:
         return layout
 
     @property
+    def doubles(self) -> bool:
+        """Whether there are floats of 64 bits."""
+        return True
+
+    @property
     def borders(self) -> bool:
         """Whether cells of zeros stand around what a window reads, so that nothing is asked in the loops."""
         return True

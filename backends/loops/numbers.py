@@ -251,7 +251,8 @@ def real(scope: Scope, node: Node, at: Place) -> Value:
     value = centred(scope, node, at)
     low, high = centred_ends(node)
     scale = real_scale(node)
-    if max(-low, high) <= 1 << 24 and (scale == scale.astype(np.float32)).all():
+    exact = max(-low, high) <= 1 << 24 and (scale == scale.astype(np.float32)).all()
+    if exact or not scope.machine.doubles:
         return scope.code.let(cast(value, "float32") * scope.constant(scale.astype(np.float32), at, "float32"))
     return scope.code.let(cast(cast(value, "float64") * scope.constant(scale, at, "float64"), "float32"))
 

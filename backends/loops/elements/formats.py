@@ -237,7 +237,9 @@ def _(op: Step, scope: Scope, node: Node, at: Place) -> Value:
 
 def _position(scope: Scope, x: Node, thresholds: Node, at: Place) -> Value:
     """How many thresholds a value reaches."""
-    if not (x.type.is_integer and thresholds.type.is_integer):
+    if not x.type.is_integer:
+        return _count(scope, scope.at(x, at), _not_below(_reals(thresholds)), None)
+    if not thresholds.type.is_integer:
         return _count(scope, _double(scope, x, at), _reals(thresholds), None)
     scale = common_scale(x.type.quantized.scale, thresholds.type.quantized.scale)
     point = in_units(scope, x, at, scale)
@@ -257,9 +259,13 @@ def _reals(node: Node) -> np.ndarray:
     return dequantize(data, node.type.quantized) if node.type.is_integer else data.astype(np.float64)
 
 
+def _not_below(edges: np.ndarray) -> np.ndarray:
+    """Give the least float32 that is not below each edge: what is below one is below the other."""
+    near = edges.astype(np.float32)
+    return np.where(near < edges, np.nextafter(near, np.float32(np.inf)), near)
+
+
 def _double(scope: Scope, x: Node, at: Place) -> Value:
-    if not x.type.is_integer:
-        return cast(scope.at(x, at), "float64")
     scale = as_array(x.type.quantized.scale).astype(np.float64)
     return cast(centred(scope, x, at), "float64") * scope.constant(scale, at, "float64")
 
