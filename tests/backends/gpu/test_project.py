@@ -15,7 +15,7 @@ from gatewright.graph import Graph
 
 from ..tvm.networks import digits, large, small_cnn
 
-BOARDS = {"cuda-h100": "kernels.cu", "opencl-mali-g715": "kernels.cl", "metal-a17": "kernels.metal"}
+BOARDS = ("cuda-h100", "opencl-mali-g715", "metal-a17", "webgpu-generic")
 NETWORKS = {"digits": digits, "small": small_cnn, "large": large}
 each_board = pytest.mark.parametrize("board", BOARDS)
 each_network = pytest.mark.parametrize("network", NETWORKS)
@@ -30,11 +30,16 @@ def plan(made: dict[str, bytes]) -> dict[str, Any]:
     return found
 
 
+def kernels(made: dict[str, bytes]) -> str:
+    """All sources, one behind the other."""
+    return "".join(made[f"src/{name}"].decode() for name in {k["source"]: 0 for k in plan(made)["kernels"].values()})
+
+
 @each_board
 @each_network
 def test_integer_networks_have_no_floats(board: str, network: str) -> None:
-    text = files(NETWORKS[network](), board)[f"src/{BOARDS[board]}"].decode()
-    assert not re.search(r"\b(float|double|half)\b|\d\.\d|precise::", text)
+    text = kernels(files(NETWORKS[network](), board))
+    assert not re.search(r"\b(float|double|half|f32|f16)\b|\d\.\d|precise::", text)
 
 
 @each_board
@@ -47,7 +52,7 @@ def test_two_compiles_give_the_same_bytes(board: str) -> None:
 def test_the_plan_hangs_together(board: str, network: str) -> None:
     made = files(NETWORKS[network](), board)
     told = plan(made)
-    text = made[f"src/{BOARDS[board]}"].decode()
+    text = kernels(made)
     sizes = {
         "arena": told["arena_bytes"], "constants": len(made["src/constants.bin"]), "status": 4,
         **{f"in{i}": p["bytes"] for i, p in enumerate(told["inputs"])},

@@ -1,0 +1,145 @@
+"""Kernels of every operation in every language, emulated: the bytes that ``evaluate`` gives."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gatewright.backends.gpu import Simulation, matrices, products
+from gatewright.backends.gpu.emit import sources
+from gatewright.backends.gpu.machine import GpuMachine
+from gatewright.backends.gpu.program import make_program
+from gatewright.backends.gpu.tiles import TILES, WARP_TILES, Tile
+from gatewright.backends.loops.machine import Dot
+from gatewright.graph import Affine, Fixed, Graph, UnsupportedError
+from gatewright.graph.ops import Conv, Dense, MatMul
+
+from ..cases.common import (
+    EVERYWHERE,
+    MANY,
+    ONCE,
+    Case,
+    Trial,
+    case,
+    drawn,
+    graphs_joined,
+    joined,
+    of,
+    sampled,
+)
+from ..cases.drawn import drawn_graphs, everything
+
+LANGUAGES = ("cuda", "opencl", "metal", "webgpu")
+DOUBLES = ("cuda", "opencl")
+each_language = pytest.mark.parametrize("language", LANGUAGES)
+BYTE, WORD, SMALL = Affine(8, True, 1, 5), Fixed(12, 4), Fixed(8, 3)
+
+
+def machine(language: str) -> GpuMachine:
+    device = "sm_90" if language == "cuda" else ""
+    return GpuMachine("x86_64-linux-gnu", vector_bits=0, language=language, device=device, units=100)
+
+
+def files(graph: Graph, language: str) -> dict[str, bytes]:
+    made = sources(make_program(graph, machine(language)), "net")
+    return {f"src/{path}": data for path, data in made.items()}
+
+
+def prove(trial: Trial, language: str) -> None:
+    network = Simulation(trial.graph, files(trial.graph, language), "emulator").network
+    fed, got = trial.fed, []
+    for k in range(len(fed[0])):
+        for held, given in zip(network.inputs, fed, strict=True):
+            held[...] = given[k]
+        assert network.run() == 0
+        got.append([o.copy() for o in network.outputs])
+    wrong = trial.wrong([np.stack(o) for o in zip(*got, strict=True)])
+    assert not wrong, f"{len(wrong)} outputs differ:\n" + "\n".join(wrong[:20])
+
+
+def sayable(cases: Iterable[Case], language: str) -> Iterator[Graph]:
+    """Those that a language can say: two of them have no floats of 64 bits."""
+    for graph in (joined([c]) for c in cases):
+        if language not in DOUBLES:
+            try:
+                files(graph, language)
+            except UnsupportedError as error:
+                if "float64" in error.what:
+                    continue
+        yield graph
+
+
+@each_language
+def test_some_of_everything(language: str) -> None:
+    share = sampled(everything(), 32)
+    graphs = list(sayable(share, language))
+    assert len(graphs) > 0.8 * len(share)
+    prove(Trial(graphs_joined(graphs), count=3), language)
+
+
+@each_language
+def test_drawn_graphs(language: str) -> None:
+    first = 2000 + 10 * LANGUAGES.index(language)
+    prove(drawn_graphs(range(first, first + 10)), language)
+
+
+@pytest.mark.slow
+@each_language
+@pytest.mark.parametrize("part", range(8))
+def test_everything(language: str, part: int) -> None:
+    prove(Trial(graphs_joined(sayable(everything()[part::8], language))), language)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", DOUBLES)
+@pytest.mark.parametrize("name", [*ONCE, *EVERYWHERE])
+def test_the_cases_of_processors(language: str, name: str) -> None:
+    prove(ONCE[name]() if name in ONCE else EVERYWHERE[name](3, 0), language)
+
+
+@pytest.mark.slow
+@each_language
+@pytest.mark.parametrize("name", ["many_drawn_graphs", "many_large_drawn_graphs", "all_cases_of_kernels"])
+def test_many(language: str, name: str) -> None:
+    made, seeds = MANY[name]
+    for seed in seeds[:3]:
+        prove(made(seed), language)
+
+
+def layers(rng: np.random.Generator) -> list[Case]:
+    """Products of every kind, none of which fits tiles: bytes, other integers, floats; convolutions, pairs."""
+    conv = Conv((1, 2), ((1, 1), (0, 2)), (2, 1))
+    return [
+        case("dense", Dense(), ((37, 70), BYTE), drawn(rng, (70, 45), SMALL)),
+        case("words", Dense(), ((37, 21), WORD), drawn(rng, (21, 45), WORD)),
+        case("conv", conv, ((9, 11, 36), BYTE), drawn(rng, (3, 2, 36, 50), SMALL)),
+        case("groups", replace(conv, groups=3), ((9, 11, 36), BYTE), drawn(rng, (3, 2, 12, 27), SMALL)),
+        case("pairs", MatMul(), ((2, 19, 38), SMALL), ((2, 38, 33), SMALL)),
+        case("wide", MatMul(), ((2, 19, 38), WORD), ((38, 33), WORD)),
+    ]
+
+
+def test_every_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes by every tile, tensor cores among them; other numbers by those that they have."""
+    tiles = (*TILES, *WARP_TILES)
+    turn = iter(tiles * 6)
+
+    def chosen(rows: int, columns: int, depth: int, matrices: int, kind: Dot, machine: GpuMachine) -> Tile:
+        return next(t for t in turn if kind is Dot.SDOT or not t.warps)
+
+    for module in (products, matrices):
+        monkeypatch.setattr(module, "tile_for", chosen)
+    rng = np.random.default_rng(1)
+    cases = [of(f"{c.name}{i}", c.node) for i in range(len(tiles)) for c in layers(rng)[i % 2 :: 2]]
+    prove(Trial(graphs_joined(joined([c]) for c in cases), count=1), "cuda")
+
+
+@each_language
+def test_few_rows_are_summed_by_all_threads(language: str) -> None:
+    rng = np.random.default_rng(2)
+    cases = [
+        case("one", Dense(), ((1000,), BYTE), drawn(rng, (1000, 37), SMALL)),
+        case("three", Dense(), ((3, 130), WORD), drawn(rng, (130, 9), WORD)),
+    ]
+    prove(Trial(graphs_joined(joined([c]) for c in cases), count=2), language)
