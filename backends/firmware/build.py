@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -27,45 +28,45 @@ def machine_in(description: Mapping[str, Any]) -> Machine:
     return Machine(d["triple"], d["cpu"], tuple(d["features"]), 0, d["abi"])
 
 
-def elf(files: Mapping[str, bytes], description: Mapping[str, Any], *, selftest: bool = True) -> bytes:
-    """Link the image of a project (path -> content, its sources under ``src/``) for its board.
+@dataclass(frozen=True)
+class Built:
+    """What a project is built to: ``image`` runs the self-test (ELF), ``application`` only runs the network once (ELF),
+    ``library`` holds network and self-test (ar).
+    """
 
-    With ``selftest`` its main runs the self-test and tells by semihosting what it found; without, it runs the network
-    once. The image has a symbol table, no debug information. Raises UnsupportedError where the flash is too small,
-    BuildError where the compiler refuses.
+    image: bytes
+    application: bytes
+    library: bytes
+
+
+def build(files: Mapping[str, bytes], description: Mapping[str, Any]) -> Built:
+    """Compile the sources of a project (path -> content, under ``src/``) for its core, and link them for its board.
+
+    Images have a symbol table, no debug information. Raises UnsupportedError where the flash is too small or where a
+    function of the C library is missing, BuildError where the compiler refuses.
     """
     name, tools = description["name"], toolchain(machine_in(description))
     places = MemoryMap.from_dict(description["memory"])
+    board = board_files(name, description["board"], tools, places)
+    board["run.c"] = read("main_run.c").replace(b"{name}", name.encode())
+    board[SCRIPT] = board[SCRIPT].replace(b".comment", b".comment .debug*")  # that of the compiler's own library
     with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
         folder = Path(temporary)
         units = _sources(files, folder)
-        board = board_files(name, description["board"], tools, places)
-        if not selftest:
-            units.remove(f"{name}_selftest.c")
-            board["main.c"] = read("main_run.c").replace(b"{name}", name.encode())
-        board[SCRIPT] = board[SCRIPT].replace(b".comment", b".comment .debug*")  # that of the compiler's own library
         for file, data in board.items():
             (folder / file).write_bytes(data)
-        units += [file for file in board if file.endswith(".c")]
+        own = [f"{unit[:-2]}.o" for unit in units]
+        with ThreadPoolExecutor() as pool:
+            compiled = (("cc", *tools.zig, *FLAGS, "-c", u) for u in (*units, *(f for f in board if f.endswith(".c"))))
+            list(pool.map(lambda command: zig(command, folder), compiled))
+        zig(("ar", "rcsD", "library.a", *own), folder)
         link = ("-T", SCRIPT, "-Wl,-e,gw_reset", "-Wl,--gc-sections", "-Wl,-z,max-page-size=16")
-        try:
-            zig(("cc", *tools.zig, *FLAGS, *link, *units, "-o", "image.elf"), folder)
-        except BuildError as error:
-            raise _explained(error, places, description["board"]) from None
-        return (folder / "image.elf").read_bytes()
-
-
-def library(files: Mapping[str, bytes], description: Mapping[str, Any]) -> bytes:
-    """Compile the network of a project, with its self-test, to a static library."""
-    tools = toolchain(machine_in(description))
-    with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
-        folder = Path(temporary)
-        objects = []
-        for unit in _sources(files, folder):
-            objects.append(f"{unit[:-2]}.o")
-            zig(("cc", *tools.zig, *FLAGS, "-c", unit, "-o", objects[-1]), folder)
-        zig(("ar", "rcsD", "library.a", *objects), folder)
-        return (folder / "library.a").read_bytes()
+        for image, main in (("image.elf", "main.o"), ("application.elf", "run.o")):
+            try:
+                zig(("cc", *tools.zig, "-O2", *link, *own, "startup.o", "memory.o", main, "-o", image), folder)
+            except BuildError as error:
+                raise _explained(error, places, description["board"]) from None
+        return Built(*((folder / f).read_bytes() for f in ("image.elf", "application.elf", "library.a")))
 
 
 def _sources(files: Mapping[str, bytes], folder: Path) -> list[str]:
@@ -77,7 +78,10 @@ def _sources(files: Mapping[str, bytes], folder: Path) -> list[str]:
 
 
 def _explained(error: BuildError, places: MemoryMap, board: str) -> Exception:
-    """Tell a memory that is too small from what is ours to mend."""
+    """Tell a memory that is too small, and a missing library, from what is ours to mend."""
+    if missing := re.findall(r"undefined symbol: (\w+)", error.what):
+        what = f"the network calls {', '.join(sorted(set(missing)))}, which a core without a C library does not have"
+        return UnsupportedError(what, where=f"board {board}", hint="--integer-only makes tables of functions")
     found = re.search(r"will not fit in region '(\w+)': overflowed by (\d+) bytes", error.what)
     if found is None and "no room for the stack" not in error.what:
         return error
@@ -100,9 +104,12 @@ class Sizes:
     constants: Mapping[str, int]
 
 
-def sizes(image: bytes) -> Sizes:
-    """Read the sizes of an image (ELF)."""
-    from elftools.elf.elffile import ELFFile
+def sizes(image: bytes) -> Sizes | None:
+    """Read the sizes of an image (ELF); None where pyelftools is not installed."""
+    try:
+        from elftools.elf.elffile import ELFFile
+    except ImportError:
+        return None
 
     file = ELFFile(BytesIO(image))
     flash = sum(s["p_filesz"] for s in file.iter_segments() if s["p_type"] == "PT_LOAD")

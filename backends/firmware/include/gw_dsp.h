@@ -7,7 +7,7 @@
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__ARM_FEATURE_SIMD32)
 #include <arm_acle.h>
 
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(__clang__) /* gcc finds no registers for the loops in assembly */
 #define GW_DSP_ASSEMBLY
 /* A pointer of which the compiler does not know where it comes from: offsets stay small enough for an instruction. */
 static inline const gw_i32 *gw_opaque(const gw_i32 *p)
@@ -22,9 +22,9 @@ static inline const gw_i32 *gw_opaque(const gw_i32 *p)
 
 static inline int32_t gw_smlad(int32_t x, int32_t y, int32_t sum) { return __smlad(x, y, sum); }
 static inline int32_t gw_sxtb16(int32_t x) { return (int32_t)__sxtb16(x); }
-static inline int32_t gw_sxtb16_8(int32_t x) { return (int32_t)__sxtb16((int32_t)__ror((uint32_t)x, 8)); }
+static inline int32_t gw_sxtb16_8(int32_t x) { return (int32_t)__sxtb16((int32_t)((uint32_t)x >> 8 | (uint32_t)x << 24)); }
 static inline int32_t gw_uxtb16(int32_t x) { return (int32_t)__uxtb16((uint32_t)x); }
-static inline int32_t gw_uxtb16_8(int32_t x) { return (int32_t)__uxtb16(__ror((uint32_t)x, 8)); }
+static inline int32_t gw_uxtb16_8(int32_t x) { return (int32_t)__uxtb16((uint32_t)x >> 8 | (uint32_t)x << 24); }
 
 #else
 #define GW_OPAQUE(p) (p)
