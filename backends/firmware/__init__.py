@@ -1,11 +1,10 @@
 """The firmware back end: a graph becomes C for microcontrollers, proved on an emulated core.
 
-``emit`` gives the project, ``costs`` what is known of its cost, ``Simulation`` runs its C, ``verify`` compares the two,
-``missing`` lists what cannot be written, ``parse`` reads what a user wishes of the memory.
+``emit`` gives the project, ``Simulation`` runs its C, ``verify`` compares the two, ``missing`` lists what cannot be
+written.
 """
 
-from .emit import costs, emit, machine_of, missing
-from .memory import parse
+from .emit import emit, machine_of, missing
 from .simulation import Simulation, verify
 
-__all__ = ["Simulation", "costs", "emit", "machine_of", "missing", "parse", "verify"]
+__all__ = ["Simulation", "emit", "machine_of", "missing", "verify"]

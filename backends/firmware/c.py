@@ -7,7 +7,11 @@ every operand (``gw_add32`` and so on, in ``gw.h``); indices, which never leave 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..loops.code import INDEX, Body, For, Function, If, Let, Local, Memory, Run, Store, Value, Variable
+import numpy as np
+
+from ..loops.code import INDEX, Body, For, Function, If, Let, Local, Memory, Run, Store, Value, Variable, const
+from ..loops.tidy import parts, values
+from ..loops.widths import WIDTHS
 
 TYPES: Mapping[str, str] = {
     "bool": "int", "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
@@ -20,10 +24,19 @@ STORED: Mapping[str, str] = {
 }  # fmt: skip
 """C types of what stands in the arena, where memory holds one type after the other."""
 WRAPPING = {"add", "sub", "mul", "shl"}
-OPERATORS: Mapping[str, str] = {
-    "add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "shl": "<<", "shr": ">>", "bitand": "&", "bitor": "|",
-    "bitxor": "^", "and": "&&", "or": "||", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
+ATOM, UNARY, PRODUCT, SUM, SHIFT, RELATION, BITS, LOGIC, CHOICE = range(9, 0, -1)
+"""How strongly operations bind. Where few know by heart which one binds more, parentheses say it."""
+OPERATORS: Mapping[str, tuple[str, int, int, int]] = {
+    "add": ("+", SUM, SUM, PRODUCT), "sub": ("-", SUM, SUM, PRODUCT), "mul": ("*", PRODUCT, PRODUCT, UNARY),
+    "div": ("/", PRODUCT, UNARY, UNARY), "mod": ("%", PRODUCT, UNARY, UNARY), "shl": ("<<", SHIFT, UNARY, UNARY),
+    "bitand": ("&", BITS, UNARY, UNARY), "bitor": ("|", BITS, UNARY, UNARY), "bitxor": ("^", BITS, UNARY, UNARY),
+    "and": ("&&", LOGIC, RELATION, RELATION), "or": ("||", LOGIC, RELATION, RELATION),
+    "lt": ("<", RELATION, SUM, SUM), "le": ("<=", RELATION, SUM, SUM), "gt": (">", RELATION, SUM, SUM),
+    "ge": (">=", RELATION, SUM, SUM), "eq": ("==", RELATION, SUM, SUM), "ne": ("!=", RELATION, SUM, SUM),
 }  # fmt: skip
+"""What C writes for an operation of two values, how strongly that binds, and how strongly its operands have to."""
+PER_LINE = 120
+NARROW = ("int8", "uint8", "int16", "uint16")
 SUFFIX = {"int32": "32", "int64": "64", "float32": "f", "float64": "d"}
 
 
@@ -46,6 +59,7 @@ class _Writer:
     def __init__(self, function: Function, pointers: Sequence[Pointer]) -> None:
         self.function, self.pointers = function, pointers
         self.plain: dict[int, bool] = {}
+        self.indices: set[Variable] = set()
         self.lines: list[str] = []
         self.depth = 1
 
@@ -65,19 +79,32 @@ class _Writer:
             stored = TYPES[p.memory.dtype] if kind.constant else STORED[p.memory.dtype]
             alone = "restrict " if kind.constant else ""  # nothing writes to flash: what was read stays so
             parts.append(f"{'' if kind.written else 'const '}{stored} *{alone}{p.memory.name}")
-        return f"static void {name}({', '.join(parts)})"
+        return "\n".join(wrapped(f"static void {name}(", parts, ")"))
+
+    # Statements
 
     def line(self, text: str) -> None:
         self.lines.append("    " * self.depth + text)
 
     def body(self, statements: Body) -> None:
-        for s in statements:
+        """Write statements; a variable is declared where it is first written, if that is in the same block."""
+        begun: set[int] = set()
+        for place, s in enumerate(statements):
             match s:
                 case Let():
-                    self.line(f"const {TYPES[s.value.dtype]} {s.variable.name} = {self.value(s.value)};")
+                    if self.indexes(s.value):
+                        self.indices.add(s.variable)
+                    self.line(f"const {TYPES[s.value.dtype]} {s.variable.name} = {self.whole(s.value)};")
                 case Local():
-                    size = "" if s.memory.size == 1 else f"[{s.memory.size}]"
-                    self.line(f"{TYPES[s.memory.dtype]} {s.memory.name}{size};")
+                    begun |= self.local(s.memory, statements[place + 1 :])
+                case Store() if id(s) in begun:
+                    kind = TYPES[s.memory.dtype]
+                    if s.memory.size == 1:
+                        self.line(f"{kind} {s.memory.name} = {self.stored(s)};")
+                    elif s.place.known == 0:
+                        rest = statements[place : place + (s.memory.size or 0)]
+                        numbers = ", ".join(self.stored(r) for r in rest if isinstance(r, Store))
+                        self.line(f"{kind} {s.memory.name}[{s.memory.size}] = {{{numbers}}};")
                 case Store():
                     self.line(f"{self.place(s.memory, s.place)} = {self.stored(s)};")
                 case For():
@@ -87,6 +114,14 @@ class _Writer:
                 case Run():
                     operands = (o.name if isinstance(o, Memory) else self.value(o) for o in s.operands)
                     self.line(f"{s.name}({', '.join(operands)});")
+
+    def local(self, memory: Memory, after: Body) -> set[int]:
+        """Declare a variable, unless it begins with stores among what follows in its block: give those."""
+        stores = _begins(memory, after)
+        if not stores:
+            size = "" if memory.size == 1 else f"[{memory.size}]"
+            self.line(f"{TYPES[memory.dtype]} {memory.name}{size};")
+        return set(map(id, stores))
 
     def block(self, head: str, body: Body) -> None:
         self.line(f"{head} {{")
@@ -98,15 +133,19 @@ class _Writer:
     def loop(self, s: For) -> None:
         i = s.variable.name
         end = s.extent if s.begin.known == 0 else s.begin + s.extent
-        self.block(f"for (int32_t {i} = {self.value(s.begin)}; {i} < {self.value(end)}; {i}++)", s.body)
+        self.block(f"for (int32_t {i} = {self.value(s.begin)}; {i} < {self.part(end, RELATION)}; {i}++)", s.body)
 
     def stored(self, s: Store) -> str:
-        return self.value(s.value)
+        """Write what is stored; a narrower type is said, a wider one is not."""
+        v = s.value
+        return self.whole(v) if v.op == "cast" and _widens(v) else self.value(v)
 
     def place(self, memory: Memory, at: Value) -> str:
         if memory.size == 1:
             return memory.name
-        return f"{memory.name}[{self.value(at, top=True)}]"
+        return f"{memory.name}[{self.value(at)}]"
+
+    # Values
 
     def indexes(self, v: Value) -> bool:
         """Whether a value is made of indices and constants only."""
@@ -116,7 +155,7 @@ class _Writer:
                 case "const":
                     found = v.dtype == INDEX
                 case "variable":
-                    found = not v.parts[0].kept
+                    found = not v.parts[0].kept or v.parts[0] in self.indices
                 case "add" | "sub" | "mul" | "div" | "mod" | "min" | "max":
                     found = all(map(self.indexes, v.parts))
                 case _:
@@ -124,45 +163,133 @@ class _Writer:
             self.plain[id(v)] = found
         return found
 
-    def value(self, v: Value, *, top: bool = True) -> str:
-        """Write an expression; in parentheses where it is part of another one."""
+    def whole(self, v: Value) -> str:
+        """Write an expression that C itself converts to the type of what it is assigned to, or passed as."""
+        return self.value(v.parts[0] if v.op == "cast" and _widens(v) else v)
+
+    def value(self, v: Value) -> str:
+        """Write an expression."""
+        return self.written(v)[0]
+
+    def part(self, v: Value, binds: int) -> str:
+        """Write an expression as an operand of an operation; in parentheses where it binds less than that."""
+        text, own = self.written(v)
+        return text if own >= binds else f"({text})"
+
+    def written(self, v: Value) -> tuple[str, int]:  # noqa: C901 - a table
+        """Write an expression, and say how strongly it binds."""
         assert v.lanes == 1, v.op
-        text = self.written(v)
-        return text if top or _atomic(v) or (text.endswith(")") and _is_call(text)) else f"({text})"
-
-    def part(self, v: Value) -> str:
-        return self.value(v, top=False)
-
-    def written(self, v: Value) -> str:  # noqa: C901 - a table
         match v.op, *v.parts:
             case ("const",):
                 assert v.known is not None
-                return literal(v.known, v.dtype)
+                text = literal(v.known, v.dtype)
+                return text, UNARY if text.startswith("-") else ATOM
             case "variable", Variable() as variable:
-                return variable.name
+                return variable.name, ATOM
             case "load", memory, at:
-                return self.place(memory, at)
+                return self.place(memory, at), ATOM
             case "not", a:
-                return f"!{self.part(a)}"
+                return f"!{self.part(a, ATOM)}", UNARY
             case "select", condition, a, b:
-                return f"{self.part(condition)} ? {self.part(a)} : {self.part(b)}"
+                return f"{self.part(condition, RELATION)} ? {self.part(a, SUM)} : {self.part(b, SUM)}", CHOICE
             case "cast", a:
-                return f"({TYPES[v.dtype]}){self.part(a)}"
+                while a.op == "cast" and _narrows(v, a):
+                    (a,) = a.parts
+                if a.dtype in NARROW and v.dtype == INDEX:  # C does so by itself
+                    return self.written(a)
+                if a.dtype[0] == "f" and v.dtype in SUFFIX and v.dtype[0] == "i":
+                    return self.call(f"gw_whole{SUFFIX[v.dtype]}{SUFFIX[a.dtype]}", a), ATOM
+                return f"({TYPES[v.dtype]}){self.part(a, UNARY)}", UNARY
             case "reinterpret", a:
-                return f"gw_{v.dtype}_of_{a.dtype}({self.value(a)})"
+                return f"gw_{v.dtype}_of_{a.dtype}({self.value(a)})", ATOM
             case "min", a, b if (name := _saturation(a, b)) is not None:
-                return f"{name}({self.value(b.parts[1])})"
+                return f"{name}({self.value(b.parts[1])})", ATOM
             case ("min" | "max") as op, a, b:
-                return f"gw_{op}{SUFFIX[v.dtype]}({self.value(a)}, {self.value(b)})"
+                return self.call(f"gw_{op}{SUFFIX[v.dtype]}", a, b), ATOM
             case "intrinsic", name, (a,):
-                return f"gw_{name}{SUFFIX[a.dtype]}({self.value(a)})"
+                return self.call(f"gw_{name}{SUFFIX[a.dtype]}", a), ATOM
             case "extern", name, operands:
-                return f"{name}({', '.join(map(self.value, operands))})"
+                return self.call(name, *operands), ATOM
             case op, a, b if op in WRAPPING and v.dtype in ("int32", "int64") and not self.indexes(v):
-                return f"gw_{op}{SUFFIX[v.dtype]}({self.value(a)}, {self.value(b)})"
+                return self.call(f"gw_{op}{SUFFIX[v.dtype]}", a, b), ATOM
+            case "add", _, _ if v.dtype == INDEX:
+                found = _addends(v)
+                return " + ".join(self.part(a, SUM) for a in found), SUM if len(found) > 1 else ATOM
+            case "shr", a, b:
+                return f"{self.part(a, UNARY)} >> {b.known if b.known is not None else self.part(b, UNARY)}", SHIFT
             case op, a, b if op in OPERATORS:
-                return f"{self.part(a)} {OPERATORS[op]} {self.part(b)}"
+                sign, own, left, right = OPERATORS[op]
+                if own == RELATION and _beyond(a, b):
+                    return f"({TYPES[a.dtype]}){self.part(a.parts[0], UNARY)} {sign} {self.value(b)}", own
+                return f"{self.part(a, left)} {sign} {self.part(b, right)}", own
         raise AssertionError(v.op)
+
+    def call(self, name: str, *operands: Value) -> str:
+        """Write a call."""
+        return f"{name}({', '.join(map(self.whole, operands))})"
+
+
+def _begins(memory: Memory, statements: Body) -> Sequence[Store]:
+    """Find the stores of a block with which a variable begins: all of it, before anything else speaks of it."""
+    for place, s in enumerate(statements):
+        if isinstance(s, Store) and s.memory is memory:
+            first = [x for x in statements[place : place + (memory.size or 0)] if isinstance(x, Store)]
+            every = [x.place.known for x in first if x.memory is memory] == list(range(memory.size or 0))
+            return first if every and not any(memory in _memories(x.value) for x in first) else ()
+        if isinstance(s, For | If) or (isinstance(s, Run) and memory in s.operands):
+            return ()
+        if any(memory in _memories(v) for v in values(s)):
+            return ()
+    return ()
+
+
+def _memories(v: Value) -> set[Memory]:
+    found = {p for p in parts(v) if isinstance(p, Memory)}
+    return found.union(*(_memories(p) for p in parts(v) if isinstance(p, Value)))
+
+
+def _addends(v: Value) -> list[Value]:
+    """Give what an index is the sum of: the longest strides first, constants last, as one."""
+    found = _summed(v)
+    constants = sum(int(a.known) for a in found if a.known is not None)
+    others = sorted((a for a in found if a.known is None), key=lambda a: (-_stride(a), not _kept(a)))
+    return [*others, const(constants)] if constants or not others else others
+
+
+def _summed(v: Value) -> list[Value]:
+    return [a for part in v.parts for a in _summed(part)] if v.op == "add" and v.dtype == INDEX else [v]
+
+
+def _stride(v: Value) -> int:
+    return int(v.parts[1].known or 1) * _stride(v.parts[0]) if v.op == "mul" else 1
+
+
+def _kept(v: Value) -> bool:
+    return v.op == "variable" and bool(v.parts[0].kept)
+
+
+def _widens(v: Value) -> bool:
+    """Whether a cast is one from an integer type to another that holds all of its numbers."""
+    a, b = v.parts[0].dtype, v.dtype
+    if a[0] == "f" or b[0] == "f" or "bool" in (a, b):
+        return False
+    unsigned = a.startswith("uint"), b.startswith("uint")
+    return WIDTHS[a] < WIDTHS[b] and (unsigned[0] or not unsigned[1])
+
+
+def _beyond(a: Value, b: Value) -> bool:
+    """Whether a value is compared with what its narrower type cannot hold: a compiler would complain."""
+    if a.op != "cast" or not _widens(a) or not isinstance(b.known, int):
+        return False
+    kind = a.parts[0].dtype
+    half = 1 << WIDTHS[kind] - 1
+    return not (0 <= b.known < 2 * half if kind[0] == "u" else -half <= b.known < half)
+
+
+def _narrows(v: Value, inner: Value) -> bool:
+    """Whether a cast drops what the cast inside of it may have changed."""
+    kinds = v.dtype, inner.dtype, inner.parts[0].dtype
+    return all("int" in k for k in kinds) and WIDTHS[kinds[0]] <= WIDTHS[kinds[1]] <= WIDTHS[kinds[2]]
 
 
 def _saturation(most: Value, v: Value) -> str | None:
@@ -174,22 +301,16 @@ def _saturation(most: Value, v: Value) -> str | None:
     return None if low is None or high is None else names.get((int(low), int(high)))
 
 
-def _atomic(v: Value) -> bool:
-    return v.op in ("const", "variable", "load", "min", "max", "extern", "intrinsic", "reinterpret")
-
-
-def _is_call(text: str) -> bool:
-    return text.startswith("gw_") and text.find("(") > 0 and _closes(text) == len(text) - 1
-
-
-def _closes(text: str) -> int:
-    """Find where the first parenthesis is closed."""
-    depth = 0
-    for i, c in enumerate(text):
-        depth += (c == "(") - (c == ")")
-        if c == ")" and depth == 0:
-            return i
-    return -1
+def wrapped(begin: str, parts: Sequence[str], end: str) -> list[str]:
+    """Write a list of things in as many lines as it needs."""
+    lines = [begin]
+    for k, part in enumerate(parts):
+        text = part + (", " if k + 1 < len(parts) else end)
+        if len(lines[-1]) + len(text.rstrip()) > PER_LINE and lines[-1].strip():
+            lines[-1] = lines[-1].rstrip()
+            lines.append("    ")
+        lines[-1] += text
+    return lines if parts else [begin + end]
 
 
 def literal(number: int | float, dtype: str) -> str:
@@ -207,12 +328,11 @@ def literal(number: int | float, dtype: str) -> str:
 
 
 def _signed(text: str, number: int) -> str:
-    return f"(-{text})" if number < 0 else text
+    return f"-{text}" if number < 0 else text
 
 
 def _real(number: float, dtype: str) -> str:
     if number != number or number in (float("inf"), float("-inf")):
-        word = "GW_NAN" if number != number else "GW_INFINITY" if number > 0 else "(-GW_INFINITY)"
+        word = "GW_NAN" if number != number else "GW_INFINITY" if number > 0 else "-GW_INFINITY"
         return word if dtype == "float32" else f"(double){word}"
-    text = f"{number:.9e}" if dtype == "float32" else f"{number:.17e}"
-    return _signed(text.lstrip("-") + ("f" if dtype == "float32" else ""), -1 if text.startswith("-") else 1)
+    return f"{np.float32(number)!s}f" if dtype == "float32" else repr(number)

@@ -34,6 +34,7 @@ from .code import Function, Value
 from .contract import Contraction, contraction
 from .elements.moves import joined
 from .kernels import Written, columns, elementwise, filled, pools, products, reductions, ring, rows, sorting
+from .kernels.frame import tidied
 from .kernels.matrices import matrix_product, pack_right
 from .layout import Layout, arena_type, bordered, interface_type, plain, row_major
 from .machine import Machine
@@ -231,6 +232,7 @@ class Builder:
 
     def call(self, made: Written, out: Held, node: Node, macs: int = 0, *, whole: bool = True) -> None:
         """Add a call of a kernel; equal kernels are one function. ``whole``: whether it writes all of its result."""
+        made = tidied(made) if self.machine.bare else made
         name, scope = self.kernel(made), made.scope
         arguments = self.arguments(scope, out)
         self.program.flagged |= scope.status is not None

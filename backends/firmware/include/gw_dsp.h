@@ -41,7 +41,7 @@ static inline int32_t gw_sxtb16(int32_t x)
 {
     return (int32_t)(((uint32_t)(int32_t)(int8_t)x & 0xffffu) | (uint32_t)(int32_t)(int8_t)(x >> 16) << 16);
 }
-static inline int32_t gw_sxtb16_8(int32_t x) { return gw_sxtb16((x >> 8 & 0xff) | (x >> 24) << 16); }
+static inline int32_t gw_sxtb16_8(int32_t x) { return gw_sxtb16((int32_t)((uint32_t)x >> 8)); }
 static inline int32_t gw_uxtb16(int32_t x) { return x & 0x00ff00ff; }
 static inline int32_t gw_uxtb16_8(int32_t x) { return x >> 8 & 0x00ff00ff; }
 

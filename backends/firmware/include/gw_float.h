@@ -14,6 +14,12 @@ static inline int64_t gw_int64_of_float64(double v) { union gw_bits64 b; b.real 
 #define GW_INFINITY gw_float32_of_int32(0x7f800000)
 #define GW_NAN gw_float32_of_int32(0x7fc00000)
 
+/* Whole numbers, toward zero; 0 where there is no number. What is beyond the type was clamped before. */
+static inline int32_t gw_whole32f(float x) { return x == x ? (int32_t)x : 0; }
+static inline int32_t gw_whole32d(double x) { return x == x ? (int32_t)x : 0; }
+static inline int64_t gw_whole64f(float x) { return x == x ? (int64_t)x : 0; }
+static inline int64_t gw_whole64d(double x) { return x == x ? (int64_t)x : 0; }
+
 static inline float gw_minf(float a, float b) { return a < b ? a : b; }
 static inline float gw_maxf(float a, float b) { return a > b ? a : b; }
 static inline double gw_mind(double a, double b) { return a < b ? a : b; }

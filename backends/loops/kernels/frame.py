@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from ....graph import Node
@@ -29,6 +29,7 @@ from ..machine import Machine
 from ..merge import merged
 from ..plan import POINTWISE
 from ..scope import NotFlat, Place, ScalarsOnly, Scope, place, rows_follow
+from ..tidy import tidy
 
 SPLIT_ABOVE = 250_000
 """Operations of a kernel from which on its outer loop is one that threads can share."""
@@ -70,6 +71,21 @@ def attempt(
             made = function([*arguments(scope), result, *numbers(scope)], scope.code)
             return Written(merged(scope, made) if machine.bare else made, scope)
     return None
+
+
+def tidied(made: Written) -> Written:
+    """Write a kernel without what nobody reads, arguments among it, and without names for what is used once."""
+    function, scope = tidy(made.function), made.scope
+    kept = set(function.parameters)
+    pruned = replace(
+        scope,
+        views=[(n, p) for n, p in scope.views if p in kept],
+        reads={n: p for n, p in scope.reads.items() if p in kept},
+        constants={k: (data, p) for k, (data, p) in scope.constants.items() if p in kept},
+        status=scope.status if scope.status in kept else None,
+        scratches=[(n, found) for n, ps in scope.scratches if (found := tuple(p for p in ps if p in kept))],
+    )
+    return Written(function, pruned)
 
 
 def arguments(scope: Scope) -> list[Parameter]:

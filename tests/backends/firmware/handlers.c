@@ -10,9 +10,10 @@ struct place {
 static const char *kind;
 static struct place at;
 
-const char *undefined_behaviour(uint32_t *line)
+const char *undefined_behaviour(const char **file, uint32_t *line)
 {
     const char *found = kind;
+    *file = at.file;
     *line = at.line;
     kind = 0;
     return found;

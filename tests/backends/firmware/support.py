@@ -104,9 +104,9 @@ class Library:
             for i, (node, v) in enumerate(zip(graph.outputs, made, strict=True)):
                 v[k] = self.port(f"out{i}", surface_shape(node), interface_type(node))
         assert all((gap == 0xA5).all() for gap in self.gaps), "written outside of the arena"
-        line = ctypes.c_uint32()
-        found = self.undefined(ctypes.byref(line))
-        assert not found, f"undefined behaviour: {found.decode()} in line {line.value}"
+        file, line = ctypes.c_char_p(), ctypes.c_uint32()
+        found = self.undefined(ctypes.byref(file), ctypes.byref(line))
+        assert not found, f"undefined behaviour: {found.decode()} in {file.value!r}, line {line.value}"
         return made, statuses
 
 
@@ -125,7 +125,7 @@ def _compiled(files: dict[str, bytes], name: str, arena: int) -> ctypes.CDLL:
             (folder / "guarded.c").write_text(text)
             command = [zig_path(), "cc", *FLAGS, "guarded.c", str(HANDLERS), "-o", "network.so"]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-            if done.returncode and (kept := os.environ.get("GATEWRIGHT_KEEP")):
+            if kept := os.environ.get("GATEWRIGHT_KEEP"):
                 (Path(kept) / f"{name}.c").write_bytes(files[f"{name}.c"])
             assert done.returncode == 0, done.stderr[-4000:]
             COMPILED[digest] = ctypes.CDLL(str(folder / "network.so"))

@@ -1,0 +1,245 @@
+"""Kernels as a person would write them down: nothing that nobody reads, and no name for what is used once.
+
+    v1 = x[i]                    y[i] = x[i] * 2
+    v2 = w[i]            ->
+    y[i] = v1 * 2
+
+For back ends whose loops are read: compilers do the same by themselves.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .code import Body, For, Function, If, Let, Local, Memory, Run, Statement, Store, Value, Variable
+
+LARGEST = 9
+"""Operations that an expression may grow to."""
+
+
+def tidy(function: Function) -> Function:
+    """Remove what nobody reads, and put what is used once where it is used."""
+    body, length = function.body, -1
+    while _length(body) != length:
+        length = _length(body)
+        body = _Living(body).kept(body)
+    body = _Inlined(body).body
+    living = _Living(body)
+    parameters = [p for p in function.parameters if p.memory is None or p.memory in living.memories | living.written]
+    return Function(tuple(parameters), body)
+
+
+def _length(body: Body) -> int:
+    return sum(1 + (_length(s.body) if isinstance(s, For | If) else 0) for s in body)
+
+
+def parts(v: Value) -> Iterator[Any]:
+    """Give the values, memories and variables that a value is made of."""
+    for part in v.parts:
+        if isinstance(part, tuple):
+            yield from part
+        else:
+            yield part
+
+
+class _Uses:
+    """How often variables are read, as the text of a value says them."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, tuple[Value, Counter[Variable]]] = {}
+
+    def of(self, v: Value) -> Counter[Variable]:
+        """Count the variables in a value."""
+        if id(v) not in self._of:
+            found: Counter[Variable] = Counter()
+            for part in parts(v):
+                if isinstance(part, Variable):
+                    found[part] += 1
+                elif isinstance(part, Value):
+                    found += self.of(part)
+            self._of[id(v)] = v, found
+        return self._of[id(v)][1]
+
+
+class _Living:
+    """What somebody reads."""
+
+    def __init__(self, body: Body) -> None:
+        self.variables: Counter[Variable] = Counter()
+        self.memories: set[Memory] = set()
+        self.written: set[Memory] = set()
+        self.seen: set[int] = set()
+        self.visit(body)
+
+    def value(self, v: Value) -> None:
+        if id(v) in self.seen:
+            return
+        self.seen.add(id(v))
+        for part in parts(v):
+            match part:
+                case Variable():
+                    self.variables[part] += 1
+                case Memory():
+                    self.memories.add(part)
+                case Value():
+                    self.value(part)
+
+    def visit(self, body: Body) -> None:
+        for s in body:
+            for v in values(s):
+                self.value(v)
+            match s:
+                case For() | If():
+                    self.visit(s.body)
+                case Store():
+                    self.written.add(s.memory)
+                case Run():
+                    self.memories.update(o for o in s.operands if isinstance(o, Memory))
+
+    def kept(self, body: Body) -> Body:
+        """Leave out what nobody reads."""
+        found: list[Statement] = []
+        for s in body:
+            match s:
+                case Let(variable=variable) if not self.variables[variable]:
+                    continue
+                case Local(memory=memory) if memory not in self.memories:
+                    continue
+                case Store(memory=memory) if memory.size is not None and memory not in self.memories:
+                    continue
+                case For() | If():
+                    inside = self.kept(s.body)
+                    if not inside:
+                        continue
+                    found.append(s if inside == s.body else replace(s, body=inside))
+                    continue
+            found.append(s)
+        return tuple(found)
+
+
+def values(s: Statement) -> tuple[Value, ...]:
+    """Give the values that a statement itself reads."""
+    match s:
+        case Let():
+            return (s.value,)
+        case Store():
+            return s.place, s.value
+        case For():
+            return s.begin, s.extent
+        case If():
+            return (s.condition,)
+        case Run():
+            return tuple(o for o in s.operands if isinstance(o, Value))
+    return ()
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A name that is used once, and has not been so far."""
+
+    let: Let
+    loads: set[Memory]
+    size: int
+
+
+class _Inlined:
+    """A body in which names that are used once are replaced by what they stand for."""
+
+    def __init__(self, body: Body) -> None:
+        self.uses, self.total = _Uses(), Counter[Variable]()
+        self.count(body)
+        self.body = self.block(body)
+
+    def count(self, body: Body) -> None:
+        for s in body:
+            for v in values(s):
+                self.total += self.uses.of(v)
+            if isinstance(s, For | If):
+                self.count(s.body)
+
+    def block(self, body: Body) -> Body:
+        waiting: dict[Variable, _Waiting] = {}
+        found: list[Statement] = []
+
+        def flush(which: Any) -> None:
+            for variable in [v for v, w in waiting.items() if which(w)]:
+                found.append(waiting.pop(variable).let)
+
+        for s in body:
+            match s:
+                case Let():
+                    made = replace(s, value=self.put(s.value, waiting, found))
+                    loads, size = _made_of(made.value)
+                    if self.total[s.variable] == 1 and size <= LARGEST:
+                        waiting[s.variable] = _Waiting(made, loads, size)
+                    else:
+                        found.append(made)
+                    continue
+                case Store():
+                    s = replace(s, place=self.put(s.place, waiting, found), value=self.put(s.value, waiting, found))
+                    flush(lambda w, s=s: any(_may_be(s.memory, m) for m in w.loads))
+                case If():
+                    condition = self.put(s.condition, waiting, found)
+                    flush(lambda w: True)
+                    s = replace(s, condition=condition, body=self.block(s.body))
+                case For():
+                    flush(lambda w: True)
+                    s = replace(s, body=self.block(s.body))
+                case Run():
+                    operands = tuple(
+                        self.put(o, waiting, found) if isinstance(o, Value) else o for o in s.operands
+                    )
+                    flush(lambda w: True)
+                    s = replace(s, operands=operands)
+            found.append(s)
+        flush(lambda w: True)
+        return tuple(found)
+
+    def put(self, v: Value, waiting: dict[Variable, _Waiting], found: list[Statement]) -> Value:
+        """Put what waits into a value, as long as that does not get too large; what does not fit is written before."""
+        size = _made_of(v)[1]
+        chosen: dict[Variable, Value] = {}
+        for variable in self.uses.of(v):
+            if variable not in waiting:
+                continue
+            one = waiting.pop(variable)
+            if size + one.size <= LARGEST:
+                chosen[variable] = one.let.value
+                size += one.size
+            else:
+                found.append(one.let)
+        return substituted(v, chosen) if chosen else v
+
+
+def substituted(v: Value, chosen: dict[Variable, Value]) -> Value:
+    """Replace variables by values."""
+    if v.op == "variable":
+        return chosen.get(v.parts[0], v)
+    new = tuple(_substituted(part, chosen) for part in v.parts)
+    return v if new == v.parts else replace(v, parts=new)
+
+
+def _substituted(part: Any, chosen: dict[Variable, Value]) -> Any:
+    if isinstance(part, tuple):
+        return tuple(_substituted(p, chosen) for p in part)
+    return substituted(part, chosen) if isinstance(part, Value) else part
+
+
+def _made_of(v: Value) -> tuple[set[Memory], int]:
+    """Give the memories that a value reads, and how many operations it is."""
+    loads: set[Memory] = set()
+    size = int(v.op not in ("const", "variable"))
+    for part in parts(v):
+        if isinstance(part, Memory):
+            loads.add(part)
+        elif isinstance(part, Value):
+            inner, more = _made_of(part)
+            loads |= inner
+            size += more
+    return loads, size
+
+
+def _may_be(a: Memory, b: Memory) -> bool:
+    """Whether two may be the same: what pointers lead to can be."""
+    return a is b or (a.size is None and b.size is None)
