@@ -1,10 +1,11 @@
 """The firmware back end: a graph becomes C for microcontrollers, proved on an emulated core.
 
-``emit`` gives the project, ``Simulation`` runs its C, ``verify`` compares the two, ``missing`` lists what cannot be
-written.
+``emit`` gives the project, ``costs`` what is known of its cost, ``Simulation`` runs its C, ``verify`` compares the two,
+``missing`` lists what cannot be written, ``parse`` reads what a user wishes of the memory.
 """
 
-from .emit import emit, machine_of, missing
+from .emit import costs, emit, machine_of, missing
+from .memory import parse
 from .simulation import Simulation, verify
 
-__all__ = ["Simulation", "emit", "machine_of", "missing", "verify"]
+__all__ = ["Simulation", "costs", "emit", "machine_of", "missing", "parse", "verify"]

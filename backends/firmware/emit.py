@@ -11,10 +11,10 @@ from ...graph.evaluate.run import surface_shape
 from ..loops.layout import interface_type
 from ..loops.machine import Machine
 from ..loops.names import library_name
-from ..loops.program import Program, make_program
+from ..loops.program import Program
 from ..project import Project
 from .interface import Layer
-from .memory import plan
+from .memory import choose, parse
 from .memory_map import memory_map
 from .source import sources
 from .toolchain import toolchain
@@ -38,18 +38,20 @@ def machine_of(board: Board) -> Machine:
     return machine
 
 
-def emit(graph: Graph, board: Board) -> Project:
+def emit(graph: Graph, board: Board, memory: str | int | None = None) -> Project:
     """Write the network of a graph in C for a board: the sources, and what they are called.
 
-    Raises UnsupportedError for what cannot be written or does not fit, OptionError for a board whose file does not say
-    what is needed.
+    ``memory``: "fastest" (also None), "smallest", or how many bytes the arena may take at most. Raises UnsupportedError
+    for what cannot be written or does not fit, OptionError for a board whose file does not say what is needed.
     """
-    program = plan(make_program(graph, machine_of(board))).program
+    planned = choose(graph, machine_of(board), board, parse(memory))
+    program = planned.program
     name = library_name(graph)
     made = sources(program, name)
     written = {f"src/{path}": data for path, data in {**made.files, **includes()}.items()}
     described = description(program, name, made.layers)
     described |= {"board": board.name, "memory": memory_map(board, program.arena).as_dict()}
+    described |= {"arena_bound": planned.bound, "planner": planned.placement.solver}
     written[FILE] = json.dumps(described, indent=1, sort_keys=True).encode() + b"\n"
     return Project(written)
 
@@ -98,9 +100,19 @@ def read_description(project: Mapping[str, bytes]) -> dict[str, Any]:
     return found
 
 
-def missing(graph: Graph, board: Board) -> Iterator[GatewrightError]:
+def costs(project: Mapping[str, bytes]) -> dict[str, Any]:
+    """Give what is known of a project's cost without running it, as the manifest has it."""
+    found = read_description(project)
+    bound, size = found.get("arena_bound", 0), found["arena_bytes"]
+    least = "no placement of these steps takes less" if bound >= size else f"none takes less than {bound:,}"
+    source = f"memory plan ({found.get('planner', 'greedy')}), inputs and outputs included; {least}"
+    figure = {"value": size, "low": size, "high": size, "unit": "bytes", "kind": "exact", "source": source}
+    return {"memory": {"arena_bytes": figure}}
+
+
+def missing(graph: Graph, board: Board, memory: str | int | None = None) -> Iterator[GatewrightError]:
     """Give the first thing that stands in the way of writing a graph for a board."""
     try:
-        memory_map(board, plan(make_program(graph, machine_of(board))).program.arena)
+        choose(graph, machine_of(board), board, parse(memory))
     except GatewrightError as error:
         yield error

@@ -53,15 +53,18 @@ def obstacles(
     choices: Choices | None = None,
     strict: bool = False,
     integer_only: bool = False,
+    memory: str | int | None = None,
 ) -> Findings:
     """List what stands between a model and a board: of board, options, configuration, model, samples; and the notes of
     the stages that it passed. Nothing is emitted. ``strict``: what may not fit the board's device is a problem;
-    ``integer_only``: on a processor too, floats become integers.
+    ``integer_only``: on a processor too, floats become integers; ``memory``: what the arena of firmware is planned for.
     """
     found = Findings()
     asked = choices or Choices()
     target = found.attempt(lambda: find_board(board))
     found.attempt(asked.check)
+    if memory is not None:
+        found.attempt(partial(back_end(FIRMWARE).parse, memory))
     settings = found.attempt(lambda: make_config(precision, config))
     graph = found.attempt(lambda: load(model, weights=weights))
     if graph is None:
@@ -80,16 +83,24 @@ def obstacles(
     )
     if integer is not None:
         found.note((*integer.notes, *without_effect(settings or make_config(), graph, integer)))
-        _emittable(found, integer, target, settings or make_config(), asked, strict)
+        _emittable(found, integer, target, settings or make_config(), asked, strict, memory)
     return found
 
 
-def _emittable(found: Findings, graph: Graph, board: Board, settings: Config, choices: Choices, strict: bool) -> None:
+def _emittable(
+    found: Findings,
+    graph: Graph,
+    board: Board,
+    settings: Config,
+    choices: Choices,
+    strict: bool,
+    memory: str | int | None,
+) -> None:
     """Ask the back end of a board for what it cannot emit."""
     if board.fpga is None:
         found.note(choices.without_effect(board))
         if board.compiler is not None and not found.problems:
-            _compilable(found, graph, board)
+            _compilable(found, graph, board, memory)
         return
     from .backends.hls4ml import missing
 
@@ -104,10 +115,12 @@ def _emittable(found: Findings, graph: Graph, board: Board, settings: Config, ch
     found.note(wording.warnings(cost or {}))
 
 
-def _compilable(found: Findings, graph: Graph, board: Board) -> None:
+def _compilable(found: Findings, graph: Graph, board: Board, memory: str | int | None) -> None:
     """Ask the back end of a processor for what it cannot compile; the host without TVM keeps to the graph."""
     from .backends.tvm.emit import available
 
     assert board.compiler is not None
-    if available() or board.name != "host":
+    if TARGETS.get(board.compiler.kind) == FIRMWARE:
+        found.problems += back_end(FIRMWARE).missing(graph, board, memory)
+    elif available() or board.name != "host":
         found.problems += back_end(TARGETS.get(board.compiler.kind, TVM)).missing(graph, board)

@@ -97,6 +97,10 @@ Tracker = Annotated[
     str | None, typer.Option("--rpc-tracker", help="HOST:PORT of TVM's RPC tracker, which knows devices by --key.")
 ]
 Key = Annotated[str | None, typer.Option("--key", help="With --rpc-tracker: what the device is registered as.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(help="Of firmware: fastest, smallest, or the fastest that fits in so many bytes (40000, 40KiB)."),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse a design whose high estimate of a resource is over the device.")
 ]
@@ -118,6 +122,7 @@ def check(
     hls: Hls = None,
     types: Types = "lean",
     strict: Strict = False,
+    memory: Memory = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -129,7 +134,7 @@ def check(
         choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
         found = obstacles(
             model, board=board, weights=weights, precision=precision, config=config, samples=samples, output=output,
-            choices=choices, strict=strict,
+            choices=choices, strict=strict, memory=memory,
         )  # fmt: skip
         count = len(found.problems)
         document = {
@@ -179,6 +184,7 @@ def compile_(
     tuning: Annotated[
         Path | None, typer.Option(help="What gatewright tune found for this kind of board: DIR/project/tuning.json.")
     ] = None,
+    memory: Memory = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -191,7 +197,8 @@ def compile_(
         project = compile_model(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
-            vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, tuning=tuning, progress=progress,
+            vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, tuning=tuning, memory=memory,
+            progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))

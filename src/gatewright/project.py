@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .backends.hls4ml import Options
     from .backends.loops.machine import Machine
     from .backends.loops.schedule import Tiles
+    from .backends.project import Project as Files
     from .backends.tvm.simulation import Network
     from .backends.tvm.tuning import Tuning
 
@@ -233,6 +234,7 @@ def compile_model(
     strict: bool = False,
     integer_only: bool = False,
     tuning: "str | Path | Tuning | None" = None,
+    memory: str | int | None = None,
     progress: Progress = lambda text: None,
 ) -> Project:
     """Compile a model for a board.
@@ -246,13 +248,14 @@ def compile_model(
     ``vectors``: how many to verify on (512; on processors fewer for large networks); ``verify``: whether to;
     ``strict``: refuse a design whose high estimate of a resource is over what the device has; ``integer_only``: on
     a processor too, compute in integers what the model leaves in floating point; ``tuning``: what ``tune`` found for
-    this kind of board, or its file (``project/tuning.json``); ``progress`` is told what is going on.
+    this kind of board, or its file (``project/tuning.json``); ``memory``: of firmware, what the arena is planned for:
+    "fastest" (also None), "smallest", or the fastest in so many bytes; ``progress`` is told what is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
     target = find_board(board)
     settings = make_config(precision, config)
-    options = _checked(choices, target, settings, vectors)
+    options = _checked(choices, target, settings, vectors, memory)
     tuned = None if tuning is None else find_tuning(tuning, target)
     if not isinstance(model, Graph):
         progress("reading the model")
@@ -272,8 +275,10 @@ def compile_model(
         make_vectors(graph, count, samples=samples),
     )  # fmt: skip
     if options is None:
-        project = replace(project, notes=(*project.notes, *choices.without_effect(target)))
-        return _compiled(project, tuned, verify=verify, progress=progress)
+        notes = (*choices.without_effect(target), *_memory_without_effect(target, memory))
+        project = replace(project, notes=(*project.notes, *notes))
+        return _compiled(project, tuned, memory, verify=verify, progress=progress)
+    project = replace(project, notes=(*project.notes, *_memory_without_effect(target, memory)))
     asked = {**project.options, **choices.as_dict(), **options.as_dict(), "vectors": count}
     progress("estimating time and resources")
     cost = estimate(graph, options, target, strict=strict)
@@ -312,13 +317,19 @@ def usual_vectors(graph: Graph, board: Board) -> int:
     return max(FEWEST_VECTORS, min(VECTORS, macs // max(graph.macs, 1)))
 
 
-def _checked(choices: Choices, board: Board, settings: Config, vectors: int | None) -> "Options | None":
+def _checked(
+    choices: Choices, board: Board, settings: Config, vectors: int | None, memory: str | int | None
+) -> "Options | None":
     """Look at everything that can be wrong before the model is read; give the back end's options, if it has one."""
     choices.check()
     wrong = isinstance(vectors, bool) or not isinstance(vectors, int) or not 1 <= vectors <= MOST_VECTORS
     if vectors is not None and wrong:
         hint = f"verify on 1 to {MOST_VECTORS:,} vectors, or not at all (--no-verify)"
         raise OptionError(f"vectors = {vectors!r}", hint=hint)
+    if memory is not None:
+        from .backends.firmware.memory import parse
+
+        parse(memory)
     if board.fpga is not None:
         return choices.options(board, settings)
     if board.compiler is not None:
@@ -326,6 +337,12 @@ def _checked(choices: Choices, board: Board, settings: Config, vectors: int | No
     elif board.kind == "mcu":
         back_end(FIRMWARE).machine_of(board)
     return None
+
+
+def _memory_without_effect(board: Board, memory: str | int | None) -> list[str]:
+    if memory is None or (board.compiler is not None and TARGETS.get(board.compiler.kind) == FIRMWARE):
+        return []
+    return [f"memory: no effect on {board.name}, which takes no firmware"]
 
 
 def _with_hls(project: Project, options: "Options", *, verify: bool, progress: Progress) -> Project:
@@ -404,7 +421,9 @@ def tuned_options(tuning: "Tuning") -> dict[str, Any]:
     return {"tuning": {**kept, "layers": len(tuning.layers)}}
 
 
-def _compiled(project: Project, tuning: "Tuning | None", *, verify: bool, progress: Progress) -> Project:
+def _compiled(
+    project: Project, tuning: "Tuning | None", memory: str | int | None, *, verify: bool, progress: Progress
+) -> Project:
     """Add what a compiler of tensor programs makes for a board, and the proof.
 
     Without TVM the board ``host`` keeps to the graph.
@@ -421,12 +440,12 @@ def _compiled(project: Project, tuning: "Tuning | None", *, verify: bool, progre
             return replace(project, notes=(*project.notes, note))
     progress(f"compiling the {WORDS[target]}")
     with _disk():
-        emitted = back_end(target).emit(project.graph, board, *(() if tuning is None else (tuning,)))
-        if tuning is not None:
-            project = replace(project, options={**project.options, **tuned_options(tuning)})
+        emitted, cost = _emitted(target, project, tuning, memory)
+        asked = {} if tuning is None else tuned_options(tuning)
+        asked |= {"memory": str(memory)} if target == FIRMWARE and memory is not None else {}
         done = replace(
-            project, target=target, artefact=emitted.files, notes=(*project.notes, *emitted.notes),
-            verification=_skipped("not asked for (--no-verify)"),
+            project, target=target, artefact=emitted.files, notes=(*project.notes, *emitted.notes), cost=cost,
+            options={**project.options, **asked}, verification=_skipped("not asked for (--no-verify)"),
         )  # fmt: skip
         if target != FIRMWARE and (reason := not_here(board)) is not None:
             return replace(done, verification=_skipped(reason))
@@ -434,6 +453,17 @@ def _compiled(project: Project, tuning: "Tuning | None", *, verify: bool, progre
             return done
         progress(f"comparing the {WORDS[target]} with the graph")
         return replace(done, verification=done.verify())
+
+
+def _emitted(
+    target: str, project: Project, tuning: "Tuning | None", memory: str | int | None
+) -> tuple["Files", dict[str, Any]]:
+    """Let a back end write its project, and say what that costs, where that is known."""
+    own = back_end(target)
+    if target != FIRMWARE:
+        return own.emit(project.graph, project.board, *(() if tuning is None else (tuning,))), {}
+    emitted = own.emit(project.graph, project.board, memory)
+    return emitted, own.costs(emitted.files)
 
 
 WORDS = {TVM: "library", FIRMWARE: "firmware", **dict.fromkeys(GPUS.values(), "kernels")}

@@ -44,7 +44,20 @@ def costs(manifest: Entry, narrow: bool) -> list[RenderableType]:
     from .reports.profile import findings, resource_table, speed, vendor_tables
 
     cost = manifest["cost"]
+    if "levels" not in cost:
+        return [speed(cost), *_memory(cost.get("memory", {}))]
     return [speed(cost), "", resource_table(cost), *vendor_tables(manifest), *findings(cost)]
+
+
+def _memory(found: Entry) -> list[RenderableType]:
+    """One row for each kind of memory: bytes, and where the figure comes from."""
+    table = Table(title="Memory", title_justify="left", title_style="bold", box=None, padding=(0, 1))
+    for name in ("", "bytes", "kind", "source"):
+        table.add_column(name, justify="right" if name == "bytes" else "left")
+    for name, figure in found.items():
+        row = (name.removesuffix("_bytes"), f"{figure['value']:,}", figure["kind"], figure["source"])
+        table.add_row(*map(Text, row))
+    return [table] if found else []
 
 
 def _head(manifest: Entry) -> Table:

@@ -46,6 +46,8 @@ def cost_lines(cost: Mapping[str, Any]) -> list[str]:
     """Sum a cost estimate up: cycles, time, what it takes of the device."""
     if not cost:
         return []
+    if "levels" not in cost:
+        return [f"{_MEMORY[name]}: {figure['value']:,} bytes" for name, figure in cost.get("memory", {}).items()]
     if cycles := cost.get("latency_cycles"):
         time, interval = cost["latency_s"]["value"], cost["interval_cycles"]["value"]
         line = f"about {cycles['value']:,} cycles ({time * 1e6:.3g} us), interval {interval:,}"
@@ -57,6 +59,12 @@ def cost_lines(cost: Mapping[str, Any]) -> list[str]:
         if there and name in cost["resources"] and cost["resources"][name]["high"] > 0
     ]
     return [", ".join([line, *shares])]
+
+
+_MEMORY = {
+    "arena_bytes": "arena", "constants_bytes": "constants", "library_bytes": "library", "flash_bytes": "flash",
+    "stack_bytes": "stack",
+}  # fmt: skip
 
 
 def run(document: Mapping[str, Any]) -> list[str]:

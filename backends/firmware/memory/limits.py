@@ -4,30 +4,30 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ....boards import Board
-from ....boards.model import Region
 from ....graph import OptionError, UnsupportedError
+from ..memory_map import STACK, memory_map
+from .plan import Plan
 
-STACK = 4096
-"""Bytes of RAM that are kept for the stack and what else the user's program has."""
 UNITS = {"": 1, "b": 1, "k": 1024, "kib": 1024, "kb": 1000, "m": 1 << 20, "mib": 1 << 20, "mb": 1_000_000}
 HINT = "fastest, smallest, or bytes: 40000, 40KiB"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """``fastest``: what runs in the least time; ``smallest``: the least arena; ``limit``: bytes that it must fit in."""
+    """``fastest``: what runs in the least time; ``smallest``: the least arena; ``limit``: the fastest that takes no
+    more bytes than ``most``.
+    """
 
     goal: Literal["fastest", "smallest", "limit"]
-    limit: int | None = None
-
-    def __str__(self) -> str:
-        return str(self.limit) if self.goal == "limit" else self.goal
+    most: int | None = None
 
 
-def parse(text: str | int | None) -> Wish:
+def parse(text: object) -> Wish:
     """Read the option ``memory``: "fastest" (also None), "smallest", or a number of bytes. Raises OptionError."""
-    if text is None or text in ("fastest", "smallest"):
-        return Wish("smallest" if text == "smallest" else "fastest")
+    if text is None or text == "fastest":
+        return Wish("fastest")
+    if text == "smallest":
+        return Wish("smallest")
     number = _bytes(text)
     if number is None or not 1 <= number < 1 << 31:
         raise OptionError(f"memory = {text!r}", hint=HINT)
@@ -40,47 +40,25 @@ def _bytes(text: object) -> int | None:
     words = str(text).strip().lower().replace("_", "")
     digits = words.rstrip("abcdefghijklmnopqrstuvwxyz ")
     unit = UNITS.get(words[len(digits) :].strip())
-    return int(digits) * unit if digits.isdecimal() and unit is not None else None
+    return int(digits) * unit if digits.isdecimal() and digits.isascii() and unit is not None else None
 
 
-@dataclass(frozen=True)
-class Room:
-    """The memory of a board that an arena can stand in: the name of its region, bytes without the stack."""
+def too_much(found: Plan, wish: Wish, board: Board) -> UnsupportedError | None:
+    """Say why a plan does not fit what the user asks for, or else the board; None where it does.
 
-    name: str
-    bytes: int
-
-
-def room_of(board: Board) -> Room | None:
-    """Give the largest RAM of a board (regions that follow each other are one), less what is kept for the stack; None
-    where its file does not say.
+    Raises OptionError for a board whose file does not say what memory it has.
     """
-    found: list[tuple[str, str, int, int | None]] = []
-    for region in sorted(_rams(board), key=lambda r: (r.address is None, r.address or 0)):
-        size = int(region.size_kib.value * 1024)
-        if found and found[-1][1] == region.kind == "ram" and found[-1][3] == region.address is not None:
-            name, kind, before, _ = found.pop()
-            found.append((name, kind, before + size, (region.address or 0) + size))
-        else:
-            end = None if region.address is None else region.address + size
-            found.append((region.name, region.kind, size, end))
-    if not found:
-        return None
-    name, _, size, _ = max(found, key=lambda f: f[2])
-    return Room(name, max(size - STACK, 0))
+    largest = found.largest
+    where = largest.node.where or "a layer without a name"
+    held = f"{largest.bytes:,} of them are held while {where} runs"
+    if wish.most is not None and found.bytes > wish.most:
+        return UnsupportedError(f"the arena takes {found.bytes:,} bytes, more than {wish.most:,}: {held}", where=where)
+    try:
+        memory_map(board, found.bytes)
+    except UnsupportedError as error:
+        return UnsupportedError(f"{error.what}: {held}", where=error.where, hint=_larger(found.bytes))
+    return None
 
 
-def _rams(board: Board) -> list[Region]:
-    return [r for r in board.regions if r.kind in ("ram", "dtcm")]
-
-
-def require(wish: Wish, board: Board) -> int | None:
-    """Give the bytes that the arena must fit in, as the user or else the board says; None where neither does."""
-    room = room_of(board)
-    own = None if room is None else room.bytes
-    if wish.limit is not None and own is not None:
-        return min(wish.limit, own)
-    return wish.limit if own is None else own
-
-
-__all__ = ["STACK", "OptionError", "Room", "UnsupportedError", "Wish", "parse", "require", "room_of"]
+def _larger(arena: int) -> str:
+    return f"a board with {-(-(arena + STACK) // 1024)} KiB of RAM"
