@@ -13,7 +13,7 @@ NOT = {"backends": {"frontend"}, "simulation": {"frontend"}, "reports": {"fronte
 """Folders to the left that are none of a folder's business all the same."""
 HEAVY = {
     "tensorflow", "keras", "tf_keras", "qkeras", "torch", "onnx", "h5py", "hls4ml", "jsonschema", "jinja2", "svg",
-    "optuna", "dask", "distributed", "ortools",
+    "optuna", "dask", "distributed", "ortools", "unicorn", "elftools",
 }  # fmt: skip
 FRONT = ROOT / "src" / "gatewright"
 FILES = sorted(f for folder in ORDER for f in (ROOT / folder).rglob("*.py"))

@@ -1,0 +1,177 @@
+"""QEMU as a second opinion, and for the cores that unicorn does not have (Cortex-M55 with Helium).
+
+QEMU runs whole programs on a board of its own: the image has to be linked for that board's memories (those of the
+boards ``cortex-m4`` and so on, ``corstone-300``, ``riscv32-generic``) and to end by semihosting.
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ....graph import OptionError
+from .cores import Core
+from .counts import Counts, Run, counts_of
+from .image import Image
+from .kinds import CALLS
+from .run import FaultError
+
+PROGRAMS = {"arm": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
+TRACE = re.compile(rb"^Trace \d+: (0x[0-9a-f]+) \[[0-9a-f]+/([0-9a-f]+)/")
+LISTED = re.compile(rb"^0x([0-9a-f]+):")
+
+
+@dataclass(frozen=True)
+class QemuResult:
+    """The status with which the program ended, what it printed, and the counts where they were asked for."""
+
+    status: int
+    console: str
+    counts: Counts | None = None
+
+
+def find_qemu(core: Core) -> str | None:
+    """Find QEMU for a core on the path; None where it is not installed."""
+    return shutil.which(PROGRAMS[core.arch])
+
+
+def run_qemu(
+    image: bytes, core: Core, *, data: Mapping[int, bytes] | None = None, count: bool = False, timeout: float = 600
+) -> QemuResult:
+    """Run an image to its end.
+
+    Args:
+        image: the linked program.
+        core: the core; it names QEMU's machine.
+        data: bytes by the addresses that they are loaded to before the program begins, outside of the image and its
+            zeroed memory.
+        count: also count instructions, ten to fifty times slower: every block is logged.
+        timeout: seconds.
+
+    Raises OptionError without QEMU, FaultError for a program that does not end.
+
+    """
+    program = find_qemu(core)
+    if program is None:
+        hint = f"install it (Debian: apt install {PROGRAMS[core.arch].replace('riscv32', 'misc')})"
+        raise OptionError(f"{PROGRAMS[core.arch]} is not on the path", hint=hint)
+    with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
+        folder = Path(temporary)
+        command = [program, *_arguments(core, folder), "-kernel", str(folder / "image.elf")]
+        (folder / "image.elf").write_bytes(image)
+        for index, (address, values) in enumerate((data or {}).items()):
+            (folder / f"data{index}").write_bytes(values)
+            command += ["-device", f"loader,file={folder / f'data{index}'},addr={address:#x},force-raw=on"]
+        log = _Log(Image.read(image), core) if count else None
+        status = _run([*command, *(["-d", "in_asm,exec,nochain"] if count else [])], log, timeout)
+        console = (folder / "console").read_bytes().decode("utf-8", "replace")
+    return QemuResult(status, console, log.counts() if log is not None else None)
+
+
+def _arguments(core: Core, folder: Path) -> list[str]:
+    machine = ["-machine", core.machine, *(["-cpu", core.processor, "-bios", "none"] if core.processor else [])]
+    console = ["-chardev", f"file,id=console,path={folder / 'console'}"]
+    return [
+        *machine, "-display", "none", "-monitor", "none", "-serial", "none", *console,
+        "-semihosting-config", "enable=on,target=native,chardev=console",
+    ]  # fmt: skip
+
+
+def _run(command: list[str], log: "_Log | None", timeout: float) -> int:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=pipe) as process:
+        assert process.stderr is not None
+        timer = threading.Timer(timeout, process.kill)
+        timer.start()
+        try:
+            rest = log.read(process.stderr) if log is not None else process.stderr.read()
+            status = process.wait()
+        finally:
+            timer.cancel()
+    if status < 0:
+        raise FaultError(f"QEMU did not end within {timeout:.0f} s", hint="does the program end by semihosting?")
+    if rest and log is None and b"qemu" in rest[:12]:
+        raise FaultError(f"QEMU: {rest.decode('utf-8', 'replace').strip()[-300:]}")
+    return status
+
+
+@dataclass
+class _Block:
+    address: int
+    size: int
+    instructions: int
+    back: int
+    """Where a call that ends it returns to; 0 where none does."""
+    count: int = 0
+    sequential: int = 0
+
+
+@dataclass
+class _Frame:
+    function: str
+    back: int
+    since: int
+
+
+@dataclass
+class _Log:
+    """What QEMU's log says: each block is listed before it runs for the first time, and traced every time."""
+
+    image: Image
+    core: Core
+    blocks: dict[bytes, _Block] = field(default_factory=dict)
+    calls: dict[str, list[int]] = field(default_factory=dict)
+    frames: list[_Frame] = field(default_factory=list)
+    total: int = 0
+
+    def read(self, lines: Iterable[bytes]) -> bytes:
+        """Follow the log to its end; give what is no part of it."""
+        listed, last = 0, None
+        called = False
+        for line in lines:
+            if line[:2] == b"0x" and (found := LISTED.match(line)):
+                listed = int(found[1], 16)
+            elif line[:5] == b"Trace" and (traced := TRACE.match(line)):
+                block = self.blocks.get(traced[1])
+                if block is None:
+                    block = self.blocks[traced[1]] = self.block(int(traced[2], 16), listed)
+                if last is not None and last.address + last.size == block.address:
+                    last.sequential += 1
+                self.follow(block, last if called else None)
+                block.count += 1
+                self.total += block.instructions
+                last, called = block, block.back != 0
+        while self.frames:
+            self.leave()
+        return b""
+
+    def block(self, address: int, listed: int) -> _Block:
+        code, at, count = self.image.bytes_at(address, max(listed - address, 0) + 4), 0, 0
+        back = 0
+        while at <= listed - address and at < len(code):
+            i = self.core.decode(code, at, address + at)
+            at += i.length
+            count += 1
+            back = address + at if i.kind in CALLS else 0
+        return _Block(address, at, count, back)
+
+    def follow(self, block: _Block, caller: _Block | None) -> None:
+        """Keep the calls that have not returned; only calls by instructions that say so begin one."""
+        while self.frames and self.frames[-1].back == block.address:
+            self.leave()
+        if caller is not None and (home := self.image.function_at(block.address)) and home.address == block.address:
+            self.frames.append(_Frame(home.name, caller.back, self.total))
+            self.calls.setdefault(home.name, [0, 0])[0] += 1
+
+    def leave(self) -> None:
+        frame = self.frames.pop()
+        if all(f.function != frame.function for f in self.frames):
+            self.calls[frame.function][1] += self.total - frame.since
+
+    def counts(self) -> Counts:
+        runs = [Run(b.address, b.size, b.count, b.sequential) for b in self.blocks.values() if b.size]
+        return counts_of(self.image, self.core, runs, {name: (n, i) for name, (n, i) in self.calls.items()})

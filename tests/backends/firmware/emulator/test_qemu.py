@@ -1,0 +1,77 @@
+"""QEMU agrees in every instruction with the emulated core: address by address, blocks of IT among them."""
+
+import pytest
+
+from gatewright.backends.firmware.emulator import Emulator, Image, core, find_qemu, run_qemu
+from gatewright.boards import load
+from gatewright.graph.errors import OptionError
+
+from .programs import BOARDS, MAIN, board_of, build, built, image
+
+needs_qemu = pytest.mark.skipif(
+    find_qemu(core("cortex-m4")) is None or find_qemu(core("rv32imc")) is None, reason="QEMU is not installed"
+)
+
+
+@needs_qemu
+@pytest.mark.parametrize("name", BOARDS)
+def test_counts_agree(name: str) -> None:
+    device = Emulator(image(name), board=board_of(name), alignment=False)
+    status = device.boot()
+    ours = device.counts()
+    theirs = run_qemu(built(name), core(name), count=True)
+    assert (theirs.status, theirs.console) == (status, device.console)
+    assert theirs.counts
+    own = {a: n for a, n in theirs.counts.addresses.items() if image(name).function_at(a)}
+    assert own == ours.addresses
+    assert theirs.counts.mix.as_dict() == ours.mix.as_dict()
+    for function, found in ours.functions.items():
+        assert theirs.counts.functions[function].exclusive == found.exclusive, function
+    for function in ("main", "nested", "deep", "scale", "wide", "divided"):
+        assert theirs.counts.functions[function].inclusive == ours.functions[function].inclusive, function
+
+
+PLAIN = MAIN.replace("sum += given;", "for (int i = 0; i < 64; i++) sum += input[i] * weights[i];")
+HELIUM = MAIN.replace("sum += given;", "sum += dot(input, weights, 64);").replace(
+    "int main(void)",
+    """
+#include <arm_mve.h>
+KEPT int32_t dot(const int8_t *x, const int8_t *w, int32_t n)
+{
+    int32_t s = 0;
+    for (int32_t i = 0; i < n; i += 16) s = vmladavaq_s8(s, vldrbq_s8(x + i), vldrbq_s8(w + i));
+    return s;
+}
+int main(void)""",
+)
+
+
+@needs_qemu
+def test_helium() -> None:
+    """The Cortex-M55 runs on QEMU only; its sum is that of the same products on a plain core."""
+    expected = run_qemu(build(board_of("cortex-m33"), PLAIN, "-O2"), core("cortex-m33"))
+    found = run_qemu(build(load("cortex-m55"), HELIUM, "-O2"), core("cortex-m55"), count=True)
+    assert (found.status, found.console) == (7, expected.console)
+    assert found.counts
+    dot = found.counts.functions["dot"]
+    assert dot.mix.vectors == 4
+    assert dot.mix.vector_memory == 8
+    assert dot.calls == 1
+
+
+@needs_qemu
+def test_data_is_loaded() -> None:
+    program = built("cortex-m4")
+    given = Image.read(program).symbol("given").address
+    first = run_qemu(program, core("cortex-m4"))
+    changed = run_qemu(program, core("cortex-m4"), data={given: (5).to_bytes(4, "little")})
+    device = Emulator(image("cortex-m4"), board=board_of("cortex-m4"))
+    device.write(given, (5).to_bytes(4, "little"))
+    device.boot()
+    assert changed.console == device.console != first.console
+
+
+def test_without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(OptionError, match="qemu-system-arm is not on the path"):
+        run_qemu(b"", core("cortex-m55"))
