@@ -147,7 +147,8 @@ class _Source:
         copies = "gw_copy(" in text
         return "\n".join([
             f'#include "{name}.h"', f'#include "{name}_weights.h"', *(['#include "gw_float.h"'] if floats else []),
-            *(['#include "gw_dsp.h"'] if re.search(DSP, text) else []), "",
+            *(['#include "gw_dsp.h"'] if re.search(DSP, text) else []),
+            *(['#include "gw_dot.h"'] if "gw_bytes" in text else []), "",
             *_library(text), *(COPY if copies else []),
             f"unsigned char {name}_arena[{name.upper()}_ARENA_BYTES] GW_ALIGNED({name.upper()}_ALIGNMENT);", "",
             *self.ports(), "",

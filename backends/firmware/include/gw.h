@@ -49,6 +49,28 @@ static inline int32_t gw_usat8(int32_t v) { return v < 0 ? 0 : v > 255 ? 255 : v
 
 /* The upper word of a * b + (high, low): a change of scale, but for a shift. With ..._away halves go away from zero:
  * part is taken off where the product is negative. */
+#if defined(__ARM_ARCH) && __ARM_ARCH == 6
+/* These cores multiply 32 by 32 bits to 32: the product in halves of 16 bits. */
+static inline int32_t gw_upper(int32_t a, int32_t b, uint32_t *low)
+{
+    uint32_t al = (uint32_t)a & 0xffffu, bl = (uint32_t)b & 0xffffu, ll = al * bl, lh = al * ((uint32_t)b >> 16);
+    int32_t ah = a >> 16, middle = ah * (int32_t)bl + (int32_t)(ll >> 16);
+    uint32_t rest = lh + ((uint32_t)middle & 0xffffu);
+    *low = rest << 16 | (ll & 0xffffu);
+    return ah * (b >> 16) + (middle >> 16) + (int32_t)(rest >> 16);
+}
+static inline int32_t gw_scaled(int32_t a, int32_t b, int32_t high, uint32_t low)
+{
+    uint32_t under, upper = (uint32_t)gw_upper(a, b, &under);
+    return (int32_t)(upper + (uint32_t)high + (under + low < low));
+}
+static inline int32_t gw_scaled_away(int32_t a, int32_t b, int32_t high, uint32_t low, uint32_t part)
+{
+    uint32_t under, upper = (uint32_t)gw_upper(a, b, &under), less = (int32_t)upper < 0 ? part : 0, sum = under + low;
+    upper += (uint32_t)high + (sum < low);
+    return (int32_t)(upper - (sum < less));
+}
+#else
 static inline int32_t gw_scaled(int32_t a, int32_t b, int32_t high, uint32_t low)
 {
     return (int32_t)(((int64_t)a * b + (int64_t)((uint64_t)(uint32_t)high << 32 | low)) >> 32);
@@ -59,6 +81,7 @@ static inline int32_t gw_scaled_away(int32_t a, int32_t b, int32_t high, uint32_
     product += (int64_t)((uint64_t)(uint32_t)high << 32 | low) - (product < 0 ? (int64_t)part : 0);
     return (int32_t)(product >> 32);
 }
+#endif
 
 static inline int64_t gw_min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t gw_max64(int64_t a, int64_t b) { return a > b ? a : b; }

@@ -28,10 +28,18 @@ def product(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, en
     """Write a product of known weights, with the operations from it up to ``end``."""
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        kind = _Quads if _quads(c, layouts[c.node.inputs[0]]) else _Pairs if c.dot is Dot.DUAL else _Columns
-        kind(scope, c, end, out, memory).write()
+        _kind(c, layouts[c.node.inputs[0]])(scope, c, end, out, memory).write()
 
     return written(machine, layouts, out, build, (1, 99) if len(c.space) > 1 and rows_follow(out) else (99,))
+
+
+def _kind(c: Contraction, x: Layout) -> "type[_Columns]":
+    if _quads(c, x):
+        return _Quads
+    if c.dot is Dot.DUAL:
+        return _Pairs
+    bytes_only = c.dot is Dot.WIDE and WIDTHS[x.dtype] == 8 and weights_fit(c.node, 8)
+    return _Bytes if bytes_only and (prod(c.space) > 1 or c.filters // c.groups >= 4) else _Columns
 
 
 def _quads(c: Contraction, x: Layout) -> bool:
@@ -98,6 +106,9 @@ class _Columns(Frame):
         x = self.c.node.inputs[0]
         return 0 if not x.type.is_integer else int(as_array(x.type.quantized.zero).flat[0]) - self.x.base
 
+    def filled(self) -> None:
+        """Do what has to be done with whole columns."""
+
     def operands(self, step: Value, p: int) -> list[Value]:
         """Read what a step multiplies, of one position."""
         return [self.code.let(cast(self.column.load(step * self.across + p), self.dtype))]
@@ -134,6 +145,7 @@ class _Columns(Frame):
             with code.loop(c.groups) as g:
                 for p, spot in enumerate(spots):
                     self.fill(spot, g, p)
+                self.filled()
                 whole, rest = divmod(self.filters, self.together)
                 if whole:
                     with code.loop(whole) as f:
@@ -225,6 +237,50 @@ class _Columns(Frame):
         """Give the index of a result."""
         *lead, last = [spot] if self.merged else self.coordinates(spot)
         return self.place(lead, last, channel)
+
+
+class _Bytes(_Columns):
+    """Bytes on cores that multiply one at a time: columns of words, and weights without a sign.
+
+    All of it can be read with a small offset and no widening, and two words at once (Armv6-M has no more).
+    """
+
+    OFFSET = 128
+    """What is added to a weight."""
+
+    def make_room(self) -> None:
+        """Ask for the columns, and for their sums: [position]."""
+        self.source = self.scope.view(self.c.node.inputs[0], self.x.dtype)
+        (self.column,) = self.scope.scratch(self.steps_of_sum * self.across, "int32")
+        self.totals = self.code.local("int32", self.across, "totals")
+
+    def pack(self) -> Memory:
+        """Put the weights in the order in which they are read: [tile][step][filter]."""
+        return self.scope.table(self.tiled(self.weights) + self.OFFSET, "uint8")
+
+    def filled(self) -> None:
+        """Sum the columns: what the offset of the weights adds."""
+        code = self.code
+        for p in range(self.across):
+            code.store(self.totals, p, const(0))
+        with code.loop(self.steps_of_sum) as k:
+            for p in range(self.across):
+                code.store(self.totals, p, self.totals.load(p) + self.column.load(k * self.across + p))
+
+    def summed(self, across: int, starts: Sequence[Value], begin: Value) -> list[list[Value]]:
+        """Whole tiles have functions of their own."""
+        code, together = self.code, len(starts)
+        less = [code.let(self.totals.load(p) * self.OFFSET) for p in range(across)]
+        if (across, together) in ((2, 2), (1, 4)):
+            sums = code.local("int32", 4, "sums")
+            for p in range(across):
+                for n, start in enumerate(starts):
+                    code.store(sums, p * together + n, start - less[p])
+            name = f"gw_bytes_{across}x{together}"
+            code.add(Run(name, (self.column, self.packed, begin, index(self.steps_of_sum), sums)))
+            return [[code.let(sums.load(p * together + n)) for p in range(across)] for n in range(together)]
+        found = super().summed(across, starts, begin)
+        return [[code.let(total - less[p]) for p, total in enumerate(row)] for row in found]
 
 
 class _Pairs(_Columns):
