@@ -1,5 +1,5 @@
 """What compares executions: test vectors and verification."""
 
-from .vectors import make_vectors
+from .vectors import input_ranges, make_vectors
 
-__all__ = ["make_vectors"]
+__all__ = ["input_ranges", "make_vectors"]

@@ -106,8 +106,14 @@ def costs(project: Mapping[str, bytes]) -> dict[str, Any]:
     bound, size = found.get("arena_bound", 0), found["arena_bytes"]
     least = "no placement of these steps takes less" if bound >= size else f"none takes less than {bound:,}"
     source = f"memory plan ({found.get('planner', 'greedy')}), inputs and outputs included; {least}"
-    figure = {"value": size, "low": size, "high": size, "unit": "bytes", "kind": "exact", "source": source}
-    return {"memory": {"arena_bytes": figure}}
+    figures = {"arena_bytes": _bytes(size, source)}
+    if (flash := found.get("flash_bytes")) is not None:
+        figures["flash_bytes"] = _bytes(flash, "linked image, zig cc -O2: code, constants, start-up; no self-test")
+    return {"memory": figures}
+
+
+def _bytes(size: int, source: str) -> dict[str, Any]:
+    return {"value": size, "low": size, "high": size, "unit": "bytes", "kind": "exact", "source": source}
 
 
 def missing(graph: Graph, board: Board, memory: str | int | None = None) -> Iterator[GatewrightError]:

@@ -185,6 +185,13 @@ def compile_(
         Path | None, typer.Option(help="What gatewright tune found for this kind of board: DIR/project/tuning.json.")
     ] = None,
     memory: Memory = None,
+    build_system: Annotated[
+        str | None,
+        typer.Option(
+            "--project",
+            help="Of firmware: cmake (the default), zephyr, arduino, platformio, bare; several with commas between.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -198,7 +205,7 @@ def compile_(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
             vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, tuning=tuning, memory=memory,
-            progress=progress,
+            project=build_system, progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))

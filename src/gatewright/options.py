@@ -1,4 +1,4 @@
-"""What a user chooses of the HLS project, looked at before any work is done."""
+"""What a user chooses of a project, looked at before any work is done."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,43 @@ from .lowering import Config
 
 if TYPE_CHECKING:
     from .backends.hls4ml import Options
+
+
+@dataclass(frozen=True)
+class FirmwareChoices:
+    """The options of firmware as a user writes them: what the arena is planned for (fastest, smallest, bytes), and the
+    kinds of project with commas between (cmake, zephyr, arduino, platformio, bare).
+    """
+
+    memory: str | int | None = None
+    project: str | None = None
+
+    def check(self) -> None:
+        """Raise OptionError for a choice that does not exist."""
+        if self.memory is not None:
+            from .backends.firmware import parse
+
+            parse(self.memory)
+        _ = self.kinds
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of project."""
+        if self.project is None:
+            return ("cmake",)
+        from .backends.firmware.projects import kinds_of
+
+        return kinds_of(self.project)
+
+    def without_effect(self, board: Board) -> list[str]:
+        """Say which choices change nothing on a board that takes no firmware."""
+        if board.compiler is not None and board.compiler.kind == "c":
+            return []
+        return [f"{name}: no effect on {board.name}, which takes no firmware" for name in self.as_dict()]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give what was chosen, as the manifest has it."""
+        return {k: str(v) for k, v in asdict(self).items() if v is not None}
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,11 @@ from .graph.file import to_bytes
 from .graph.ops import Output
 from .lowering import Config, Precision, Seen, keeps_floats, lower, make_config, observe
 from .manifest import build_manifest
-from .options import Choices
+from .options import Choices, FirmwareChoices
 from .output import check_unchanged, manifest_files, read_manifest, read_project, sha256, write_directory
 from .rules import unmatched, without_effect
 from .samples import check_writable, read_samples, write_arrays
-from .simulation import make_vectors
+from .simulation import input_ranges, make_vectors
 
 if TYPE_CHECKING:
     from .backends.hls4ml import Options
@@ -235,6 +235,7 @@ def compile_model(
     integer_only: bool = False,
     tuning: "str | Path | Tuning | None" = None,
     memory: str | int | None = None,
+    project: str | None = None,
     progress: Progress = lambda text: None,
 ) -> Project:
     """Compile a model for a board.
@@ -249,13 +250,16 @@ def compile_model(
     ``strict``: refuse a design whose high estimate of a resource is over what the device has; ``integer_only``: on
     a processor too, compute in integers what the model leaves in floating point; ``tuning``: what ``tune`` found for
     this kind of board, or its file (``project/tuning.json``); ``memory``: of firmware, what the arena is planned for:
-    "fastest" (also None), "smallest", or the fastest in so many bytes; ``progress`` is told what is going on.
+    "fastest" (also None), "smallest", or the fastest in so many bytes; ``project``: of firmware, for which build
+    systems: "cmake" (also None), "zephyr", "arduino", "platformio", "bare", several with commas between;
+    ``progress`` is told what is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
+    firmware = FirmwareChoices(memory, project)
     target = find_board(board)
     settings = make_config(precision, config)
-    options = _checked(choices, target, settings, vectors, memory)
+    options = _checked(choices, firmware, target, settings, vectors)
     tuned = None if tuning is None else find_tuning(tuning, target)
     if not isinstance(model, Graph):
         progress("reading the model")
@@ -267,7 +271,7 @@ def compile_model(
     progress("simplifying" if floats else "lowering to fixed point")
     graph = lower(source, board=target, samples=samples, config=settings, output=output, floats=floats)
     count = vectors if vectors is not None else usual_vectors(graph, target)
-    project = Project(
+    made = Project(
         graph, target, "graph", {}, _origin(model, weights, source), {**described(settings), "output": output},
         observe(graph, samples) if samples is not None and not floats else {},
         _skipped("the board takes no project: only the integer graph is written"),
@@ -275,14 +279,13 @@ def compile_model(
         make_vectors(graph, count, samples=samples),
     )  # fmt: skip
     if options is None:
-        notes = (*choices.without_effect(target), *_memory_without_effect(target, memory))
-        project = replace(project, notes=(*project.notes, *notes))
-        return _compiled(project, tuned, memory, verify=verify, progress=progress)
-    project = replace(project, notes=(*project.notes, *_memory_without_effect(target, memory)))
-    asked = {**project.options, **choices.as_dict(), **options.as_dict(), "vectors": count}
+        notes = (*made.notes, *choices.without_effect(target), *firmware.without_effect(target))
+        return _compiled(replace(made, notes=notes), tuned, firmware, verify=verify, progress=progress)
+    made = replace(made, notes=(*made.notes, *firmware.without_effect(target)))
+    asked = {**made.options, **choices.as_dict(), **options.as_dict(), "vectors": count}
     progress("estimating time and resources")
     cost = estimate(graph, options, target, strict=strict)
-    return _with_hls(replace(project, options=asked, cost=cost), options, verify=verify, progress=progress)
+    return _with_hls(replace(made, options=asked, cost=cost), options, verify=verify, progress=progress)
 
 
 def estimate(graph: Graph, options: "Options", board: Board | None, *, strict: bool = False) -> dict[str, Any]:
@@ -318,7 +321,7 @@ def usual_vectors(graph: Graph, board: Board) -> int:
 
 
 def _checked(
-    choices: Choices, board: Board, settings: Config, vectors: int | None, memory: str | int | None
+    choices: Choices, firmware: FirmwareChoices, board: Board, settings: Config, vectors: int | None
 ) -> "Options | None":
     """Look at everything that can be wrong before the model is read; give the back end's options, if it has one."""
     choices.check()
@@ -326,10 +329,7 @@ def _checked(
     if vectors is not None and wrong:
         hint = f"verify on 1 to {MOST_VECTORS:,} vectors, or not at all (--no-verify)"
         raise OptionError(f"vectors = {vectors!r}", hint=hint)
-    if memory is not None:
-        from .backends.firmware.memory import parse
-
-        parse(memory)
+    firmware.check()
     if board.fpga is not None:
         return choices.options(board, settings)
     if board.compiler is not None:
@@ -337,12 +337,6 @@ def _checked(
     elif board.kind == "mcu":
         back_end(FIRMWARE).machine_of(board)
     return None
-
-
-def _memory_without_effect(board: Board, memory: str | int | None) -> list[str]:
-    if memory is None or (board.compiler is not None and TARGETS.get(board.compiler.kind) == FIRMWARE):
-        return []
-    return [f"memory: no effect on {board.name}, which takes no firmware"]
 
 
 def _with_hls(project: Project, options: "Options", *, verify: bool, progress: Progress) -> Project:
@@ -422,7 +416,7 @@ def tuned_options(tuning: "Tuning") -> dict[str, Any]:
 
 
 def _compiled(
-    project: Project, tuning: "Tuning | None", memory: str | int | None, *, verify: bool, progress: Progress
+    project: Project, tuning: "Tuning | None", firmware: FirmwareChoices, *, verify: bool, progress: Progress
 ) -> Project:
     """Add what a compiler of tensor programs makes for a board, and the proof.
 
@@ -440,9 +434,9 @@ def _compiled(
             return replace(project, notes=(*project.notes, note))
     progress(f"compiling the {WORDS[target]}")
     with _disk():
-        emitted, cost = _emitted(target, project, tuning, memory)
+        emitted, cost = _emitted(target, project, tuning, firmware)
         asked = {} if tuning is None else tuned_options(tuning)
-        asked |= {"memory": str(memory)} if target == FIRMWARE and memory is not None else {}
+        asked |= firmware.as_dict() if target == FIRMWARE else {}
         done = replace(
             project, target=target, artefact=emitted.files, notes=(*project.notes, *emitted.notes), cost=cost,
             options={**project.options, **asked}, verification=_skipped("not asked for (--no-verify)"),
@@ -456,13 +450,14 @@ def _compiled(
 
 
 def _emitted(
-    target: str, project: Project, tuning: "Tuning | None", memory: str | int | None
+    target: str, project: Project, tuning: "Tuning | None", firmware: FirmwareChoices
 ) -> tuple["Files", dict[str, Any]]:
     """Let a back end write its project, and say what that costs, where that is known."""
     own = back_end(target)
     if target != FIRMWARE:
         return own.emit(project.graph, project.board, *(() if tuning is None else (tuning,))), {}
-    emitted = own.emit(project.graph, project.board, memory)
+    emitted = own.emit(project.graph, project.board, firmware.memory)
+    emitted = own.complete(emitted, project.graph, input_ranges(project.graph), firmware.kinds)
     return emitted, own.costs(emitted.files)
 
 
