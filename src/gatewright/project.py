@@ -116,11 +116,12 @@ class Project:
         return result
 
     def network(self, threads: int = 1) -> "Network":
-        """Load the compiled library with arrays for its inputs and outputs: what takes least time to call.
+        """Load the compiled library with arrays for its inputs and outputs: what takes least time to call. For a
+        graphics processor its kernels, on the device or emulated.
 
         With ``threads`` above 1 large layers are shared. Raises OptionError where the target has no library.
         """
-        if self.target != TVM:
+        if self.target != TVM and self.target not in GPUS.values():
             raise OptionError(f"a project for {self.target} has no library", hint="compile for a board of kind cpu")
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise OptionError(f"threads = {threads!r}", hint="1 or more")

@@ -44,7 +44,8 @@ struct Kernel {
 };
 
 static const unsigned WARP = 32, MOST = 1024;
-static const size_t STACK = 256 << 10, SHARED = 256 << 10, GAP = 64, MARK = 256;
+static unsigned current, count;
+static const size_t STACK = (256 << 10) + 64 * 17, SHARED = 256 << 10, GAP = 64, MARK = 256;
 static const unsigned char POISON = 0xa5;
 alignas(64) char shared[SHARED];
 size_t shared_used = 0;
@@ -52,25 +53,99 @@ static Index thread_index, block_index, threads, blocks;
 
 enum State { FRESH, READY, AT_BLOCK, AT_WARP, DONE };
 
-struct Fiber {
+static char *stacks = nullptr;
+static void body();
+
+#if defined(__x86_64__) && defined(__ELF__) && !defined(GATEWRIGHT_SETJMP)
+
+/** Where a flow of control goes on: its registers are on its stack. */
+struct Place {
+    void *stack;
+};
+
+extern "C" __attribute__((visibility("hidden"))) void gatewright_switch(void **from, void *to);
+asm(R"(
+    .text
+    .hidden gatewright_switch
+    .globl gatewright_switch
+    .type gatewright_switch, @function
+gatewright_switch:
+    pushq %rbp
+    pushq %rbx
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, (%rdi)
+    movq %rsi, %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbx
+    popq %rbp
+    popq %rcx
+    jmpq *%rcx
+    .size gatewright_switch, . - gatewright_switch
+)");
+
+static void go(Place &from, Place &to) { gatewright_switch(&from.stack, to.stack); }
+
+static void begin(Place &from, Place &to, char *low, size_t size) {
+    uint64_t *top = (uint64_t *)((uintptr_t)(low + size) & ~(uintptr_t)63) - 7;  /* functions begin 8 past 16 */
+    top[0] = 0;                 /* where `body` would return to */
+    top[-1] = (uint64_t)&body;  /* what the switch returns to; six registers are below */
+    memset(top - 7, 0, 6 * sizeof *top);
+    to.stack = top - 7;
+    go(from, to);
+}
+
+#else
+
+struct Place {
     jmp_buf at;
-    ucontext_t begin;
+};
+
+static void go(Place &from, Place &to) {
+    if (!_setjmp(from.at))
+        _longjmp(to.at, 1);
+}
+
+static void begin(Place &from, Place &, char *low, size_t size) {
+    if (_setjmp(from.at))
+        return;
+    ucontext_t fresh;
+    getcontext(&fresh);
+    fresh.uc_stack.ss_sp = low, fresh.uc_stack.ss_size = size, fresh.uc_link = nullptr;
+    makecontext(&fresh, body, 0);
+    setcontext(&fresh);
+}
+
+#endif
+
+struct Fiber {
+    Place at;
     State state;
     int line;
 };
 
 static Fiber fibers[MOST];
-static char *stacks = nullptr;
-static unsigned current, count;
-static jmp_buf scheduler;
+static Place scheduler;
+static bool descending;
 static sigjmp_buf escape;
 static const Kernel *running;
 static void **operands;
 static Report *report;
 static void *touched;
 
-static Index place(unsigned number) {
-    return {number % threads.x, number / threads.x % threads.y, number / threads.x / threads.y};
+static Index places[MOST];
+
+static Index place(unsigned number) { return places[number]; }
+
+/** Count the threads of a block once: a division at every switch would take longer than the switch. */
+static void number_threads() {
+    for (unsigned i = 0; i < count; i++)
+        places[i] = {i % threads.x, i / threads.x % threads.y, i / threads.x / threads.y};
 }
 
 static void locate(const Index &where, uint32_t (&into)[3]) {
@@ -89,8 +164,13 @@ static void pause(State state, int line) {
         fail(UNEXPECTED, line);
     Fiber &me = fibers[current];
     me.state = state, me.line = line;
-    if (!_setjmp(me.at))
-        _longjmp(scheduler, 1);
+    const unsigned next = descending ? current - 1 : current + 1;
+    if (next < count && fibers[next].state == READY) {
+        current = next;
+        thread_index = place(next);
+        go(me.at, fibers[next].at);
+    } else
+        go(me.at, scheduler);
 }
 
 /** Wait for every thread of the block. */
@@ -109,8 +189,7 @@ static void body() {
     for (;;) {
         running->entry(operands);
         fibers[current].state = DONE;
-        if (!_setjmp(fibers[current].at))
-            _longjmp(scheduler, 1);
+        go(fibers[current].at, scheduler);
     }
 }
 
@@ -118,18 +197,11 @@ static void resume(unsigned number) {
     Fiber &fiber = fibers[number];
     current = number;
     thread_index = place(number);
-    if (_setjmp(scheduler))
-        return;
     if (fiber.state == FRESH) {
-        getcontext(&fiber.begin);
         memset(stacks + number * STACK, POISON, MARK);
-        fiber.begin.uc_stack.ss_sp = stacks + number * STACK + MARK;
-        fiber.begin.uc_stack.ss_size = STACK - MARK;
-        fiber.begin.uc_link = nullptr;
-        makecontext(&fiber.begin, body, 0);
-        setcontext(&fiber.begin);
-    }
-    _longjmp(fiber.at, 1);
+        begin(scheduler, fiber.at, stacks + number * STACK + MARK, STACK - MARK);
+    } else
+        go(scheduler, fiber.at);
 }
 
 /** Let threads go on that wait for those of their warp, once all of these do; say whether any does. */
@@ -174,6 +246,7 @@ static bool release_block() {
 }
 
 static void run_fibers(bool backward) {
+    descending = backward;
     for (unsigned i = 0; i < count; i++)
         if (fibers[i].state != FRESH)
             fibers[i].state = READY;
@@ -385,7 +458,7 @@ static int launch(const Kernel &kernel, const uint32_t *grid, const uint32_t *sh
     blocks = {grid[0], grid[1], grid[2]};
     threads = {shape[0], shape[1], shape[2]};
     count = shape[0] * shape[1] * shape[2];
-    void *places[MOST_ARGUMENTS];
+    void *copies[MOST_ARGUMENTS];
     if (n > MOST_ARGUMENTS || count > MOST || !prepare_stacks())
         return report->problem = MEMORY;
     Guard guard;
@@ -394,12 +467,13 @@ static int launch(const Kernel &kernel, const uint32_t *grid, const uint32_t *sh
         forget();
         return report->problem;
     }
+    number_threads();
     gather(n, data, bytes, writes);
     for (int k = 0; k < slot_count; k++)
         stage(slots[k], !backward);
     for (int i = 0; i < n; i++)
-        places[i] = copy_of(data[i], bytes[i], writes[i]);
-    operands = places;
+        copies[i] = copy_of(data[i], bytes[i], writes[i]);
+    operands = copies;
     shared_used = 0;
     run_blocks(backward);
     check_stacks();

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatewright.backends.gpu.host import open_network
+from gatewright.backends.gpu.host import compiled, open_network
 from gatewright.backends.gpu.host.emulator import EmulationError, Emulator
 from gatewright.backends.gpu.host.runtime.plan import Plan, PlanError, read_plan
 from gatewright.backends.zig import BuildError
@@ -122,6 +122,13 @@ def test_barriers_in_loops_and_many_blocks() -> None:
     emulator = single(text, blocks=5)
     for _ in range(2):
         np.testing.assert_array_equal(run(emulator, X), X.sum() * (64 - X) + 2 * 64)
+
+
+def test_threads_switch_without_assembly_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "FLAGS", (*compiled.FLAGS, "-DGATEWRIGHT_SETJMP"))
+    emulator = single(cuda("__shared__ int s[64]; s[i] = x[i]; __syncthreads(); y[i] = s[63 - i];"), blocks=2)
+    for _ in range(3):
+        np.testing.assert_array_equal(run(emulator, X), X[::-1])
 
 
 FRAGMENTS: Callable[[int], str] = lambda depth: (  # noqa: E731

@@ -56,3 +56,15 @@ def test_runs_without_gatewright(stand_in: Path, tmp_path: Path) -> None:
 
 def samples(graph: Graph) -> NDArray:
     return np.random.default_rng(0).uniform(-1, 1, (3, *graph.inputs[0].shape)).astype(np.float32)
+
+
+def test_an_opened_project_runs_emulated(tmp_path: Path) -> None:
+    graph = small_cnn()
+    gw.compile(graph, board="opencl-mali-g715", vectors=3).write(tmp_path / "out")
+    module = gw.open(tmp_path / "out")
+    assert module.manifest["verification"]["status"] == "exact"
+    np.testing.assert_array_equal(module(samples(graph)), gw.evaluate(graph, samples(graph)))
+    network = module.network()
+    assert network.run() == 0
+    with pytest.raises(gw.GatewrightError, match="threads = 2 on a graphics processor"):
+        module.network(2)
