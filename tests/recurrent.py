@@ -3,7 +3,20 @@
 import numpy as np
 
 from gatewright.graph import Array, Graph, Node
-from gatewright.graph.ops import Activation, Add, Concat, Constant, Dense, Input, Mul, Output, Scan, Slice
+from gatewright.graph.ops import (
+    Activation,
+    Add,
+    Concat,
+    Constant,
+    Dense,
+    Input,
+    Mul,
+    Output,
+    Scan,
+    Slice,
+    Softmax,
+    Sub,
+)
 
 
 def real(value: np.ndarray) -> Node:
@@ -44,3 +57,35 @@ def lstm_and_dense(steps: int, channels: int, units: int, *, seed: int = 0) -> G
     rng = np.random.default_rng(seed)
     y = Node(Dense(), (inner, real(rng.normal(0, 0.5, (units, 3))), real(rng.normal(0, 0.5, 3))), "dense")
     return Graph(first.inputs, (Node(Output("y"), (y,)),), "recurrent")
+
+
+def gru(steps: int, channels: int, units: int, *, seed: int = 0) -> Node:
+    """One GRU layer over [steps, channels], as Keras has it after version 2: the last hidden state."""
+    rng = np.random.default_rng(seed)
+    x, h = (Node(Input(name, (size,)), (), "gru") for name, size in (("x", channels), ("h", units)))
+
+    def gates(v: Node, size: int) -> Node:
+        w, b = real(rng.normal(0, 0.5, (size, 3 * units))), real(rng.normal(0, 0.2, 3 * units))
+        return Node(Dense(), (v, w, b), "gru")
+
+    a, b = gates(x, channels), gates(h, units)
+    z, r = (
+        Node(Activation("sigmoid"), (Node(Add(), (part(a, k, units), part(b, k, units)), "gru"),), f"gru/{name}")
+        for k, name in enumerate(("update", "reset"))
+    )
+    kept = Node(Mul(), (r, part(b, 2, units)), "gru/kept")
+    new = Node(Activation("tanh"), (Node(Add(), (part(a, 2, units), kept), "gru"),), "gru/new")
+    step = Node(Mul(), (z, Node(Sub(), (h, new), "gru")), "gru/step")
+    state = Node(Add(), (new, step), "gru/state")
+    body = Graph((x, h), tuple(Node(Output(n), (state,)) for n in "hy"))
+    sequence = Node(Input("x", (steps, channels)))
+    return Node(Scan(body, steps, 1, 1, False, True), (sequence, real(np.zeros(units))), "gru")
+
+
+def spotter(steps: int = 49, channels: int = 10, units: int = 32, words: int = 12) -> Graph:
+    """A keyword spotter over spectra: a GRU layer, a dense layer, softmax; its weights are drawn."""
+    rng = np.random.default_rng(1)
+    state = gru(steps, channels, units)
+    w, b = real(rng.normal(0, 0.4, (units, words))), real(rng.normal(0, 0.2, words))
+    scores = Node(Softmax(0), (Node(Dense(), (state, w, b), "dense"),), "softmax")
+    return Graph(state.inputs[:1], (Node(Output("words"), (scores,)),), "spotter")
