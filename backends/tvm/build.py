@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, Literal
 
 from ..loops.program import Program
 from ..zig import BuildError, zig, zig_path
@@ -116,7 +117,21 @@ def machine_code(program: Program, name: str) -> dict[str, bytes]:
 
 
 def kernels_object(program: Program, name: str) -> bytes:
-    """Compile the kernels to one object file.
+    """Compile the kernels to one object file."""
+    with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
+        path = Path(folder) / "kernels.o"
+        _generated(program, name).write_to_file(str(path), "o")
+        return path.read_bytes()
+
+
+def kernels_text(program: Program, name: str, form: Literal["asm", "llvm-ir"]) -> str:
+    """Compile the kernels to LLVM's assembly of the target, or to its optimised intermediate code."""
+    check_machine(program.machine)
+    return str(_generated(program, name).inspect_source({"asm": "asm", "llvm-ir": "ll"}[form]))
+
+
+def _generated(program: Program, name: str) -> Any:
+    """Let TVM's LLVM back end make a module of the kernels.
 
     The kernels are written with flat memory and explicit vectors: of TVM's passes they need only those that lower
     its own operations. (Its simplifier and search for common subexpressions take minutes on them, and LLVM does both.)
@@ -135,11 +150,7 @@ def kernels_object(program: Program, name: str) -> bytes:
     ]  # fmt: skip
     with tvm.transform.PassContext(opt_level=3):
         lowered = tvm.transform.Sequential(passes)(mod)
-        built = tvm.get_global_func("target.build.llvm")(lowered, target)
-    with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
-        path = Path(folder) / "kernels.o"
-        built.write_to_file(str(path), "o")
-        return path.read_bytes()
+        return tvm.get_global_func("target.build.llvm")(lowered, target)
 
 
 def _link(folder: Path, name: str, target: Platform) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from ...graph import GatewrightError
 from .assembly import Block, Function, Instruction
 
 M32, M64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
-STACK = 1 << 40
+STACK = 1 << 30
 """Where the stack begins."""
 MOST = 200_000_000
 """Blocks after which a function is held to run for ever."""
@@ -121,7 +121,7 @@ class Counter:
 
 def _compiled(function: Function, reader: Reader) -> Callable[..., None]:
     wanted = _slice(function, reader)
-    names: dict[str, Any] = {"S": signed, "C": choose, "D": divide, "stuck": _stuck}
+    names: dict[str, Any] = {"S": signed, "C": choose, "D": divide, "X": Unknown, "stuck": _stuck}
     exec(compile(_source(function, reader, wanted), f"<{function.name}>", "exec"), names)  # noqa: S102 - our own text
     run: Callable[..., None] = names["run"]
     return run

@@ -47,12 +47,14 @@ class Arm32:
         if found is None or not test:
             return found
         code = "\n".join(f"    {line}" for line in found.code.split("\n"))
-        return Step(f"if {condition(test)}:\n{code}", found.gives, found.takes | FLAGS | found.gives - {"mem"})
+        lost = "; ".join(f"{r} = U" for r in sorted(found.gives - {"mem"})) or "pass"
+        text = f"t = {condition(test)}\nif isinstance(t, X): {lost}\nelif t:\n{code}"
+        return Step(text, found.gives, found.takes | FLAGS | found.gives - {"mem"})
 
     def _lost(self, name: str, ops: Sequence[str]) -> Step | None:
         """Registers that get a value that is not followed."""
         if name in ("bl", "blx"):
-            return both(both(give("r0", U), give("r1", U)), both(give("r12", U), give("lr", U)))
+            return Step("r0 = r1 = r2 = r3 = r12 = lr = U", frozenset({"r0", "r1", "r2", "r3", "r12", "lr"}), frozenset())
         if not ops or name.startswith(("st", "cmp", "v", "b", "push", "pld", "dmb")):
             return _moved(ops) if ops else None
         if name.startswith("ldm"):

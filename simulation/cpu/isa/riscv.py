@@ -38,7 +38,7 @@ FORMS = {
 }  # fmt: skip
 TESTS = {"eq": "==", "ne": "!=", "lt": "<", "ge": ">=", "le": "<=", "gt": ">"}
 BRANCH = re.compile(r"^b(eq|ne|lt|ge|le|gt)(u?)(z?)$")
-NO_RESULT = re.compile(r"^(?:s[bhwd]|fs[hwd]|vs|b|j|ret|tail|fence|csrw|vsetvli|vsetivli)$")
+NO_RESULT = re.compile(r"^(?:s[bhwd]|fs[hwd]|vs\w+\.v|b(?:eq|ne|lt|ge|le|gt)u?z?|j|jr|ret|tail|fence|csrw\w?)$")
 VECTOR = re.compile(r"^e(\d+)$")
 GROUPS = {"m1": 1.0, "m2": 2.0, "m4": 4.0, "m8": 8.0, "mf2": 0.5, "mf4": 0.25, "mf8": 0.125}
 
@@ -54,7 +54,7 @@ class RiscV:
     def step(self, i: Instruction) -> Step | None:
         """Say what an instruction does to general registers."""
         found = self._step(i)
-        if found is not None or NO_RESULT.match(i.name) or i.name.startswith(("vs", "s")) or not i.operands:
+        if found is not None or NO_RESULT.match(i.name) or not i.operands:
             return found
         target = i.operands[0]
         return give(target, U) if GENERAL.match(target) and target != "zero" else None
@@ -63,7 +63,8 @@ class RiscV:
         ops, name = i.operands, i.name
         if name == "call":
             return both(give("a0", U), give("ra", U))
-        if name in ("ld", "lw", "sd", "sw", "lwu") and (m := MEMORY.match(ops[1])) and m[2] in ("sp", "s0"):
+        if name in ("ld", "lw", "sd", "sw") and (m := MEMORY.match(ops[1])) and (m[2] in ("sp", "s0") or name != "sw"):
+            # behind vectors of a length that is not known when compiling, places of the stack are computed
             place = f"{m[2]} + {m[1] or 0}"
             if name.startswith("s"):
                 return store(place, _value(ops[0]))
