@@ -114,13 +114,14 @@ class _Run:
         for register in micro.reads:
             begin = max(begin, self.ready.get(register, 0.0))
         kind = micro.work[-1][0] if micro.work else "int"
+        summed = 0.0  # what is added to need not be there before what is loaded is
         for register in micro.sums:
             before, at = self.chained.get(register, ("", 0.0))
-            begin = max(begin, at if before == kind else self.ready.get(register, 0.0))
+            summed = max(summed, at if before == kind else self.ready.get(register, 0.0))
         start = finish = chain = begin
         for each, times in micro.work:
             work = core.kinds[each]
-            start = self._start(work, times, start)
+            start = self._start(work, times, start if each == "load" else max(start, summed))
             finish, chain = start + work.latency + work.busy * times - 1, start + work.chain + work.busy * times - 1
             if each == "load":
                 start = finish
