@@ -8,6 +8,7 @@ transformations in the IBM XL FORTRAN compilers, IBM J. R&D 1997, section 3).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 from ...backends.loops.code import Body, For, Function, If, Let, Memory, Store, Value, Variable
@@ -20,15 +21,17 @@ SHARE = 0.8
 
 @dataclass(frozen=True)
 class Affine:
-    """``constant`` plus variables times factors; ``loose``: further spans, each with the variables it depends on."""
+    """``constant`` plus variables times factors; ``loose``: further spans, each with the variables it depends on and
+    how far apart its places are.
+    """
 
     constant: float = 0.0
     factors: Mapping[Variable, float] = field(default_factory=dict)
-    loose: tuple[tuple[frozenset[Variable], float], ...] = ()
+    loose: tuple[tuple[frozenset[Variable], float, float], ...] = ()
 
     def scaled(self, k: float) -> "Affine":
         """Give k times as much."""
-        loose = tuple((v, s * abs(k)) for v, s in self.loose)
+        loose = tuple((v, span * abs(k), step * abs(k)) for v, span, step in self.loose)
         return Affine(self.constant * k, {v: f * k for v, f in self.factors.items()}, loose)
 
     def plus(self, other: "Affine", sign: float = 1.0) -> "Affine":
@@ -41,16 +44,17 @@ class Affine:
     @property
     def variables(self) -> frozenset[Variable]:
         """All that it depends on."""
-        return frozenset(v for v, f in self.factors.items() if f).union(*(v for v, _ in self.loose))
+        return frozenset(v for v, f in self.factors.items() if f).union(*(v for v, _, _ in self.loose))
 
 
 @dataclass(frozen=True)
 class Access:
-    """Elements of a memory: ``bytes`` in a row from ``place`` (in bytes) on."""
+    """Elements of a memory: from ``place`` (in bytes) on, ``bytes`` apart at most, ``lines`` bytes of cache lines."""
 
     memory: Memory
     place: Affine
     bytes: float
+    lines: float
     stores: bool
 
 
@@ -132,13 +136,13 @@ class _Reader:
         if memory.size is not None:
             return
         size = WIDTHS[memory.dtype] // 8
-        row = float(size)
-        base = place
+        row, base = float(size), place
         if place.op == "ramp":
             base, stride = place.parts
             row = (abs(stride) * (place.lanes - 1) + 1) * size
+        lines = max(min(row, float(place.lanes * LINE)), LINE)
         found = self.affine(base).scaled(size)
-        nest.accesses.append(Access(memory, found, row, stores))
+        nest.accesses.append(Access(memory, found, row, lines, stores))
 
     def affine(self, v: Value) -> Affine:
         found = self.values.get(id(v))
@@ -162,21 +166,21 @@ class _Reader:
             case "div", a, b if b.known:
                 return self.affine(a).scaled(1 / b.known)
             case "mod", a, b if b.known:
-                return Affine(0.0, {}, ((self.affine(a).variables, float(b.known - 1)),))
+                return Affine(0.0, {}, ((self.affine(a).variables, float(b.known - 1), 1.0),))
             case "min" | "max", a, b:
                 return self.affine(b if a.known is not None else a)
             case "cast" | "broadcast", a:
                 return self.affine(a)
             case "select", _, a, b:
                 return self.affine(b if a.known is not None else a)
-        return Affine(0.0, {}, ((self.inside(v), float("inf")),))
+        return Affine(0.0, {}, ((self.inside(v), float("inf"), float("inf")),))
 
     def product(self, a: Value, b: Value, op: str) -> Affine:
         if b.known is not None:
             return self.affine(a).scaled(float(2**b.known if op == "shl" else b.known))
         if a.known is not None and op == "mul":
             return self.affine(b).scaled(float(a.known))
-        return Affine(0.0, {}, ((self.affine(a).variables | self.affine(b).variables, float("inf")),))
+        return Affine(0.0, {}, ((self.affine(a).variables | self.affine(b).variables, float("inf"), float("inf")),))
 
     def variable(self, variable: Variable) -> Affine:
         if variable in self.numbers:
@@ -236,18 +240,19 @@ class Traffic:
         spans: dict[Memory, list[tuple[float, float, float]]] = {}
         for a in nest.all():
             low = high = a.place.constant
-            count = 1.0
+            steps = [float(LINE)]
             for v, f in a.place.factors.items():
                 if v in moving and f:
                     reach = f * (self.turns.get(v, 1) - 1)
                     low, high = low + min(reach, 0.0), high + max(reach, 0.0)
-                    count *= self.turns.get(v, 1)
-            for variables, span in a.place.loose:
-                if inner := variables & moving:
+                    steps.append(abs(f))
+            for variables, span, step in a.place.loose:
+                if variables & moving:
                     high += span
-                    for v in inner:
-                        count *= self.turns.get(v, 1)
-            spans.setdefault(a.memory, []).append((low, high + a.bytes, count * max(a.bytes, LINE)))
+                    steps.append(step)
+            count = prod(self.turns.get(v, 1) for v in a.place.variables & moving)
+            each = a.lines if a.bytes > LINE else min(a.lines, max(min(steps), a.bytes))
+            spans.setdefault(a.memory, []).append((low, high + a.bytes, count * each))
         found: Footprint = {}
         for memory, each in spans.items():
             across = max(h for _, h, _ in each) - min(low for low, _, _ in each)
