@@ -14,6 +14,8 @@ CPUINFO = Path("/proc/cpuinfo")
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 KINDS: dict[str, CacheKind] = {"Data": "data", "Instruction": "instruction", "Unified": "unified"}
+AMD = {23: "Zen 2", 25: "Zen 4", 26: "Zen 5"}
+"""Generations by what /proc/cpuinfo calls the family (AMD, Processor Programming References)."""
 UNITS = {"K": 1, "M": 1 << 10, "G": 1 << 20}
 """What the kernel writes behind the size of a cache, in KiB."""
 
@@ -29,7 +31,7 @@ def host() -> Board:
     machine = platform.machine() or "unknown"
     count = os.cpu_count() or 1
     core = Core(
-        name=info.get("model name") or platform.processor() or machine,
+        name=_core_name(info) or platform.processor() or machine,
         isa=machine,
         extensions=tuple(sorted((info.get("flags") or info.get("Features") or info.get("isa") or "").split())),
         count=Figure(count, "os.cpu_count(): logical cores"),
@@ -40,6 +42,13 @@ def host() -> Board:
         compiler=compiler_for(platform.system(), machine, processors, musl=musl),
         cores=(core,), caches=tuple(_caches()), memories=_memories(),
     )  # fmt: skip
+
+
+def _core_name(info: dict[str, str]) -> str:
+    """Name the processor, with its generation where the name does not tell it."""
+    name, family = info.get("model name", ""), info.get("cpu family", "")
+    generation = AMD.get(int(family)) if info.get("vendor_id") == "AuthenticAMD" and family.isdecimal() else None
+    return f"{name} ({generation})" if generation else name
 
 
 def _text(path: Path) -> str:

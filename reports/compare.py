@@ -7,10 +7,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .profile import NAMES, figure
+from .figures_text import figure
+from .profile import NAMES
 
 Entry = Mapping[str, Any]
-FIGURES = ("latency_cycles", "interval_cycles", "latency_s", "clock_ns")
+FIGURES = ("latency_cycles", "interval_cycles", "latency_s", "clock_ns", "instructions")
 
 
 def compare(a: Entry, b: Entry) -> dict[str, Any]:

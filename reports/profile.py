@@ -7,7 +7,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from .figures_text import figure, number, si
 from .launches import launches
+from .processor import one as on_processor
+from .processor import side_by_side as processors_side_by_side
 
 Entry = Mapping[str, Any]
 RESOURCES = ("lut", "ff", "dsp", "bram", "uram")
@@ -29,13 +32,28 @@ def render(document: Entry, *, narrow: bool = False) -> RenderableType:
         for design in designs:
             parts += launches(design) if "launches" in design else measured(design) if "measured" in design else []
         return Group(*parts)
-    if any("measured" in d for d in designs):
+    library = [d for d in designs if "measured" in d or "processor" in d.get("cost", {})]
+    if library and len(library) + sum("problems" in d for d in designs) == len(designs):
+        told = [Text(f"{d['board']}: {p['what']}", style="red") for d in designs for p in d.get("problems", ())]
+        if len(library) > 1:
+            return Group(*parts, *processors_side_by_side(library), *told)
+        if "cost" in library[0]:
+            return Group(*parts, *on_processor(library[0]), *told)
+    if any("measured" in d or "processor" in d.get("cost", {}) for d in designs):
         for design in designs:
-            parts += measured(design) if "measured" in design else one(design, narrow) if "cost" in design else []
+            parts += _any(design, narrow)
         return Group(*parts)
     if len(designs) == 1:
         return Group(*parts, *one(designs[0], narrow), "", Text(LEGEND, style="dim"))
     return Group(*parts, *_side_by_side(designs), "", Text(LEGEND, style="dim"))
+
+
+def _any(design: Entry, narrow: bool) -> list[RenderableType]:
+    if "measured" in design:
+        return measured(design)
+    if "cost" not in design:
+        return []
+    return on_processor(design) if "processor" in design["cost"] else one(design, narrow)
 
 
 def one(design: Entry, narrow: bool) -> list[RenderableType]:
@@ -247,33 +265,10 @@ def _cell(entry: Entry | None, limit: int) -> Text:
     )
 
 
-def figure(entry: Entry | None, unit: str) -> str:
-    """Spell a figure with its band: ``1,234 (1,100 to 1,400) cycles``; "" for none."""
-    if entry is None:
-        return ""
-    spell = (lambda v: f"{si(v)}{unit}") if unit == "s" else _number
-    band = "" if entry["low"] == entry["high"] else f" ({spell(entry['low'])} to {spell(entry['high'])})"
-    return f"{spell(entry['value'])}{band}" + (f" {unit}" if unit not in ("", "s") else "")
-
-
 def middle(entry: Entry | None) -> str:
     """Spell a figure's value alone."""
-    return "" if entry is None else _number(entry["value"])
+    return "" if entry is None else number(entry["value"])
 
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:.3g}"
-
-
-def si(value: float) -> str:
-    """Spell a number with three digits and a prefix: 12.3 k, 4.56 µ."""
-    for scale, prefix in PREFIXES:
-        if abs(value) >= scale:
-            return f"{value / scale:.3g} {prefix}".rstrip() + ("" if prefix else " ")
-    return f"{value:.3g} "
-
-
-PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
 __all__ = [
     "NAMES", "figure", "findings", "layer_table", "middle", "one", "render", "resource_table", "si", "speed",

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..loops.program import Program
 from ..zig import BuildError, zig, zig_path
@@ -42,6 +43,9 @@ SHIMS = {
     "string.h": "#include <stddef.h>\nvoid *memcpy(void *restrict, const void *restrict, size_t);\n",
 }
 """The C library's headers as far as a driver needs them: zig has none for phones."""
+FORMS = {"asm": ("asm", "s"), "llvm-ir": ("ll", "ll")}
+"""Texts of the kernels: what TVM calls each, and how its file ends."""
+_MODULES: "WeakKeyDictionary[Program, dict[str, Any]]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -124,18 +128,20 @@ def kernels_object(program: Program, name: str) -> bytes:
         return path.read_bytes()
 
 
-def kernels_text(program: Program, name: str, form: Literal["asm", "llvm-ir"]) -> str:
-    """Compile the kernels to LLVM's assembly of the target, or to its optimised intermediate code."""
+def kernels_text(program: Program, name: str, form: str) -> str:
+    """Give LLVM's assembly of the kernels ("asm"), or its optimised intermediate code ("llvm-ir")."""
     check_machine(program.machine)
-    return str(_generated(program, name).inspect_source({"asm": "asm", "llvm-ir": "ll"}[form]))
+    return str(_generated(program, name).inspect_source(FORMS[form][0]))
 
 
 def _generated(program: Program, name: str) -> Any:
-    """Let TVM's LLVM back end make a module of the kernels.
+    """Let TVM's LLVM back end make a module of the kernels, once a program.
 
     The kernels are written with flat memory and explicit vectors: of TVM's passes they need only those that lower
     its own operations. (Its simplifier and search for common subexpressions take minutes on them, and LLVM does both.)
     """
+    if (known := _MODULES.get(program, {}).get(name)) is not None:
+        return known
     try:
         from .load import tirx, tvm
     except ImportError as error:
@@ -150,7 +156,9 @@ def _generated(program: Program, name: str) -> Any:
     ]  # fmt: skip
     with tvm.transform.PassContext(opt_level=3):
         lowered = tvm.transform.Sequential(passes)(mod)
-        return tvm.get_global_func("target.build.llvm")(lowered, target)
+        made = tvm.get_global_func("target.build.llvm")(lowered, target)
+    _MODULES[program] = {name: made}
+    return made
 
 
 def _link(folder: Path, name: str, target: Platform) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """The project that a user gets for a CPU: libraries, header, sources, and a description that the loader reads."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from ..loops.machine import Machine
 from ..project import Project
 
 if TYPE_CHECKING:
+    from ..loops.program import Program
     from .tuning import Tuning
 
 FILE = "network.json"
@@ -79,21 +80,36 @@ def emit(graph: Graph, board: Board, tuning: "Tuning | None" = None) -> Project:
 
 def emit_for(graph: Graph, machine: Machine, tuning: "Tuning | None" = None) -> Project:
     """Compile a graph for a machine, as ``emit`` does for a board's."""
+    return emit_program(graph, program_for(graph, machine, tuning), tuning)
+
+
+def program_for(graph: Graph, machine: Machine, tuning: "Tuning | None" = None) -> "Program":
+    """Write the kernels of a graph for a processor; raises as ``emit``, and GatewrightError where TVM is missing."""
     if not available():
         raise UnsupportedError("TVM is not installed", hint="pip install 'gatewright[tvm]'")
     check_tvm()
-    from ..loops.names import library_name
-    from ..loops.program import layers_of, make_program
-    from .build import build
-    from .packages import packages
+    from ..loops.program import make_program
     from .targets import check_machine
 
     check_machine(machine)
-    program = make_program(graph, machine, tuning.tiles_for(machine) if tuning is not None else None)
+    return make_program(graph, machine, tuning.tiles_for(machine) if tuning is not None else None)
+
+
+def emit_program(
+    graph: Graph, program: "Program", tuning: "Tuning | None" = None, forms: Collection[str] = ()
+) -> Project:
+    """Compile kernels that are written, as ``emit`` does; ``forms`` ("asm", "llvm-ir"): texts of them to add."""
+    from ..loops.names import library_name
+    from ..loops.program import layers_of
+    from .build import FORMS, build, kernels_text
+    from .packages import packages
+
+    machine = program.machine
     name = library_name(graph)
     built = build(program, name)
     files = {f"{'include' if file.endswith('.h') else 'lib'}/{file}": data for file, data in built.files.items()}
     files |= {f"src/{file}": data for file, data in built.sources.items()}
+    files |= {f"src/kernels.{FORMS[form][1]}": kernels_text(program, name, form).encode() for form in forms}
     files |= packages(name, built, program, graph)
     files[FILE] = (
         json.dumps(description(graph, name, machine, program.arena), indent=1, sort_keys=True).encode() + b"\n"

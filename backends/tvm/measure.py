@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ...graph import Graph, Node
 from ...graph.ops import Input
 from ..loops.code import Code, Function, Parameter, const, function, maximum, spread
-from ..loops.contract import Contraction, contraction
+from ..loops.contract import contraction
 from ..loops.kernels.products import ACCUMULATOR, dot
 from ..loops.machine import GROUP, Dot, Machine
 from ..loops.program import Block, Call, Pointer, Program, calls_of, make_program
@@ -70,7 +70,7 @@ def profile(
     """
     program = make_program(graph, machine, tiles)
     calls = calls_of(program.statements)
-    found = {c.node: p.dot for c, _ in calls if (p := _product(c, machine))}
+    found = {c.node: kind for c, _ in calls if (kind := _kind(c, machine)) is not None}
     kinds = sorted(set(found.values()))
     roofs = [
         _memory(graph, machine, program.arena + len(program.constants)),
@@ -97,12 +97,14 @@ def _timed(call: Call, count: int, seconds: float, peak: float | None, bandwidth
     )  # fmt: skip
 
 
-def _product(call: Call, machine: Machine) -> Contraction | None:
-    """Describe the product that a call begins with."""
-    node: Node | None = call.node
+def _kind(call: Call, machine: Machine) -> Dot | None:
+    """Say how a call sums products; None for one that does not."""
+    if call.free is not None:
+        return call.free.kind
+    node: Node | None = call.node if call.macs else None
     while node is not None:
         if (found := contraction(node, machine)) is not None:
-            return found
+            return found.dot
         node = next((i for i in node.inputs if i.shape == node.shape and i.inputs), None)
     return None
 

@@ -50,7 +50,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Jump:
-    """Where an instruction may go: ``target`` a label, "" for out of the function; ``test`` in Python, "" for always."""
+    """Where an instruction may go: ``target`` a label, "" for out of it; ``test`` in Python, "" for always."""
 
     target: str
     test: str = ""
@@ -122,7 +122,7 @@ class Counter:
 def _compiled(function: Function, reader: Reader) -> Callable[..., None]:
     wanted = _slice(function, reader)
     names: dict[str, Any] = {"S": signed, "C": choose, "D": divide, "X": Unknown, "stuck": _stuck}
-    exec(compile(_source(function, reader, wanted), f"<{function.name}>", "exec"), names)  # noqa: S102 - our own text
+    exec(compile(_source(function, reader, wanted), f"<{function.name}>", "exec"), names)
     run: Callable[..., None] = names["run"]
     return run
 
@@ -155,7 +155,12 @@ def _source(function: Function, reader: Reader, wanted: set[str]) -> str:
     places = {b.label: k for k, b in enumerate(function.blocks) if b.label}
     lines = ["def run(start, mem, counts, U, name):"]
     lines += [f"    {r} = start.get({r!r}, U)" for r in sorted(wanted - {"mem"})]
-    lines += ["    at, turns = 0, 0", "    while True:", "        turns += 1", f"        if turns > {MOST}: stuck(name)"]
+    lines += [
+        "    at, turns = 0, 0",
+        "    while True:",
+        "        turns += 1",
+        f"        if turns > {MOST}: stuck(name)",
+    ]
     tree = [_block(k, b, reader, wanted, places, len(function.blocks)) for k, b in enumerate(function.blocks)]
     lines += ["        " + line for line in _dispatch(tree, 0)]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """Cores: how many instructions they take in a cycle, which pipes they have, how long each kind of work takes.
 
-One TOML file a core beside this module. ``fields``: see ``Core``; under ``[kinds]`` each kind of work has the pipes that
-do it, cycles until its result can be used (``latency``), cycles for which it keeps a pipe (``busy``, 1 where absent),
-and cycles until the next sum on the same register can begin (``chain``, the latency where absent).
+One TOML file a core beside this module, with the fields of ``Core``; under ``[kinds]`` each kind of work has the pipes
+that do it, cycles until its result can be used (``latency``), cycles for which it keeps a pipe (``busy``, 1 where
+absent), and cycles until the next sum on the same register can begin (``chain``, the latency where absent).
 """
 
 import tomllib
@@ -29,9 +29,9 @@ class Work:
 @dataclass(frozen=True)
 class Core:
     """``width``: instructions a cycle; ``window``: how many are in flight (0: in order); ``assumed_mhz``: the clock
-    where a board does not say its own; ``vector_bytes``: width of a pipe of vectors; ``level2``, ``level3``, ``memory``:
-    bytes a cycle from there to one core; ``miss``: cycles of a branch that is not foreseen; ``names``: parts of the
-    names that boards give it.
+    where a board does not say its own; ``vector_bytes``: width of a pipe of vectors; ``level1_kib`` and so on: caches,
+    where a board does not say its own; ``level2``, ``level3``: bytes a cycle from there to one core, ``memory_gb_s``:
+    10^9 bytes a second from memory; ``names``: parts of the names that boards and LLVM give it.
     """
 
     name: str
@@ -49,7 +49,6 @@ class Core:
     level2: float
     level3: float
     memory_gb_s: float
-    call: float
     sources: tuple[str, ...]
 
     @property

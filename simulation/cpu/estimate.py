@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...backends.loops.code import Memory
+from ...backends.loops.machine import Dot
 from ...backends.loops.program import Call, Copy, Loop, Program, Statement
 from ...boards import Board
 from ...graph import Node
@@ -21,7 +22,7 @@ from .pipeline import Pipeline
 from .traffic import Traffic, read
 
 HIDDEN = 0.8
-"""Part of the shorter of the two, arithmetic and memory, that the longer one hides on a core that works out of order."""
+"""Part of the shorter of the two, arithmetic and memory, that the longer one hides on a core out of order."""
 CALL_CYCLES = 12.0
 """A call of a kernel: arguments, saved registers, the first misses of its instructions."""
 OF_PEAK = 0.7
@@ -44,7 +45,7 @@ class CallEstimate:
 
     ``mix``: instructions by the kind of their work; ``core``: cycles with all data in the first cache; ``moved``: bytes
     that come from behind each cache; ``memory``: cycles that these take; ``bound``: what keeps it from being faster;
-    ``exact``: whether its instructions are counted with certainty.
+    ``exact``: whether its instructions are counted with certainty; ``kind``: how it sums products, where it says.
     """
 
     node: Node
@@ -59,6 +60,7 @@ class CallEstimate:
     cycles: float
     bound: str
     exact: bool
+    kind: Dot | None = None
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,7 @@ def hierarchy(board: Board, core: Core, mhz: float) -> Hierarchy:
     rates = [core.level2, core.level3 or core.level2 / 2, memory * 1e3 / mhz]
     there = [k for k in range(3) if sizes[k]]
     behind = [next((n - 1 for n in there if n > k), 2) for k in there]
-    return Hierarchy(
-        tuple(sizes[k] for k in there), tuple(rates[k] for k in behind), tuple(LEVELS[k] for k in behind)
-    )
+    return Hierarchy(tuple(sizes[k] for k in there), tuple(rates[k] for k in behind), tuple(LEVELS[k] for k in behind))
 
 
 def estimate(program: Program, assembly: str, board: Board, prefix: str) -> Estimate:
@@ -157,8 +157,9 @@ class _Model:
             named[name] = named.get(name, 0.0) + size
         self.before = sum(traffic.touched.values())
         return replace(
-            counted, node=call.node, count=count, macs=call.macs, moved=named, memory=memory, cycles=cycles, bound=bound
-        )
+            counted, node=call.node, count=count, macs=call.macs, moved=named, memory=memory, cycles=cycles,
+            bound=bound, kind=call.free.kind if call.free is not None else None,
+        )  # fmt: skip
 
     def counted(self, call: Call) -> CallEstimate:
         """Count the instructions of a kernel, and the cycles that they take without misses."""

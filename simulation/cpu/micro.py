@@ -1,5 +1,6 @@
 """Instructions as a pipeline sees them: what kinds of work, from which registers, to which."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, get_args
 
@@ -33,6 +34,14 @@ class Lens(Protocol):
 
     def micro(self, i: Instruction) -> Micro:
         """Say what an instruction is made of. Called in the order of a block (RISC-V's vectors have a state)."""
+
+
+Table: TypeAlias = tuple[tuple[re.Pattern[str], Kind], ...]
+
+
+def table(*entries: tuple[str, Kind]) -> Table:
+    """Give kinds by patterns of mnemonics; the first that matches holds."""
+    return tuple((re.compile(pattern), kind) for pattern, kind in entries)
 
 
 def once(*kinds: Kind) -> tuple[tuple[Kind, float], ...]:

@@ -254,9 +254,9 @@ class Traffic:
             each = a.lines if a.bytes > LINE else min(a.lines, max(min(steps), a.bytes))
             spans.setdefault(a.memory, []).append((low, high + a.bytes, count * each))
         found: Footprint = {}
-        for memory, each in spans.items():
-            across = max(h for _, h, _ in each) - min(low for low, _, _ in each)
-            found[memory] = min(across, sum(c for _, _, c in each), self.sizes.get(memory, float("inf")))
+        for memory, parts in spans.items():
+            across = max(h for _, h, _ in parts) - min(low for low, _, _ in parts)
+            found[memory] = min(across, sum(c for _, _, c in parts), self.sizes.get(memory, float("inf")))
         self._prints[key] = found
         return found
 

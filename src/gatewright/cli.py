@@ -192,6 +192,9 @@ def compile_(
             help="Of firmware: cmake (the default), zephyr, arduino, platformio, bare; several with commas between.",
         ),
     ] = None,
+    emit: Annotated[
+        list[str] | None, typer.Option(help="On processors: the kernels as text, too: asm or llvm-ir (again for both).")
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -205,7 +208,7 @@ def compile_(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
             vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, tuning=tuning, memory=memory,
-            project=build_system, progress=progress,
+            project=build_system, emit=emit or (), progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from .boards import Board
 from .frontend.attributes import raise_all
-from .graph import GatewrightError
+from .graph import GatewrightError, unknown
 from .lowering import Config
 
 if TYPE_CHECKING:
     from .backends.hls4ml import Options
+
+FORMS = ("asm", "llvm-ir")
+"""Texts of a processor's kernels that can be asked for."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,24 @@ class FirmwareChoices:
     def as_dict(self) -> dict[str, Any]:
         """Give what was chosen, as the manifest has it."""
         return {k: str(v) for k, v in asdict(self).items() if v is not None}
+
+
+@dataclass(frozen=True)
+class LibraryChoices:
+    """What a user chooses of a library for a processor. ``emit``: texts of the kernels to put beside them."""
+
+    emit: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raise OptionError for what does not exist on any board."""
+        for form in self.emit:
+            if form not in FORMS:
+                raise unknown("form of the kernels", form, FORMS)
+
+    def without_effect(self, board: Board) -> list[str]:
+        """Say which choices change nothing on a board that takes no library."""
+        takes = board.compiler is not None and board.compiler.kind == "llvm"
+        return [f"emit: no effect on {board.name}, which takes no library"] if self.emit and not takes else []
 
 
 @dataclass(frozen=True)

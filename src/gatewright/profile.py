@@ -14,6 +14,7 @@ from .launches import launches_of
 from .lowering import Config, keeps_floats, lower, make_config
 from .options import Choices
 from .output import MANIFEST, read_manifest
+from .processors import estimated
 from .project import GPUS, TVM, Progress, described, find_board, open_module
 from .rules import unmatched
 from .samples import read_samples
@@ -68,7 +69,7 @@ def profile(
             if board.kind in ("cpu", "phone"):
                 from .backends.tvm import machine_of
 
-                designs.append(_measured(graph, board.name, machine_of(board), device, progress))
+                designs.append(_processor(graph, board, machine_of(board), device, progress))
                 continue
             designs.append(_estimated(graph, board, settings, choices or Choices()))
         except GatewrightError as error:
@@ -83,7 +84,11 @@ def profile(
 def _compiled(directory: Path, device: "Remote | None", progress: Progress) -> dict[str, Any]:
     manifest = read_manifest(directory)
     if manifest["target"] == TVM:
+        from .backends.tvm import not_here
+
         module = open_module(directory)
+        if device is None and not_here(module.machine) is not None and manifest["cost"]:
+            return _told(manifest)
         return _measured(module.graph, manifest["board"], module.machine, device, progress, module.tiles)
     if device is None and manifest["target"] in GPUS.values():
         module = open_module(directory)
@@ -94,8 +99,23 @@ def _compiled(directory: Path, device: "Remote | None", progress: Progress) -> d
     if not manifest["cost"]:
         hint = "profile the model with --board NAME, or compile it for a board with an FPGA"
         raise OptionError("nothing is known of its cost", where=str(directory), hint=hint)
+    return _told(manifest)
+
+
+def _told(manifest: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("board", "target", "options", "macs", "parameters", "cost")
     return {name: manifest[name] for name in kept} | {"verification": manifest["verification"]["status"]}
+
+
+def _processor(
+    graph: Graph, board: Board, machine: "Machine", device: "Remote | None", progress: Progress
+) -> dict[str, Any]:
+    """Measure a network where it can be run, else estimate it."""
+    from .backends.tvm import not_here
+
+    if device is None and not_here(machine) is not None:
+        return estimated(graph, board, progress)
+    return _measured(graph, board.name, machine, device, progress)
 
 
 def _measured(

@@ -31,7 +31,7 @@ from .graph.file import to_bytes
 from .graph.ops import Output
 from .lowering import Config, Precision, Seen, keeps_floats, lower, make_config, observe
 from .manifest import build_manifest
-from .options import Choices, FirmwareChoices
+from .options import Choices, FirmwareChoices, LibraryChoices
 from .output import check_unchanged, manifest_files, read_manifest, read_project, sha256, write_directory
 from .rules import unmatched, without_effect
 from .samples import check_writable, read_samples, write_arrays
@@ -237,6 +237,7 @@ def compile_model(
     tuning: "str | Path | Tuning | None" = None,
     memory: str | int | None = None,
     project: str | None = None,
+    emit: Sequence[str] = (),
     progress: Progress = lambda text: None,
 ) -> Project:
     """Compile a model for a board.
@@ -252,12 +253,13 @@ def compile_model(
     a processor too, compute in integers what the model leaves in floating point; ``tuning``: what ``tune`` found for
     this kind of board, or its file (``project/tuning.json``); ``memory``: of firmware, what the arena is planned for:
     "fastest" (also None), "smallest", or the fastest in so many bytes; ``project``: of firmware, for which build
-    systems: "cmake" (also None), "zephyr", "arduino", "platformio", "bare", several with commas between;
-    ``progress`` is told what is going on.
+    systems: "cmake" (also None), "zephyr", "arduino", "platformio", "bare", several with commas between; ``emit``: on
+    processors, texts of the kernels to put beside them ("asm", "llvm-ir"); ``progress`` is told what is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
-    firmware = FirmwareChoices(memory, project)
+    firmware, library = FirmwareChoices(memory, project), LibraryChoices(tuple(emit))
+    library.check()
     target = find_board(board)
     settings = make_config(precision, config)
     options = _checked(choices, firmware, target, settings, vectors)
@@ -279,10 +281,11 @@ def compile_model(
         tuple(without_effect(settings, source, graph)),
         make_vectors(graph, count, samples=samples),
     )  # fmt: skip
+    unused = (*firmware.without_effect(target), *library.without_effect(target))
     if options is None:
-        notes = (*made.notes, *choices.without_effect(target), *firmware.without_effect(target))
-        return _compiled(replace(made, notes=notes), tuned, firmware, verify=verify, progress=progress)
-    made = replace(made, notes=(*made.notes, *firmware.without_effect(target)))
+        notes = (*made.notes, *choices.without_effect(target), *unused)
+        return _compiled(replace(made, notes=notes), tuned, firmware, library, verify=verify, progress=progress)
+    made = replace(made, notes=(*made.notes, *unused))
     asked = {**made.options, **choices.as_dict(), **options.as_dict(), "vectors": count}
     progress("estimating time and resources")
     cost = estimate(graph, options, target, strict=strict)
@@ -417,8 +420,9 @@ def tuned_options(tuning: "Tuning") -> dict[str, Any]:
 
 
 def _compiled(
-    project: Project, tuning: "Tuning | None", firmware: FirmwareChoices, *, verify: bool, progress: Progress
-) -> Project:
+    project: Project, tuning: "Tuning | None", firmware: FirmwareChoices, library: LibraryChoices, *, verify: bool,
+    progress: Progress,
+) -> Project:  # fmt: skip
     """Add what a compiler of tensor programs makes for a board, and the proof.
 
     Without TVM the board ``host`` keeps to the graph.
@@ -435,7 +439,7 @@ def _compiled(
             return replace(project, notes=(*project.notes, note))
     progress(f"compiling the {WORDS[target]}")
     with _disk():
-        emitted, cost = _emitted(target, project, tuning, firmware)
+        emitted, cost = _emitted(target, project, tuning, firmware, library)
         asked = {} if tuning is None else tuned_options(tuning)
         asked |= firmware.as_dict() if target == FIRMWARE else {}
         done = replace(
@@ -451,15 +455,22 @@ def _compiled(
 
 
 def _emitted(
-    target: str, project: Project, tuning: "Tuning | None", firmware: FirmwareChoices
+    target: str, project: Project, tuning: "Tuning | None", firmware: FirmwareChoices, library: LibraryChoices
 ) -> tuple["Files", dict[str, Any]]:
     """Let a back end write its project, and say what that costs, where that is known."""
     own = back_end(target)
-    if target != FIRMWARE:
-        return own.emit(project.graph, project.board, *(() if tuning is None else (tuning,))), {}
-    emitted = own.emit(project.graph, project.board, firmware.memory)
-    emitted = own.complete(emitted, project.graph, input_ranges(project.graph), firmware.kinds)
-    return emitted, own.costs(emitted.files)
+    if target == FIRMWARE:
+        emitted = own.emit(project.graph, project.board, firmware.memory)
+        emitted = own.complete(emitted, project.graph, input_ranges(project.graph), firmware.kinds)
+        return emitted, own.costs(emitted.files)
+    if target != TVM:
+        return own.emit(project.graph, project.board), {}
+    from .backends.tvm.emit import emit_program, program_for
+    from .processors import library_cost
+
+    program = program_for(project.graph, own.machine_of(project.board), tuning)
+    written = emit_program(project.graph, program, tuning, library.emit)
+    return written, library_cost(project.graph, project.board, program, written.files)
 
 
 WORDS = {TVM: "library", FIRMWARE: "firmware", **dict.fromkeys(GPUS.values(), "kernels")}

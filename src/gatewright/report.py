@@ -44,6 +44,10 @@ def costs(manifest: Entry, narrow: bool) -> list[RenderableType]:
     from .reports.profile import findings, resource_table, speed, vendor_tables
 
     cost = manifest["cost"]
+    if "processor" in cost:
+        from .reports.processor import one
+
+        return one(manifest, head=False)
     if "levels" not in cost:
         return [speed(cost), *_memory(cost.get("memory", {}))]
     return [speed(cost), "", resource_table(cost), *vendor_tables(manifest), *findings(cost)]

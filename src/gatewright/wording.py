@@ -42,10 +42,23 @@ def warnings(cost: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _on_processor(cost: Mapping[str, Any]) -> str:
+    time, memory, core = cost["latency_s"], cost["memory"], cost["processor"]
+    low, value, high = (time[end] * 1e6 for end in ("low", "value", "high"))
+    parts = [
+        f"about {value:,.3g} us ({low:,.3g} to {high:,.3g}) on one {core['core']} at {core['clock_mhz']:,.0f} MHz",
+        f"{cost['instructions']['value']:,} instructions", f"arena {memory['arena_bytes']['value']:,} bytes",
+        f"constants {memory['constants_bytes']['value']:,} bytes",
+    ]  # fmt: skip
+    return ", ".join(parts)
+
+
 def cost_lines(cost: Mapping[str, Any]) -> list[str]:
     """Sum a cost estimate up: cycles, time, what it takes of the device."""
     if not cost:
         return []
+    if "processor" in cost:
+        return [_on_processor(cost)]
     if "levels" not in cost:
         return [f"{_MEMORY[name]}: {figure['value']:,} bytes" for name, figure in cost.get("memory", {}).items()]
     if cycles := cost.get("latency_cycles"):

@@ -54,7 +54,9 @@ class Arm32:
     def _lost(self, name: str, ops: Sequence[str]) -> Step | None:
         """Registers that get a value that is not followed."""
         if name in ("bl", "blx"):
-            return Step("r0 = r1 = r2 = r3 = r12 = lr = U", frozenset({"r0", "r1", "r2", "r3", "r12", "lr"}), frozenset())
+            return Step(
+                "r0 = r1 = r2 = r3 = r12 = lr = U", frozenset({"r0", "r1", "r2", "r3", "r12", "lr"}), frozenset()
+            )
         if not ops or name.startswith(("st", "cmp", "v", "b", "push", "pld", "dmb")):
             return _moved(ops) if ops else None
         if name.startswith("ldm"):
@@ -90,10 +92,10 @@ class Arm32:
         base = name[:-1] if name.endswith("s") and name not in ("mls", "smmls") else name
         if not ops or not GENERAL.match(ops[0]):
             return None
-        code = self._code(base, ops)
-        if code is None:
+        result = self._code(base, ops)
+        if result is None:
             return None
-        done = give(ops[0], f"({code}) & {M32}")
+        done = give(ops[0], f"({result}) & {M32}")
         if base == name:
             return done
         if base == "sub":
@@ -108,7 +110,7 @@ class Arm32:
         if base == "movt":
             return f"({ops[0]} & 65535) | ({_value(ops[1])} << 16)"
         if base in TWO:
-            if len(ops) == 2 or SHIFT.match(ops[-1]) and len(ops) == 3:  # add r0, r1 is add r0, r0, r1
+            if len(ops) == 2 or (SHIFT.match(ops[-1]) and len(ops) == 3):  # add r0, r1 is add r0, r0, r1
                 ops = [ops[0], *ops]
             return TWO[base].format("", _value(ops[1]), _shifted(ops, 2))
         if base in FORMS:
@@ -119,10 +121,7 @@ class Arm32:
         if m[1] not in ("sp", "r11", "r7"):
             return None
         place = f"{m[1]} + {m[2] or 0}"
-        if name == "str":
-            done = store(place, _value(ops[0]))
-        else:
-            done = give(ops[0], load(place))
+        done = store(place, _value(ops[0])) if name == "str" else give(ops[0], load(place))
         if m[3]:
             return both(give(m[1], place), store(m[1], _value(ops[0])) if name == "str" else give(ops[0], load(m[1])))
         if len(ops) > 2:

@@ -3,19 +3,16 @@
 import re
 
 from ..assembly import Instruction
-from ..micro import Kind, Micro, once
+from ..micro import Kind, Micro, once, table
 from .arm32 import CONDITION, JUMPS, NAMES
 
 REGISTER = re.compile(r"\b(r\d+|sp|lr)\b|\b([qds])(\d+)\b")
 RANGE = re.compile(r"\bd(\d+)-d(\d+)\b")
-TABLE: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
-    (re.compile(pattern), kind)
-    for pattern, kind in (
-        (r"^vdiv|^vsqrt", "fdiv"), (r"^v(?:add|sub|mul|mla|mls|fma|fms|max|min|abs|neg|cmp|nm\w+)\.f", "fma"),
-        (r"^v(?:mul|mla|mls|mull|mlal|mlsl|qdmul\w+|qrdmul\w+)\.", "vmul"), (r"^vcvt", "convert"),
-        (r"^v(?:shl|shr|rshr|sra|rsra|qshl|rshl|shll|shrn|rshrn|sli|sri|qrshrn|qshrn)\b", "shift"),
-        (r"^v(?:uzp|zip|trn|ext|tbl|tbx|rev\d+|dup|movl|movn|qmovu?n|swp)\b", "shuffle"), (r"", "vec"),
-    )
+TABLE = table(
+    (r"^vdiv|^vsqrt", "fdiv"), (r"^v(?:add|sub|mul|mla|mls|fma|fms|max|min|abs|neg|cmp|nm\w+)\.f", "fma"),
+    (r"^v(?:mul|mla|mls|mull|mlal|mlsl|qdmul\w+|qrdmul\w+)\.", "vmul"), (r"^vcvt", "convert"),
+    (r"^v(?:shl|shr|rshr|sra|rsra|qshl|rshl|shll|shrn|rshrn|sli|sri|qrshrn|qshrn)\b", "shift"),
+    (r"^v(?:uzp|zip|trn|ext|tbl|tbx|rev\d+|dup|movl|movn|qmovu?n|swp)\b", "shuffle"), (r"", "vec"),
 )  # fmt: skip
 SUMS = re.compile(r"^v(?:mla|mls|mlal|mlsl|fma|fms)\b")
 READ_TOO = re.compile(r"^v(?:bsl|bif|bit|sli|sri|sra|rsra|tbx)\b|^(?:movt|bfi|bfc)")
@@ -46,11 +43,12 @@ class Arm32Micro:
             reads |= writes
         if test:
             reads |= {"flags"}
-        if none or (base.endswith("s") and base[:-1] in ("add", "sub", "and", "orr", "rsb", "mov", "lsl", "lsr", "asr")):
+        if none or (
+            base.endswith("s") and base[:-1] in ("add", "sub", "and", "orr", "rsb", "mov", "lsl", "lsr", "asr")
+        ):
             writes |= {"flags"}
         kind = _kind(name, base, ops, into_lane)
-        quad = any(op.startswith("q") for op in ops)
-        return Micro(((kind, 1.0 if quad or not name.startswith("v") else 1.0),) if kind else (), reads, writes, sums)
+        return Micro(once(kind) if kind else (), reads, writes, sums)
 
 
 def _kind(name: str, base: str, ops: tuple[str, ...], into_lane: bool) -> Kind | None:

@@ -68,10 +68,10 @@ class Arm64:
         if not target:
             return None
         width = _width(ops[0])
-        code = self._code(name, ops, width)
-        if code is None:
+        found = self._code(name, ops, width)
+        if found is None:
             return None
-        done = give(target, f"{code} & {M32}" if width == 32 else code)
+        done = give(target, f"{found} & {M32}" if width == 32 else found)
         if name in ("adds", "subs", "ands", "negs", "bics"):
             flags = compare(_value(ops[1]), _shifted(ops, 2), width) if name == "subs" else None
             return both(flags, done) if flags else both(done, compare(_value(ops[0]), "0", width))

@@ -3,21 +3,20 @@
 import re
 
 from ..assembly import Instruction
-from ..micro import Kind, Micro, once
+from ..micro import Kind, Micro, once, table
 
 REGISTER = re.compile(r"\b([xw])(\d+)\b|\b([vqdshb])(\d+)\b|\b(sp)\b")
-TABLE: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
-    (re.compile(pattern), kind)
-    for pattern, kind in (
-        (r"^[su]s?u?dot|^[su]mmla|^usmmla", "dot"), (r"^f(?:div|sqrt)", "fdiv"),
-        (r"^[su]?q?r?d?m(?:la|ls|ul)|^[su]ml[as]l|^sqd?r?dm", "vmul"),
-        (r"^f(?:cvt)|^[su]cvtf|^frint", "convert"), (r"^f(?!mov|csel)", "fma"),
-        (r"^[su]?q?r?sh[lr]|^sri|^sli|^[su]r?sra|^[su]shll|^[su]xtl|^r?shrn|^[su]q?r?shr", "shift"),
-        (r"^(?:tbl|tbx|zip|uzp|trn|ext|rev|dup|ins|[su]?q?xtu?n|ld1r)", "shuffle"), (r"", "vec"),
-    )
+TABLE = table(
+    (r"^[su]s?u?dot|^[su]mmla|^usmmla", "dot"), (r"^f(?:div|sqrt)", "fdiv"),
+    (r"^[su]?q?r?d?m(?:la|ls|ul)|^[su]ml[as]l|^sqd?r?dm", "vmul"),
+    (r"^f(?:cvt)|^[su]cvtf|^frint", "convert"), (r"^f(?!mov|csel)", "fma"),
+    (r"^[su]?q?r?sh[lr]|^sri|^sli|^[su]r?sra|^[su]shll|^[su]xtl|^r?shrn|^[su]q?r?shr", "shift"),
+    (r"^(?:tbl|tbx|zip|uzp|trn|ext|rev|dup|ins|[su]?q?xtu?n|ld1r)", "shuffle"), (r"", "vec"),
 )  # fmt: skip
 SUMS = re.compile(r"^(?:[su]s?u?dot|[su]mmla|usmmla|fml[as]|ml[as]|[su]ml[as]l2?|[su]qdml[as]l|sqr?dml[as]h)")
-READ_TOO = re.compile(r"^(?:bsl|bif|bit|sli|sri|ins|movk|bfi|bfxil|tbx|[su]r?sra|[su]?q?xtu?n2|r?shrn2|[su]q?r?shru?n2)")
+READ_TOO = re.compile(
+    r"^(?:bsl|bif|bit|sli|sri|ins|movk|bfi|bfxil|tbx|[su]r?sra|[su]?q?xtu?n2|r?shrn2|[su]q?r?shru?n2)"
+)
 NO_RESULT = re.compile(r"^(?:cmp|cmn|tst|st|prfm|fcmp|ccmp)")
 FLAGS = re.compile(r"^(?:cmp|cmn|tst|adds|subs|ands|bics|negs|fcmp|ccmp)")
 READS_FLAGS = re.compile(r"^(?:b\.|cs|cset|cinc|cneg|cinv|fcsel|ccmp|adc|sbc)")

@@ -3,18 +3,15 @@
 import re
 
 from ..assembly import Instruction
-from ..micro import Kind, Micro, once
+from ..micro import Kind, Micro, once, table
 from .riscv import GROUPS, JUMPS
 
 REGISTER = re.compile(r"\b(ra|sp|[ast]\d+|f[ast]\d+|v\d+)\b")
-TABLE: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
-    (re.compile(pattern), kind)
-    for pattern, kind in (
-        (r"^v?f(?:div|sqrt|rec7|rsqrt)", "fdiv"), (r"^v?f\w*cvt", "convert"), (r"^vf(?:mv|merge)", "vec"),
-        (r"^vf", "fma"), (r"^vw?n?m(?:acc|add|sac|sub|ul)|^vwm|^vsmul|^vnms", "vmul"),
-        (r"^v(?:slide|rgather|compress|zext|sext|ns?r[la]|nclip|merge|vmv[1248]r)", "shuffle"),
-        (r"^vs?s[lr][la]|^vn?sr", "shift"), (r"", "vec"),
-    )
+TABLE = table(
+    (r"^v?f(?:div|sqrt|rec7|rsqrt)", "fdiv"), (r"^v?f\w*cvt", "convert"), (r"^vf(?:mv|merge)", "vec"),
+    (r"^vf", "fma"), (r"^vw?n?m(?:acc|add|sac|sub|ul)|^vwm|^vsmul|^vnms", "vmul"),
+    (r"^v(?:slide|rgather|compress|zext|sext|ns?r[la]|nclip|merge|vmv[1248]r)", "shuffle"),
+    (r"^vs?s[lr][la]|^vn?sr", "shift"), (r"", "vec"),
 )  # fmt: skip
 SUMS = re.compile(r"^vf?w?n?m(?:acc|add|sac|sub)(?:u|su|us)?\.|^vfn?m(?:acc|add|sac|sub)")
 FLOATS = re.compile(r"^f(?:add|sub|mul|madd|msub|nmadd|nmsub|max|min|eq|lt|le)\.")

@@ -27,7 +27,9 @@ SYSTEM = {
 TWO = {"add": "+", "sub": "-", "and": "&", "or": "|", "xor": "^"}
 SHIFTS = {"shl": "({1} << ({0} & 63))", "sal": "({1} << ({0} & 63))", "sar": "(S({1}, {w}) >> ({0} & 63))",
           "shr": "(({1} & {m}) >> ({0} & 63))"}  # fmt: skip
-ARITHMETIC = re.compile(r"^(add|sub|and|or|xor|shl|sal|sar|shr|imul|inc|dec|neg|not|mov|lea|cmp|test|push|pop)([bwlq])$")
+ARITHMETIC = re.compile(
+    r"^(add|sub|and|or|xor|shl|sal|sar|shr|imul|inc|dec|neg|not|mov|lea|cmp|test|push|pop)([bwlq])$"
+)
 EXTEND = re.compile(r"^mov([sz])([bwl])([wlq])$")
 THREE = re.compile(r"^(shlx|sarx|shrx|andn)([lq])$")
 NO_RESULT = re.compile(r"^(?:cmp|test|push|v(?:p?cmp|p?test|ucomis|comis)|prefetch|nop|bt[lq]$|vzero)")

@@ -3,30 +3,29 @@
 import re
 
 from ..assembly import Instruction
-from ..micro import Kind, Micro, once
+from ..micro import Kind, Micro, once, table
 from .x86 import REGISTERS
 
 VECTOR = re.compile(r"%[xyz]mm(\d+)|%k(\d)")
 NAMED = re.compile(r"%\w+")
 MEMORY = re.compile(r"\(|^[\w.]+\(%rip\)|^\d+$")
 SIZES = {"x": 16, "y": 32, "z": 64}
-TABLE: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
-    (re.compile(pattern), kind)
-    for pattern, kind in (
-        (r"^vpdp", "dot"), (r"^v?(?:div|sqrt|rcp14|rsqrt14)[ps][sd]", "fdiv"), (r"^vpmadd|^vpmul", "vmul"),
-        (r"^vf?n?m?(?:add|sub|mul|max|min|fmadd|fmsub|fnmadd|fnmsub|cmp|rndscale|round|ucomi|range|getexp)\w*[ps][sd]",
-         "fma"),
-        (r"^vf(?:n?madd|n?msub)", "fma"), (r"^vcvt", "convert"),
-        (r"^vps[lr][la]", "shift"), (r"^vpro[lr]", "shift"),
-        (r"^v(?:perm|pperm|pshuf|shuf|punpck|unpck|pack|pinsr|pextr|insert|extract|palignr|align|pmov|broadcast|"
-         r"pbroadcast|pcompress|pexpand|movs[lh]dup|movddup|blendm?p|movhl|movlh|psll?dq|psrldq)", "shuffle"),
-        (r"^vp(?!gather)|^v(?:and|or|xor|blend|test)|^kx?n?(?:and|or|mov|unpck|shift|test)", "vec"),
-    )
+TABLE = table(
+    (r"^vpdp", "dot"), (r"^v?(?:div|sqrt|rcp14|rsqrt14)[ps][sd]", "fdiv"), (r"^vpmadd|^vpmul", "vmul"),
+    (r"^vf?n?m?(?:add|sub|mul|max|min|fmadd|fmsub|fnmadd|fnmsub|cmp|rndscale|round|ucomi|range|getexp)\w*[ps][sd]",
+     "fma"),
+    (r"^vf(?:n?madd|n?msub)", "fma"), (r"^vcvt", "convert"),
+    (r"^vps[lr][la]", "shift"), (r"^vpro[lr]", "shift"),
+    (r"^v(?:perm|pperm|pshuf|shuf|punpck|unpck|pack|pinsr|pextr|insert|extract|palignr|align|pmov|broadcast|"
+     r"pbroadcast|pcompress|pexpand|movs[lh]dup|movddup|blendm?p|movhl|movlh|psll?dq|psrldq)", "shuffle"),
+    (r"^vp(?!gather)|^v(?:and|or|xor|blend|test)|^kx?n?(?:and|or|mov|unpck|shift|test)", "vec"),
 )  # fmt: skip
 SUMS = re.compile(r"^(?:vpdp|vf[nm])")
 READ_TOO = re.compile(r"^(?:vperm[ti]2|vpternlog)")
 LEGACY = re.compile(r"^(?:add|sub|and|or|xor|imul|inc|dec|neg|not|sh[lr]|sa[lr]|cmov\w+|adc|sbb)[bwlq]?$")
-MOVES = re.compile(r"^v?mov(?:[bwlq]|aps|apd|ups|upd|dq[au]\d*|abs\w|z\w*|s[bwlx]\w*|d|nt\w+|ss|sd)?$|^movs[bwl]\w|^movz")
+MOVES = re.compile(
+    r"^v?mov(?:[bwlq]|aps|apd|ups|upd|dq[au]\d*|abs\w|z\w*|s[bwlx]\w*|d|nt\w+|ss|sd)?$|^movs[bwl]\w|^movz"
+)
 COMPARES = re.compile(r"^(?:cmp|test|bt)[bwlq]$|^v?u?comis")
 
 
@@ -61,9 +60,7 @@ class X86Micro:
             reads |= {"flags"}
         return Micro(tuple(self._work(name, ops, memory, writes_memory)), reads, writes, sums, _size(ops, bool(memory)))
 
-    def _work(
-        self, name: str, ops: tuple[str, ...], memory: str, writes_memory: bool
-    ) -> list[tuple[Kind, float]]:
+    def _work(self, name: str, ops: tuple[str, ...], memory: str, writes_memory: bool) -> list[tuple[Kind, float]]:
         if name.startswith("push"):
             return [("store", 1.0)]
         if name.startswith("pop"):
@@ -80,7 +77,9 @@ class X86Micro:
         if writes_memory:
             if moved:
                 return [("store", 1.0)]
-            extra: list[tuple[Kind, float]] = [] if name.startswith(("vpmov", "vextract", "vpextr")) else [("load", 1.0)]
+            extra: list[tuple[Kind, float]] = (
+                [] if name.startswith(("vpmov", "vextract", "vpextr")) else [("load", 1.0)]
+            )
             return [*extra, *([(kind, 1.0)] if kind else []), ("store", 1.0)]
         if memory:
             if moved and not (name.startswith("vpbroadcast") and name[11] in "bw"):
