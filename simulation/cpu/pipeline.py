@@ -1,8 +1,8 @@
 """How many cycles a block of instructions takes when it runs over and over, with all data in the first cache.
 
 Instructions enter in order, ``width`` a cycle, while fewer than ``window`` are in flight; each begins as soon as what
-it reads is there and one of its pipes is free (on a core that works in order: not before the one in front of it). The same
-view of a core as that of LLVM's llvm-mca. Cycles are counted over the later half of some turns of the block.
+it reads is there and one of its pipes is free (on a core that works in order: not before the one in front of it). The
+same view of a core as that of LLVM's llvm-mca. Cycles are counted over the later half of some turns of the block.
 """
 
 from collections.abc import Sequence

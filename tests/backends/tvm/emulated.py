@@ -140,26 +140,44 @@ def program(built: Built, graph: Graph) -> str:
     )  # fmt: skip
 
 
+def link(emulated: Emulated, graph: Graph, folder: Path) -> Path:
+    """Compile and link a program that runs a network."""
+    built = build(make_program(graph, emulated.machine), "net")
+    (folder / "shims").mkdir()
+    files = {**built.files, "start.c": program(built, graph).encode()}
+    files |= {f"shims/{k}": v.encode() for k, v in SHIMS.items()}
+    for path, data in files.items():
+        (folder / path).write_bytes(data)
+    flags = ["-O2", "-fno-builtin", "-fno-sanitize=all", "-fno-stack-protector", "-isystem", "shims", "-static"]
+    zig(["cc", "-target", built.platform.zig, *flags, "-nostdlib", "start.c", "libnet.a", "-o", "net"], folder)
+    return folder / "net"
+
+
 def run(emulated: Emulated, graph: Graph, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """Compile, link and run; inputs and outputs are those of the C interface."""
-    built = build(make_program(graph, emulated.machine), "net")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        (folder / "shims").mkdir()
-        files = {**built.files, "start.c": program(built, graph).encode()}
-        files |= {f"shims/{k}": v.encode() for k, v in SHIMS.items()}
-        for path, data in files.items():
-            (folder / path).write_bytes(data)
-        flags = ["-O2", "-fno-builtin", "-fno-sanitize=all", "-fno-stack-protector", "-isystem", "shims", "-static"]
-        zig(["cc", "-target", built.platform.zig, *flags, "-nostdlib", "start.c", "libnet.a", "-o", "net"], folder)
+        binary = link(emulated, graph, Path(temporary))
         samples = range(len(inputs[0]))
         raw = b"".join(v[k].tobytes() for k in samples for v in inputs)
-        command = [emulated.qemu, *emulated.options, str(folder / "net")]
+        command = [emulated.qemu, *emulated.options, str(binary)]
         done = subprocess.run(command, input=raw, capture_output=True, check=False)
         if b"decode_save_opc: Assertion" in done.stderr:
             pytest.skip(f"{emulated.qemu} fails on a vector instruction, in a check of its own: try a later qemu")
         assert done.returncode == 0, f"status {done.returncode}: {done.stderr.decode()[-500:]}"
     return split(graph, done.stdout, len(samples))
+
+
+def instructions(emulated: Emulated, graph: Graph, inputs: list[np.ndarray]) -> int:
+    """Count the instructions of the kernels in one inference."""
+    usage = subprocess.run([emulated.qemu, "-help"], capture_output=True, text=True, check=False).stdout
+    single = "-one-insn-per-tb" if "one-insn-per-tb" in usage else "-singlestep"
+    with tempfile.TemporaryDirectory() as temporary:
+        binary, log = link(emulated, graph, Path(temporary)), Path(temporary) / "log"
+        command = [emulated.qemu, *emulated.options, single, "-d", "nochain,exec", "-D", str(log), str(binary)]
+        raw = b"".join(v[0].tobytes() for v in inputs)
+        subprocess.run(command, input=raw, capture_output=True, check=True)
+        with log.open() as lines:  # each ends in the name of a function
+            return sum(line.rstrip().rpartition(" ")[2].startswith("net_k") for line in lines)
 
 
 def split(graph: Graph, raw: bytes, batch: int) -> list[np.ndarray]:
