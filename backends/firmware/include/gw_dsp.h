@@ -7,7 +7,7 @@
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__ARM_FEATURE_SIMD32)
 #include <arm_acle.h>
 
-#if defined(__clang__) /* gcc finds no registers for the loops in assembly */
+#if defined(__GNUC__) || defined(__clang__)
 #define GW_DSP_ASSEMBLY
 /* A pointer of which the compiler does not know where it comes from: offsets stay small enough for an instruction. */
 static inline const gw_i32 *gw_opaque(const gw_i32 *p)
@@ -132,39 +132,40 @@ static inline void gw_rows_1_twice(const gw_i32 *x, int32_t first, const int32_t
     sum[0] = a, sum[1] = b, sum[2] = c, sum[3] = d;
 }
 
-/* Two positions times two filters, four channels a step. x: for each step the words of both positions, weights: from at
- * on the bytes of both filters; sum: position 0 with both filters, then position 1. */
+/* Two positions times two filters, four channels a step. x: for each step a word of each position with channels 0 and 2,
+ * then a word of each with 1 and 3; weights, from at on: the bytes of both filters; sum: position 0 with both filters, then
+ * position 1. */
 static inline void gw_dot_2x2(const gw_i32 *x, const int32_t *weights, int32_t at, int32_t steps, int32_t *sum)
 {
     const int32_t *w = weights + at;
     int32_t a = sum[0], b = sum[1], c = sum[2], d = sum[3];
 #ifdef GW_DSP_ASSEMBLY
-    int32_t f, g;
+    int32_t f, g, h, p, q;
 #define GW_STEP \
-    "ldmia %[x]!, {r4, r5, r6, r8}\n\t" \
-    "ldr %[f], [%[w]], #4\n\t" \
-    "sxtb16 %[g], %[f]\n\t" \
-    "smlad %[a], r4, %[g], %[a]\n\t" \
-    "smlad %[c], r6, %[g], %[c]\n\t" \
+    "ldrd %[f], %[g], [%[w]], #8\n\t" \
+    "ldrd %[p], %[q], [%[x]], #8\n\t" \
+    "sxtb16 %[h], %[f]\n\t" \
+    "smlad %[a], %[p], %[h], %[a]\n\t" \
+    "smlad %[c], %[q], %[h], %[c]\n\t" \
+    "sxtb16 %[h], %[g]\n\t" \
+    "smlad %[b], %[p], %[h], %[b]\n\t" \
+    "smlad %[d], %[q], %[h], %[d]\n\t" \
+    "ldrd %[p], %[q], [%[x]], #8\n\t" \
     "sxtb16 %[f], %[f], ror #8\n\t" \
-    "smlad %[a], r5, %[f], %[a]\n\t" \
-    "smlad %[c], r8, %[f], %[c]\n\t" \
-    "ldr %[f], [%[w]], #4\n\t" \
-    "sxtb16 %[g], %[f]\n\t" \
-    "smlad %[b], r4, %[g], %[b]\n\t" \
-    "smlad %[d], r6, %[g], %[d]\n\t" \
-    "sxtb16 %[f], %[f], ror #8\n\t" \
-    "smlad %[b], r5, %[f], %[b]\n\t" \
-    "smlad %[d], r8, %[f], %[d]\n\t"
+    "smlad %[a], %[p], %[f], %[a]\n\t" \
+    "smlad %[c], %[q], %[f], %[c]\n\t" \
+    "sxtb16 %[g], %[g], ror #8\n\t" \
+    "smlad %[b], %[p], %[g], %[b]\n\t" \
+    "smlad %[d], %[q], %[g], %[d]\n\t"
 #define GW_LOOP(head, body, tail, turns) \
     { \
         int32_t n = turns; \
         __asm__ volatile(head body tail \
-            : [x] "+l"(x), [w] "+r"(w), [n] "+l"(n), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), \
-              [f] "=&r"(f), [g] "=&r"(g) \
-            : : "r4", "r5", "r6", "r8", "cc", "memory"); \
+            : [x] "+r"(x), [w] "+r"(w), [n] "+r"(n), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), \
+              [f] "=&r"(f), [g] "=&r"(g), [h] "=&r"(h), [p] "=&r"(p), [q] "=&r"(q) \
+            : : "cc", "memory"); \
     }
-    if (steps >= 8) GW_LOOP("1:\n\t", GW_STEP GW_STEP GW_STEP GW_STEP, "subs %[n], #1\n\tbne 1b", steps / 4)
+    if (steps >= 8) GW_LOOP("1:\n\t", GW_STEP GW_STEP GW_STEP GW_STEP, "subs %[n], %[n], #1\n\tbne 1b", steps / 4)
     else if (steps >= 4) GW_LOOP("", GW_STEP GW_STEP GW_STEP GW_STEP, "", 1)
     if (steps % 4 >= 2) GW_LOOP("", GW_STEP GW_STEP, "", 1)
     if (steps % 2) GW_LOOP("", GW_STEP, "", 1)
@@ -173,11 +174,11 @@ static inline void gw_dot_2x2(const gw_i32 *x, const int32_t *weights, int32_t a
 #else
     for (; steps > 0; steps--, x += 4, w += 2) {
         int32_t f = gw_sxtb16(w[0]), g = gw_sxtb16_8(w[0]);
-        a = gw_smlad(x[1], g, gw_smlad(x[0], f, a));
-        c = gw_smlad(x[3], g, gw_smlad(x[2], f, c));
+        a = gw_smlad(x[2], g, gw_smlad(x[0], f, a));
+        c = gw_smlad(x[3], g, gw_smlad(x[1], f, c));
         f = gw_sxtb16(w[1]), g = gw_sxtb16_8(w[1]);
-        b = gw_smlad(x[1], g, gw_smlad(x[0], f, b));
-        d = gw_smlad(x[3], g, gw_smlad(x[2], f, d));
+        b = gw_smlad(x[2], g, gw_smlad(x[0], f, b));
+        d = gw_smlad(x[3], g, gw_smlad(x[1], f, d));
     }
 #endif
     sum[0] = a, sum[1] = b, sum[2] = c, sum[3] = d;
@@ -214,11 +215,11 @@ static inline void gw_dot_1x4(const gw_i32 *x, const int32_t *weights, int32_t a
     { \
         int32_t n = turns; \
         __asm__ volatile(head body tail \
-            : [x] "+r"(x), [w] "+r"(w), [n] "+l"(n), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), \
+            : [x] "+r"(x), [w] "+r"(w), [n] "+r"(n), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), \
               [f] "=&r"(f), [g] "=&r"(g), [h] "=&r"(h), [y] "=&r"(y), [z] "=&r"(z) \
             : : "cc", "memory"); \
     }
-    if (steps >= 8) GW_LOOP("1:\n\t", GW_STEP GW_STEP GW_STEP GW_STEP, "subs %[n], #1\n\tbne 1b", steps / 4)
+    if (steps >= 8) GW_LOOP("1:\n\t", GW_STEP GW_STEP GW_STEP GW_STEP, "subs %[n], %[n], #1\n\tbne 1b", steps / 4)
     else if (steps >= 4) GW_LOOP("", GW_STEP GW_STEP GW_STEP GW_STEP, "", 1)
     if (steps % 4 >= 2) GW_LOOP("", GW_STEP GW_STEP, "", 1)
     if (steps % 2) GW_LOOP("", GW_STEP, "", 1)

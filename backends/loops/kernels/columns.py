@@ -320,7 +320,7 @@ class _Quads(_Pairs):
     step = 4
 
     def make_room(self) -> None:
-        """Ask for the columns: two words for four elements."""
+        """Ask for the columns: two words for four elements, each beside that of the other position."""
         (self.column,) = self.scope.scratch(2 * self.steps_of_sum * self.across, "int32")
         self.source = self.scope.view(self.c.node.inputs[0], "int32")
         self.widen = "gw_uxtb16" if self.x.dtype == "uint8" else "gw_sxtb16"
@@ -335,9 +335,9 @@ class _Quads(_Pairs):
         first, word = code.let(k // 4), code.let(at // 4)
         with code.loop(self.per_group // 4) as i:
             four = code.let(self.source.load(word + i))
-            place = code.let(((first + i) * self.across + p) * 2)
+            place = code.let((first + i) * (2 * self.across) + p)
             code.store(self.column, place, extern(self.widen, four))
-            code.store(self.column, place + 1, extern(f"{self.widen}_8", four))
+            code.store(self.column, place + self.across, extern(f"{self.widen}_8", four))
 
     def blank(self, k: Value, p: int) -> None:
         """Write four channels of a cell outside of the operand at once."""
@@ -346,11 +346,11 @@ class _Quads(_Pairs):
         first = code.let(k // 4)
         with code.loop(self.per_group // 4) as i:
             for half in range(2):
-                code.store(self.column, ((first + i) * self.across + p) * 2 + half, word)
+                code.store(self.column, (first + i) * (2 * self.across) + (half * self.across + p), word)
 
     def operands(self, step: Value, p: int) -> list[Value]:
         """Read four elements."""
-        return [self.code.let(self.column.load((step * self.across + p) * 2 + half)) for half in range(2)]
+        return [self.code.let(self.column.load((step * 2 + half) * self.across + p)) for half in range(2)]
 
     def factors(self, at: Value) -> list[Value]:
         """Read four weights, and widen them."""
