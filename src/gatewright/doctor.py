@@ -18,12 +18,14 @@ EXTRAS = {
     "onnxruntime": ("onnxruntime", "the tests against ONNX Runtime"),
     "qonnx": ("qonnx", "the tests against QONNX"),
     "apache-tvm": ("tvm", "libraries for processors: boards of kind cpu and phone"),
+    "wgpu": ("gpu", "running projects for WebGPU on this machine's device"),
     "da4ml": ("distributed-arithmetic", "--strategy distributed_arithmetic"),
     "optuna": ("explore", "gatewright explore"),
     "distributed": ("explore", "gatewright explore --workers"),
 }
 TOOLS = {
     "g++": "compiles the C simulation fastest; the ziglang package stands in for it",
+    "nvcc": "compiles kernels for NVIDIA's processors where NVRTC is missing",
     "vitis_hls": "synthesises the projects that Gatewright writes (Vitis HLS)",
     "vitis-run": "synthesises the projects that Gatewright writes (Vitis 2024 and later)",
     "vivado_hls": "synthesises projects of --hls vivado",

@@ -11,6 +11,8 @@ from .runtime.webgpu import accesses
 TEMPLATES = Path(__file__).with_name("templates")
 HOSTS = {"cuda": "host.cpp", "opencl": "host.cpp", "metal": "host.mm", "webgpu": "host.cpp"}
 """The program's file, by language; its template is called after the language."""
+PAGES = {"webgpu": ("network.mjs", "index.html")}
+"""What runs it in browsers."""
 HEADER = """\
 /* The launch plan of {name} as tables. Written by Gatewright. */
 #pragma once
@@ -102,9 +104,10 @@ def program(sources: Mapping[str, bytes]) -> dict[str, bytes]:
         rest=RESTS[language].format(arch=plan.arch),
     )  # fmt: skip
     suffix = Path(HOSTS[language]).suffix
+    pages = {name: (TEMPLATES / name).read_bytes() for name in PAGES.get(language, ())}
     return {
         "plan.h": _header(plan, sources).encode(), "host.h": (TEMPLATES / "host.h").read_bytes(),
-        HOSTS[language]: (TEMPLATES / f"{language}{suffix}").read_bytes(), "CMakeLists.txt": lists.encode(),
+        HOSTS[language]: (TEMPLATES / f"{language}{suffix}").read_bytes(), "CMakeLists.txt": lists.encode(), **pages,
     }  # fmt: skip
 
 

@@ -96,11 +96,39 @@ def test_webgpu(tmp_path: Path) -> None:
     check(tmp_path)
 
 
+SCRIPT = """
+import { Network } from "./network.mjs";
+try {
+    const network = await Network.open();
+    const [y] = await network.run([new Int8Array((await Deno.readFile("x.bin")).buffer)]);
+    await Deno.writeFile("y.bin", new Uint8Array(y.buffer));
+    await network.run([new Int8Array(3)]);
+} catch (error) {
+    console.log(error.message);
+}
+Deno.exit(0);
+"""
+
+
+@pytest.mark.skipif(shutil.which("deno") is None, reason="deno is not installed")
+def test_webgpu_in_scripts(tmp_path: Path) -> None:
+    laid_out("webgpu", tmp_path)
+    (tmp_path / "script.mjs").write_text(SCRIPT)
+    command = ["deno", "run", "-A", "--unstable-webgpu", "script.mjs"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    if "no device" in done.stdout:
+        pytest.skip("no device for WebGPU")
+    assert done.stdout == "input x has 4096 elements, got 3\n", done.stderr
+    y = np.frombuffer((tmp_path / "y.bin").read_bytes(), np.int8).reshape(1, 64, 64)
+    np.testing.assert_array_equal(y, expected(samples(1)))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_names_the_files_that_it_takes(language: str) -> None:
     sources = {name.removeprefix("src/"): data for name, data in files(language).items()}
     made = program(sources)
-    assert set(made) == {"plan.h", "host.h", "host.mm" if language == "metal" else "host.cpp", "CMakeLists.txt"}
+    own = {"metal": {"host.mm"}, "webgpu": {"host.cpp", "network.mjs", "index.html"}}.get(language, {"host.cpp"})
+    assert set(made) == {"plan.h", "host.h", "CMakeLists.txt"} | own
     assert "build/host x.bin y.bin" in made["CMakeLists.txt"].decode()
     assert '{"product_kernel"' not in made["plan.h"].decode()
     assert made["plan.h"].decode().count('"product_kernel", {16, 16, 1}') == 1
