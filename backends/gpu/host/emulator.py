@@ -57,7 +57,11 @@ class Emulator:
         self.name = f"emulated {NAMES[plan.language]}"
         self._library = ctypes.CDLL(str(compile_emulator(plan, sources)))
         self._end = weakref.finalize(self, _released, self._library)
-        self._buffers = {name: _room(size) for name, size in plan.sizes.items()}
+        try:
+            self._buffers = {name: _room(size) for name, size in plan.sizes.items()}
+        except MemoryError:
+            total = sum(plan.sizes.values())
+            raise EmulationError(f"no memory for the network's {total:,} bytes", hint="a smaller model") from None
         self._buffers["constants"][:] = np.frombuffer(constants, np.uint8)
         numbers = {name: i for i, name in enumerate(plan.kernels)}
         self._calls = [_Call(launch, numbers[launch.kernel.name], self._buffers) for launch in plan.launches]

@@ -12,6 +12,9 @@ SCHEMA = 1
 PLAN = "plan.json"
 LANGUAGES = ("cuda", "opencl", "metal", "webgpu")
 TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
+LARGEST = 1 << 40
+THREADS, BLOCKS = 1024, (1 << 31) - 1
+"""What no device has more of: bytes of a buffer, threads of a block, blocks along an axis."""
 Triple = tuple[int, int, int]
 
 
@@ -101,11 +104,11 @@ def read_plan(text: bytes | str) -> Plan:
         if data["schema"] != SCHEMA:
             raise PlanError(f"schema {data['schema']!r}; {SCHEMA} is read here")
         plan = _plan(data)
-    except (KeyError, TypeError, AttributeError) as error:
+        _check(plan)
+    except PlanError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise PlanError(f"damaged: {error!r}") from None
-    except json.JSONDecodeError as error:
-        raise PlanError(f"damaged: {error}") from None
-    _check(plan)
     return plan
 
 
@@ -149,24 +152,42 @@ def _triple(data: Sequence[int]) -> Triple:
 
 
 def _check(plan: Plan) -> None:
+    _check_words(plan)
+    if min(plan.sizes.values()) < 0 or max(plan.sizes.values()) > LARGEST:
+        raise PlanError(f"the buffers have {', '.join(map(str, plan.sizes.values()))} bytes")
+    for number, launch in enumerate(plan.launches):
+        where = f"launch {number} ({launch.layer})"
+        _check_shape(launch, where)
+        for span, written in zip(launch.arguments, launch.kernel.writes, strict=True):
+            _check_span(span, plan.sizes, where)
+            if written and span.buffer == "constants":
+                raise PlanError(f"{where} writes to the constants")
+
+
+def _check_words(plan: Plan) -> None:
+    texts = [plan.name, plan.language, plan.constants, plan.arch or "", *(x.layer for x in plan.launches)]
+    for kernel in plan.kernels.values():
+        texts += [kernel.source, kernel.entry, *kernel.arguments]
+    if not all(isinstance(t, str) for t in texts):
+        raise PlanError("damaged: a name is no text")
     if plan.language not in LANGUAGES:
         raise PlanError(f"language {plan.language!r}; one of {', '.join(LANGUAGES)} is run here")
     for port in (*plan.inputs, *plan.outputs):
         if port.type not in TYPES or port.stored not in TYPES:
             raise PlanError(f"{port.name} has elements of {port.type}, stored as {port.stored}")
-    for number, launch in enumerate(plan.launches):
-        kernel, where = launch.kernel, f"launch {number} ({launch.layer})"
-        if not len(launch.arguments) == len(kernel.arguments) == len(kernel.writes):
-            raise PlanError(
-                f"{where} passes {len(launch.arguments)} arguments, {kernel.name} takes {len(kernel.writes)}"
-            )
-        if min(*launch.blocks, *kernel.threads) < 1:
-            raise PlanError(f"{where} has {launch.blocks} blocks of {kernel.threads} threads")
-        for span, written in zip(launch.arguments, kernel.writes, strict=True):
-            if span.buffer not in plan.sizes:
-                raise PlanError(f"{where} takes a buffer {span.buffer!r}, which there is not")
-            if span.offset < 0 or span.bytes < 0 or span.offset + span.bytes > plan.sizes[span.buffer]:
-                size = plan.sizes[span.buffer]
-                raise PlanError(f"{where} takes {span.bytes} bytes at {span.offset} of {span.buffer}, which has {size}")
-            if written and span.buffer == "constants":
-                raise PlanError(f"{where} writes to the constants")
+
+
+def _check_shape(launch: Launch, where: str) -> None:
+    kernel = launch.kernel
+    if not len(launch.arguments) == len(kernel.arguments) == len(kernel.writes):
+        raise PlanError(f"{where} passes {len(launch.arguments)} arguments, {kernel.name} takes {len(kernel.writes)}")
+    if min(*launch.blocks, *kernel.threads) < 1 or prod(kernel.threads) > THREADS or max(launch.blocks) > BLOCKS:
+        raise PlanError(f"{where} has {launch.blocks} blocks of {kernel.threads} threads")
+
+
+def _check_span(span: Span, sizes: Mapping[str, int], where: str) -> None:
+    if span.buffer not in sizes:
+        raise PlanError(f"{where} takes a buffer {span.buffer!r}, which there is not")
+    if span.offset < 0 or span.bytes < 0 or span.offset + span.bytes > sizes[span.buffer]:
+        size = sizes[span.buffer]
+        raise PlanError(f"{where} takes {span.bytes} bytes at {span.offset} of {span.buffer}, which has {size}")

@@ -1,7 +1,7 @@
 """The emulator computes what kernels say, and finds what no device may be asked to do."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -188,6 +188,31 @@ def changed(**launch: Any) -> Plan:
 def test_a_plan_that_is_wrong_is_refused(launch: dict[str, Any], said: str) -> None:
     with pytest.raises(PlanError, match=said):
         changed(**launch)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something stands in a document."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from places(inner, (*path, key))
+
+
+def test_a_plan_with_anything_anywhere_is_refused_or_read() -> None:
+    whole = plan("cuda")
+    refused = 0
+    for path in [p for p in places(whole) if p]:
+        for strange in (None, -1, 1 << 70, 2.5, "x", [], {}, True):
+            data = json.loads(json.dumps(whole))
+            inner = data
+            for key in path[:-1]:
+                inner = inner[key]
+            inner[path[-1]] = strange
+            try:
+                read_plan(json.dumps(data))
+            except PlanError:
+                refused += 1
+    assert refused > 200
 
 
 def test_a_project_that_is_damaged_is_told() -> None:
