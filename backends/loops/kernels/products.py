@@ -375,8 +375,6 @@ def dot(kind: Dot, machine: Machine, total: Value, x: Value, w: Value) -> Value:
 class _Depthwise(Frame):
     """One filter a channel: vectors over channels, neighbouring positions side by side."""
 
-    ROWS = 4
-
     def write(self) -> None:
         c, scope, code = self.c, self.scope, self.code
         self.operand = scope.view(c.node.inputs[0], self.x.dtype)
@@ -385,9 +383,9 @@ class _Depthwise(Frame):
         self.first = scope.table(self.start, self.dtype)
         lead, positions = self.space[:-1], self.space[-1]
         if self.lanes == 1:
-            self.tile = Tile(min(self.ROWS, positions), 1, 1, True)
+            self.tile = Tile(min(4, positions), 1, 1, True)
         else:
-            scope.free = free_in_depthwise(c, self.layer, scope.machine, positions, self.ROWS).decided(self.tiles)
+            scope.free = free_in_depthwise(c, self.layer, scope.machine, positions).decided(self.tiles)
             self.tile = scope.free.tile
         if prod(lead) > 1:
             with scope.outer(lead[0], split=self.split) as o, axes(code, lead[1:]) as others:
@@ -447,8 +445,6 @@ class _DepthwiseDots(_Depthwise):
 
     A column that is interleaved once serves every position whose window covers it.
     """
-
-    ROWS = 8
 
     def _sum(self, sums: list[Memory], base: Value, channel: Value, width: int) -> None:
         c, taps = self.c, self.taps()
