@@ -1,4 +1,4 @@
-"""Running firmware: the same C compiled for this machine."""
+"""Running firmware: its image on an emulated core, and the same C compiled for this machine."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,29 +10,46 @@ from ...boards import Board
 from ...graph import GatewrightError, Graph, NDArray
 from ..loops.verify import STATUS, own_axes
 from ..loops.verify import verify as compare
+from .device import BUDGET, MOST, Device, why_not
 from .emit import emit, read_description
 from .host import Network
 
 
 class Simulation:
-    """The firmware of a project, run on arrays of vectors."""
+    """The firmware of a project, run on arrays of vectors: on an emulated core where there is one."""
 
-    engine = "firmware's C on this machine"
+    def __init__(self, graph: Graph, project: Mapping[str, bytes], *, emulated: bool = True) -> None:
+        self.graph, self.project, self.emulated = graph, project, emulated
 
-    def __init__(self, graph: Graph, project: Mapping[str, bytes]) -> None:
-        self.graph, self.project = graph, project
+    @cached_property
+    def description(self) -> Mapping[str, Any]:
+        """What the project says of itself."""
+        return read_description(self.project)
 
     @cached_property
     def network(self) -> Network:
-        """The compiled C."""
-        return Network(self.project, read_description(self.project))
+        """The C, compiled for this machine."""
+        return Network(self.project, self.description)
+
+    @cached_property
+    def device(self) -> Device | None:
+        """The image on an emulated core; None where that is not possible."""
+        if not self.emulated or why_not(self.project, self.description) is not None:
+            return None
+        return Device(self.project, self.description)
+
+    @property
+    def engine(self) -> str:
+        """Name it for reports."""
+        return "firmware's C on this machine" if self.device is None else self.device.engine
 
     def run(self, vectors: Sequence[NDArray]) -> list[NDArray]:
         """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs."""
         ins = [own_axes(v, n) for v, n in zip(vectors, self.graph.inputs, strict=True)]
+        runner = self.device or self.network
         results: list[list[NDArray]] = []
         for k in range(len(vectors[0])):
-            outputs, status = self.network.run([v[k] for v in ins])
+            outputs, status = runner.run([v[k] for v in ins])
             if status:
                 raise GatewrightError(STATUS[status][0], hint=STATUS[status][1])
             results.append(outputs)
@@ -45,6 +62,39 @@ class Simulation:
 def verify(
     graph: Graph, simulation: Simulation, vectors: Sequence[NDArray], board: Board | None = None
 ) -> dict[str, Any]:
-    """Compare the firmware with the graph, as ``loops.verify.verify`` does."""
-    again = None if board is None else lambda own: Simulation(own, emit(own, board).files)
-    return compare(graph, simulation, vectors, again)
+    """Compare the firmware with the graph, as ``loops.verify.verify`` does: its C on this machine on all vectors, its
+    image on an emulated core on some.
+    """
+
+    def again(own: Graph) -> Simulation:
+        assert board is not None
+        return Simulation(own, emit(own, board).files)
+
+    here = Simulation(graph, simulation.project, emulated=False)
+    entry = compare(graph, here, vectors, again if board is not None else None)
+    device = simulation.device
+    if entry["status"] == "failed" or device is None:
+        return entry
+    found = compare(graph, simulation, [v[:1] for v in vectors])
+    more = min(MOST, len(vectors[0]), max(BUDGET // max(device.instructions, 1), 1))
+    if found["status"] != "failed" and more > 1:
+        found = compare(graph, simulation, [v[1:more] for v in vectors])
+    if found["status"] == "failed":
+        return found
+    count = f"{more} vectors" if more > 1 else "1 vector"
+    return {**entry, "engine": f"{entry['engine']} ({count} on an emulated {device.core.name} too)"}
+
+
+def measured(simulation: Simulation) -> dict[str, Any]:
+    """Give the manifest's figures of what ran on the emulated core: instructions of one inference, stack."""
+    device = simulation.device
+    if device is None or not device.inferences:
+        return {}
+    counted = {"value": device.instructions, "unit": "instructions", "kind": "simulated"}
+    bound, seen = device.stack_bound, device.stack_bytes
+    source = f"call graph of the image; {seen:,} bytes were written on an emulated {device.core.name}"
+    stack = {"value": bound, "low": bound, "high": bound, "unit": "bytes", "kind": "exact", "source": source}
+    return {
+        "instructions": {**counted, "source": f"counted on an emulated {device.core.name}"},
+        "memory": {"stack_bytes": stack},
+    }

@@ -224,8 +224,12 @@ def simulate(
     ] = None,
     outputs: Annotated[Path | None, typer.Option(help="Where to write the outputs (.npy; .npz for several).")] = None,
     engine: Annotated[
-        str, typer.Option(help="graph: the integer graph; artefact: the compiled C simulation or library.")
-    ] = "graph",
+        str | None,
+        typer.Option(
+            help="graph: the integer graph; artefact: the compiled C simulation or library, firmware on an emulated "
+            "core. Without it: the artefact of firmware, else the graph."
+        ),
+    ] = None,
     integers: Annotated[
         bool, typer.Option("--integers", help="Samples and outputs are stored integers (int8 of an int8 model).")
     ] = False,

@@ -451,7 +451,16 @@ def _compiled(
         if not verify:
             return done
         progress(f"comparing the {WORDS[target]} with the graph")
-        return replace(done, verification=done.verify())
+        entry = done.verify()
+        if target == FIRMWARE:
+            cost = _joined(cost, back_end(target).measured(done._simulation))
+        return replace(done, verification=entry, cost=cost)
+
+
+def _joined(cost: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Put figures beside others; those of the memory are a table of their own."""
+    memory = {**cost.get("memory", {}), **more.get("memory", {})}
+    return {**cost, **more, **({"memory": memory} if memory else {})}
 
 
 def _emitted(
@@ -527,7 +536,7 @@ def simulate_directory(
     directory: Path,
     inputs: Path | None,
     outputs: Path | None,
-    engine: str,
+    engine: str | None,
     progress: Progress,
     *,
     force: bool = False,
@@ -535,13 +544,15 @@ def simulate_directory(
 ) -> dict[str, Any]:
     """Run an output directory's graph or artefact on a file of samples; write the outputs; give a summary of both.
 
-    With ``integers`` samples and outputs are stored integers, else real values.
+    Without an ``engine`` firmware runs as it is, of all else the graph. With ``integers`` samples and outputs are
+    stored integers, else real values.
     """
-    if engine not in ENGINES:
+    if engine is not None and engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
     if outputs is not None:
         check_writable(outputs)
     module = open_module(directory, force=force)
+    engine = engine or ("artefact" if module.manifest["target"] == FIRMWARE else "graph")
     _check_engine(module, engine, directory)
     graph = module.graph
     x = read_samples(inputs, graph, integers=integers) if inputs is not None else _random_inputs(graph, integers)
@@ -550,7 +561,9 @@ def simulate_directory(
     arrays = _named(graph, y)
     if outputs is not None:
         write_arrays(outputs, arrays)
+    device = {} if engine == "graph" or module.manifest["target"] != FIRMWARE else _counted(module)
     return {
+        **device,
         "engine": engine,
         "samples": len(next(iter(arrays.values()))),
         "inputs": "random" if inputs is None else inputs.name,
@@ -559,6 +572,19 @@ def simulate_directory(
         "ranges": {name: [float(a.min()), float(a.max())] for name, a in arrays.items()},
         "file": None if outputs is None else str(outputs),
     }
+
+
+def _counted(module: Module) -> dict[str, Any]:
+    """Say what an emulated core counted, by layer."""
+    simulation = module._project._simulation
+    device = simulation.device
+    if device is None:
+        return {}
+    return {
+        "core": device.core.name, "instructions": device.instructions, "stack_bytes": device.stack_bytes,
+        "arena_bytes": simulation.description["arena_bytes"],
+        "layers": [{"name": c.name, "macs": c.macs, "instructions": c.instructions} for c in device.layers()],
+    }  # fmt: skip
 
 
 ENGINES = ("graph", "artefact")

@@ -87,7 +87,23 @@ def run(document: Mapping[str, Any]) -> list[str]:
     for name, entry in document["outputs"].items():
         low, high = document["ranges"][name]
         lines.append(f"  {name}: {'x'.join(map(str, entry))}, {kind} {low:.6g} .. {high:.6g}")
+    if "core" in document:
+        lines += _counted(document)
     return [*lines, f"written to {document['file']}"] if document["file"] else lines
+
+
+def _counted(document: Mapping[str, Any]) -> list[str]:
+    """Tell what an emulated core counted in one inference."""
+    total = document["instructions"]
+    lines = [
+        f"emulated {document['core']}: {total:,} instructions an inference, "
+        f"{document['stack_bytes']:,} bytes of stack, arena {document['arena_bytes']:,} bytes"
+    ]
+    for layer in document["layers"]:
+        each = f", {layer['instructions'] / layer['macs']:.2f} a product" if layer["macs"] else ""
+        share = 100 * layer["instructions"] / max(total, 1)
+        lines.append(f"  {share:5.1f} %  {layer['instructions']:>12,}{each}  {layer['name']}")
+    return lines
 
 
 def tuned(document: Mapping[str, Any], out: Path) -> list[str]:

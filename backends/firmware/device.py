@@ -1,0 +1,117 @@
+"""The image of a project on an emulated core: outputs, and every instruction by layer."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from ...graph import FileError, GatewrightError, NDArray
+from .build import machine_in
+
+BUDGET = 400_000_000
+"""Instructions that a proof spends on an emulated core, a few seconds."""
+MOST = 4
+"""Vectors that it is given at most."""
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """What a layer ran in one inference: ``instructions``, with all that it calls."""
+
+    name: str
+    symbol: str
+    macs: int
+    instructions: int
+
+
+class Device:
+    """A project's image, loaded into an emulated core of its kind."""
+
+    def __init__(self, project: Mapping[str, bytes], description: Mapping[str, Any]) -> None:
+        from .emulator import Emulator, Image
+
+        name = description["name"]
+        path = f"image/{name}.elf"
+        if path not in project:
+            raise FileError("is not there", where=path, hint="compile again")
+        self.description = description
+        self.core = core_in(description)
+        self._emulator = Emulator(Image.read(project[path]), self.core)
+        self._emulator.call(f"{name}_init")
+        self._emulator.clear()
+        self.inferences = 0
+
+    @property
+    def engine(self) -> str:
+        """Name it for reports."""
+        return f"firmware on an emulated {self.core.name}"
+
+    def run(self, inputs: Sequence[NDArray]) -> tuple[list[NDArray], int]:
+        """Run once on stored numbers [*shape] an input; give the outputs and the network's status."""
+        d, device = self.description, self._emulator
+        arena = device.image.symbol(f"{d['name']}_arena").address
+        for port, values in zip(d["inputs"], inputs, strict=True):
+            device.write(arena + port["offset"], np.ascontiguousarray(values.astype(port["type"])).tobytes())
+        status = device.call(f"{d['name']}_run")
+        self.inferences += 1
+        outputs = []
+        for port in d["outputs"]:
+            kind = np.dtype(port["type"])
+            size = int(np.prod(port["shape"], dtype=np.int64)) * kind.itemsize
+            raw = device.read(arena + port["offset"], size)
+            outputs.append(np.frombuffer(raw, kind).reshape(port["shape"]).copy())
+        return outputs, int(status)
+
+    @property
+    def instructions(self) -> int:
+        """Instructions of one inference, on average."""
+        return round(self._emulator.counts().instructions / max(self.inferences, 1))
+
+    @property
+    def stack_bytes(self) -> int:
+        """Bytes of stack that were written."""
+        return self._emulator.stack_bytes
+
+    @property
+    def stack_bound(self) -> int:
+        """Bytes of stack that a run takes at most, by the call graph."""
+        from .emulator import stack_bound
+
+        return stack_bound(self._emulator.image, f"{self.description['name']}_run", self.core).bytes
+
+    def layers(self) -> list[LayerCount]:
+        """Give what each layer ran in one inference, on average, in order."""
+        functions = self._emulator.counts().functions
+        layers = self.description["layers"]
+        shared = Counter(layer["symbol"] for layer in layers)
+        found = []
+        for layer in layers:
+            ran = functions[layer["symbol"]].inclusive if layer["symbol"] in functions else 0
+            count = round(ran / max(self.inferences, 1) / shared[layer["symbol"]])
+            found.append(LayerCount(layer["name"], layer["symbol"], layer["macs"], count))
+        return found
+
+
+def core_in(description: Mapping[str, Any]) -> Any:
+    """Give the emulated core of a project. Raises OptionError, UnsupportedError where there is none."""
+    from ...boards.model import Compiler
+    from .emulator import core_for
+
+    m = machine_in(description)
+    return core_for(Compiler(kind="c", triple=m.triple, cpu=m.cpu, features=m.features, abi=m.abi, vector_bits=0))
+
+
+def why_not(project: Mapping[str, bytes], description: Mapping[str, Any]) -> str | None:
+    """Say why a project does not run on an emulated core; None where it does."""
+    if find_spec("unicorn") is None:
+        return "unicorn, which emulates cores, is not installed (pip install 'gatewright[firmware]')"
+    if f"image/{description['name']}.elf" not in project:
+        return "the project has no image"
+    try:
+        core = core_in(description)
+    except GatewrightError as error:
+        return error.what
+    return None if core.model else f"unicorn has no {core.name}"

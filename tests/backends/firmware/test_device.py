@@ -1,0 +1,79 @@
+"""Firmware on emulated cores: what compile proves, what simulate counts."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import gatewright as gw
+from gatewright.cli import app
+from gatewright.graph import Graph
+
+from ..tvm.networks import small_cnn
+
+pytest.importorskip("unicorn", reason="emulated cores need the extra `firmware`")
+
+BOARDS = {
+    "nucleo-l4r5zi": "cortex-m4", "raspberry-pi-pico": "cortex-m0plus", "nucleo-h743zi": "cortex-m7",
+    "nucleo-u575zi-q": "cortex-m33", "raspberry-pi-pico-2-riscv": "rv32imac",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return small_cnn()
+
+
+@pytest.mark.parametrize(
+    ("board", "core"),
+    [
+        pytest.param(b, c, marks=[pytest.mark.slow] if c in ("cortex-m7", "cortex-m33") else [])
+        for b, c in BOARDS.items()
+    ],
+)
+def test_compile_proves_it_on_the_core(graph: Graph, board: str, core: str) -> None:
+    project = gw.compile(graph, board=board, vectors=16)
+    manifest = project.manifest
+    assert manifest["verification"]["status"] == "exact"
+    assert f"4 vectors on an emulated {core} too" in manifest["verification"]["engine"]
+    cost = manifest["cost"]
+    assert cost["instructions"]["kind"] == "simulated"
+    assert 1 < cost["instructions"]["value"] / graph.macs < 60
+    assert cost["memory"]["arena_bytes"]["kind"] == cost["memory"]["stack_bytes"]["kind"] == "exact"
+    seen = int(cost["memory"]["stack_bytes"]["source"].split("; ")[1].split(" ")[0].replace(",", ""))
+    assert 0 < seen <= cost["memory"]["stack_bytes"]["value"] < 2000
+
+
+def test_simulate_runs_the_image(graph: Graph, tmp_path: Path) -> None:
+    gw.compile(graph, board="nucleo-l4r5zi", vectors=2).write(tmp_path / "out")
+    x = np.random.default_rng(0).integers(-128, 128, (3, *graph.inputs[0].shape))
+    np.save(tmp_path / "x.npy", x)
+    runs = []
+    for _ in range(2):
+        arguments = ["simulate", str(tmp_path / "out"), "--inputs", str(tmp_path / "x.npy"), "--integers", "--json"]
+        done = CliRunner().invoke(app, [*arguments, "--outputs", str(tmp_path / "y.npy")])
+        assert done.exit_code == 0, done.output
+        runs.append(json.loads(done.stdout))
+    assert runs[0] == runs[1]
+    assert runs[0]["core"] == "cortex-m4"
+    layers = runs[0]["layers"]
+    assert 0 < sum(layer["instructions"] for layer in layers) <= runs[0]["instructions"]
+    assert runs[0]["arena_bytes"] == gw.open(tmp_path / "out").manifest["cost"]["memory"]["arena_bytes"]["value"]
+    assert np.array_equal(np.load(tmp_path / "y.npy"), gw.evaluate(graph, x, integers=True))
+
+
+def test_wrong_weights_are_found_on_the_core(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = gw.compile(graph, board="nucleo-l4r5zi", verify=False)
+    image = bytearray(project.artefact[next(n for n in project.artefact if n.endswith(".elf"))])
+    text = project._simulation.device._emulator.image
+    place = next(s for name, s in text.symbols.items() if "_w" in name and s.size > 60)
+    segment = next(s for s in text.segments if s.address <= place.address < s.address + len(s.data))
+    at = bytes(image).find(segment.data) + place.address - segment.address
+    for i in range(place.size):
+        image[at + i] ^= 0x55
+    files = {**project.artefact, next(n for n in project.artefact if n.endswith(".elf")): bytes(image)}
+    broken = replace(project, artefact=files)
+    assert broken.verify(vectors=4)["status"] == "failed"
