@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..loops.code import INDEX, Body, For, Function, If, Let, Local, Memory, Run, Store, Value, Variable, const
+from ..loops.fold import Ranges
 from ..loops.tidy import parts, values
 from ..loops.widths import WIDTHS
 
@@ -60,6 +61,7 @@ class _Writer:
         self.function, self.pointers = function, pointers
         self.plain: dict[int, bool] = {}
         self.indices: set[Variable] = set()
+        self.ranges = Ranges()
         self.lines: list[str] = []
         self.depth = 1
 
@@ -92,6 +94,7 @@ class _Writer:
         for place, s in enumerate(statements):
             match s:
                 case Let():
+                    self.ranges.note(s)
                     if self.indexes(s.value):
                         self.indices.add(s.variable)
                     self.line(f"const {TYPES[s.value.dtype]} {s.variable.name} = {self.whole(s.value)};")
@@ -108,6 +111,7 @@ class _Writer:
                 case Store():
                     self.line(f"{self.place(s.memory, s.place)} = {self.stored(s)};")
                 case For():
+                    self.ranges.note(s)
                     self.loop(s)
                 case If():
                     self.block(f"if ({self.value(s.condition)})", s.body)
@@ -146,6 +150,10 @@ class _Writer:
         return f"{memory.name}[{self.value(at)}]"
 
     # Values
+
+    def wraps(self, v: Value) -> bool:
+        """Whether a sum, a product or a shift may leave its type, as far as anybody knows."""
+        return not self.indexes(v) and (v.op == "shl" or not self.ranges.exact(v))
 
     def indexes(self, v: Value) -> bool:
         """Whether a value is made of indices and constants only."""
@@ -210,7 +218,7 @@ class _Writer:
                 return self.call(f"gw_{name}{SUFFIX[a.dtype]}", a), ATOM
             case "extern", name, operands:
                 return self.call(name, *operands), ATOM
-            case op, a, b if op in WRAPPING and v.dtype in ("int32", "int64") and not self.indexes(v):
+            case op, a, b if op in WRAPPING and v.dtype in ("int32", "int64") and self.wraps(v):
                 return self.call(f"gw_{op}{SUFFIX[v.dtype]}", a, b), ATOM
             case "add", _, _ if v.dtype == INDEX:
                 found = _addends(v)
@@ -219,8 +227,6 @@ class _Writer:
                 return f"{self.part(a, UNARY)} >> {b.known if b.known is not None else self.part(b, UNARY)}", SHIFT
             case op, a, b if op in OPERATORS:
                 sign, own, left, right = OPERATORS[op]
-                if own == RELATION and _beyond(a, b):
-                    return f"({TYPES[a.dtype]}){self.part(a.parts[0], UNARY)} {sign} {self.value(b)}", own
                 return f"{self.part(a, left)} {sign} {self.part(b, right)}", own
         raise AssertionError(v.op)
 
@@ -275,15 +281,6 @@ def _widens(v: Value) -> bool:
         return False
     unsigned = a.startswith("uint"), b.startswith("uint")
     return WIDTHS[a] < WIDTHS[b] and (unsigned[0] or not unsigned[1])
-
-
-def _beyond(a: Value, b: Value) -> bool:
-    """Whether a value is compared with what its narrower type cannot hold: a compiler would complain."""
-    if a.op != "cast" or not _widens(a) or not isinstance(b.known, int):
-        return False
-    kind = a.parts[0].dtype
-    half = 1 << WIDTHS[kind] - 1
-    return not (0 <= b.known < 2 * half if kind[0] == "u" else -half <= b.known < half)
 
 
 def _narrows(v: Value, inner: Value) -> bool:

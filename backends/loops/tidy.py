@@ -13,21 +13,57 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .code import Body, For, Function, If, Let, Local, Memory, Run, Statement, Store, Value, Variable
+from .fold import Folded
 
 LARGEST = 9
 """Operations that an expression may grow to."""
 
 
 def tidy(function: Function) -> Function:
-    """Remove what nobody reads, and put what is used once where it is used."""
-    body, length = function.body, -1
-    while _length(body) != length:
-        length = _length(body)
-        body = _Living(body).kept(body)
-    body = _Inlined(body).body
+    """Remove what nobody reads and what is known before, and put what is used once where it is used."""
+    body = _needed(_inlined(_needed(function.body)))
     living = _Living(body)
     parameters = [p for p in function.parameters if p.memory is None or p.memory in living.memories | living.written]
     return Function(tuple(parameters), body)
+
+
+def _needed(body: Body) -> Body:
+    body, length = _fold(body, Folded()), -1
+    while _length(body) != length:
+        length = _length(body)
+        body = _Living(body).kept(body)
+    return body
+
+
+def _inlined(body: Body) -> Body:
+    return _Inlined(body).body
+
+
+def _fold(body: Body, folded: Folded) -> Body:
+    """Compute what is known, and leave out what never happens."""
+    found: list[Statement] = []
+    for s in body:
+        match s:
+            case Let():
+                s = replace(s, value=folded.value(s.value))
+                folded.ranges.note(s)
+            case Store():
+                s = replace(s, place=folded.value(s.place), value=folded.value(s.value))
+            case For():
+                s = replace(s, begin=folded.value(s.begin), extent=folded.value(s.extent))
+                folded.ranges.note(s)
+                s = replace(s, body=_fold(s.body, folded))
+            case If():
+                condition = folded.value(s.condition)
+                inside = _fold(s.body, folded)
+                if condition.known is not None:
+                    found += inside if condition.known else ()
+                    continue
+                s = replace(s, condition=condition, body=inside)
+            case Run():
+                s = replace(s, operands=tuple(folded.value(o) if isinstance(o, Value) else o for o in s.operands))
+        found.append(s)
+    return tuple(found)
 
 
 def _length(body: Body) -> int:
