@@ -26,6 +26,18 @@ SURE: Mapping[str, Callable[[Ends, Ends], bool | None]] = {
 }
 """What a comparison says where the bounds decide it."""
 
+SELF: Mapping[str, bool] = {"lt": False, "le": True, "gt": False, "ge": True, "eq": True, "ne": False}
+"""What a comparison of a number with itself says."""
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two expressions are written in the same way."""
+    if isinstance(a, Value) and isinstance(b, Value):
+        return a is b or (a.op == b.op and a.dtype == b.dtype and a.known == b.known and same(a.parts, b.parts))
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
 
 def limits(dtype: str) -> Ends:
     """Give the least and the greatest integer of a type."""
@@ -122,6 +134,8 @@ class Folded:
 
     def _folded(self, v: Value) -> Value:  # noqa: C901 - a table
         match v.op, *v.parts:
+            case op, a, b if op in SELF and same(a, b) and (whole(a) or op in ("lt", "gt")):
+                return const(SELF[op], "bool")
             case op, a, b if op in SURE and whole(a):
                 sure = SURE[op](self.ranges.of(a), self.ranges.of(b))
                 return v if sure is None else const(sure, "bool")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .code import Body, For, Function, If, Let, Local, Memory, Run, Statement, Store, Value, Variable
-from .fold import Folded
+from .fold import Folded, same
 
 LARGEST = 9
 """Operations that an expression may grow to."""
@@ -49,6 +49,8 @@ def _fold(body: Body, folded: Folded) -> Body:
                 folded.ranges.note(s)
             case Store():
                 s = replace(s, place=folded.value(s.place), value=folded.value(s.value))
+                if s.value.op == "load" and s.value.parts[0] is s.memory and same(s.value.parts[1], s.place):
+                    continue
             case For():
                 s = replace(s, begin=folded.value(s.begin), extent=folded.value(s.extent))
                 folded.ranges.note(s)

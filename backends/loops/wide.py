@@ -66,13 +66,13 @@ def _by_upper_word(
     m, c, s, part = (np.atleast_1d(a).astype(object) for a in np.broadcast_arrays(m, c, s, parts))
     c, s, part = (np.where(m == 0, e, a) for a, e in ((c, 0), (s, 33), (part, 0)))
     up = max(32 - int(s.min()), 0)
-    c, s, part, products = c << up, s + up, part << up, reach * 2**up * m
+    c, s, part, products = c << up, np.minimum(s + up, 63), part << up, reach * 2**up * m  # from 63 on: the sign
     inside = plus << s
     if (abs(c + inside) + part + products).max() < 1 << 63:
         c, plus = c + inside, 0
     if reach << up >= 1 << 31 or (abs(c) + part + products).max() >= 1 << 63:
         return None
-    if part.max() >= 1 << 32 or part.min() != part.max():
+    if not 0 <= part.min() == part.max() < 1 << 32:
         return None
 
     def column(numbers: NDArray) -> Value:
@@ -97,7 +97,8 @@ def _halves(m: NDArray, c: NDArray, s: NDArray) -> tuple[NDArray | int, NDArray]
     if len(rows) and int(s.min()) > 32:
         t, rest = (int(c[rows[0]]) >> 32) * 2 >> int(s[rows[0]]) - 32, int(c[rows[0]]) & 0xFFFFFFFF
         like = ((t << s - 32) >> 1 << 32) + rest
-        if np.where(m != 0, like == c, like >> s == c >> s).all():
+        fits = abs(t) << int(s.max()) - 32 < 1 << 31
+        if fits and np.where(m != 0, like == c, like >> s == c >> s).all():
             return t, np.array([rest], object)
     return c >> 32, c & 0xFFFFFFFF
 
