@@ -79,7 +79,7 @@ def header(program: Program, name: str, layers: list[Layer]) -> str:
         "/* Bytes of working memory, inputs and outputs among them. */",
         f"#define {upper}_ARENA_BYTES {max(program.arena, 1)}",
         f"#define {upper}_ALIGNMENT {program.machine.alignment}",
-        f"extern unsigned char {name}_arena[{upper}_ARENA_BYTES];", "",
+        f"extern unsigned char {name}_arena[{upper}_ARENA_BYTES] GW_ALIGNED({upper}_ALIGNMENT);", "",
     ]  # fmt: skip
     for port in ports(program):
         lines += [*_port(port, name), ""]

@@ -5,7 +5,9 @@
 
 #include "gw.h"
 
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__ARM_ARCH) && __ARM_ARCH == 6 && defined(__thumb__)
+/* gcc finds registers for the loops in assembly where it optimizes for speed. */
+#if (defined(__clang__) || (defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__))) \
+    && defined(__ARM_ARCH) && __ARM_ARCH == 6 && defined(__thumb__)
 #define GW_THUMB1
 #endif
 
@@ -26,7 +28,7 @@ static inline void gw_bytes_2x2(const gw_i32 *x, const uint8_t *weights, int32_t
 #define GW_LOOP(body, bytes, turns) \
     { \
         int32_t n = turns; \
-        __asm__ volatile("1:\n\t" body "adds %[w], #" #bytes "\n\tsubs %[n], #1\n\tbne 1b" \
+        __asm__ volatile(".syntax unified\n1:\n\t" body "adds %[w], #" #bytes "\n\tsubs %[n], #1\n\tbne 1b" \
             : [x] "+l"(x), [w] "+l"(w), [n] "+l"(n), [a] "+h"(a), [b] "+h"(b), [c] "+h"(c), [d] "+h"(d), \
               [t] "=&l"(t), [u] "=&l"(u) \
             : : "r4", "r5", "cc", "memory"); \
@@ -59,7 +61,7 @@ static inline void gw_bytes_1x4(const gw_i32 *x, const uint8_t *weights, int32_t
 #define GW_LOOP(body, bytes, turns) \
     { \
         int32_t n = turns; \
-        __asm__ volatile("1:\n\t" body "adds %[w], #" #bytes "\n\tsubs %[n], #1\n\tbne 1b" \
+        __asm__ volatile(".syntax unified\n1:\n\t" body "adds %[w], #" #bytes "\n\tsubs %[n], #1\n\tbne 1b" \
             : [x] "+l"(x), [w] "+l"(w), [n] "+l"(n), [a] "+h"(a), [b] "+h"(b), [c] "+h"(c), [d] "+h"(d), [t] "=&l"(t) \
             : : "r4", "cc", "memory"); \
     }
