@@ -113,6 +113,9 @@ def speed(cost: Entry) -> Table:
         "interval": [figure(cost.get("interval_cycles"), "cycles"), _rate(cost.get("interval_s")), "interval_cycles"],
         "clock": [figure(cost.get("clock_ns"), "ns"), "achievable period", "clock_ns"],
     }
+    if "latency_cycles" not in cost and "latency_s" in cost:
+        told = cost["latency_s"]["source"]
+        rows["latency"] = [figure(cost["latency_s"], "s"), told, "latency_s"]
     for name, (value, more, key) in rows.items():
         if value:
             table.add_row(Text(name, style="bold"), value, more, Text(_kind(cost[key]), style="dim"))

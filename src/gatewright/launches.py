@@ -5,7 +5,7 @@ from typing import Any
 
 from .backends.gpu import emit
 from .backends.gpu.host import UnavailableError, open_network, read_project
-from .backends.gpu.host.roofline import Bound, bounds, estimate, peaks_of
+from .backends.gpu.host.roofline import Bound, bounds, described, estimate, figure, peaks_of
 from .backends.gpu.host.runtime.plan import Plan
 from .boards import Board
 from .boards import load as load_board
@@ -60,7 +60,9 @@ def _measured(
     except OptionError:
         roofs = None
     total = sum(seconds)
-    whole = _figure(total, total, total, "measured", f"{network.device.name}, launch by launch, shortest of {TURNS}")
+    whole = figure(
+        total, total, total, "s", "measured", f"{network.device.name}, launch by launch, shortest of {TURNS}"
+    )
     notes = [f"measured on {network.device.name}; the roofline is that of {board.name}"] if board and roofs else []
     return {"seconds": whole, "layers": _layers(plan, seconds, roofs), "notes": notes}
 
@@ -68,17 +70,10 @@ def _measured(
 def _estimated(plan: Plan, sources: Mapping[str, str], board: Board | None) -> dict[str, Any]:
     if board is None:
         raise OptionError("no device, and the board is not known by name", hint="profile the model with --board FILE")
-    found, peaks = estimate(plan, sources, board), peaks_of(board)
-    source = f"roofline of {board.name}, {found.overhead * 1e6:g} us a launch assumed"
-    whole = _figure(found.total, found.low, found.high, "estimated", source)
-    notes = ["the band is assumed: a fifth of the peaks to all of them; half to twice the cost of a launch"]
-    if any(b.launch.macs and peaks.of(b.kind) is None for b in found.bounds):
-        notes.append(f"the peak of {board.name}'s arithmetic is not known: what is told is memory and launches alone")
+    found = estimate(plan, sources, board)
+    whole = figure(found.total, found.low, found.high, "s", "estimated", described(found, board))
+    notes = ["the band: a fifth of the peaks to all of them; half to twice the cost of a launch"]
     return {"seconds": whole, "layers": _layers(plan, found.seconds, found.bounds), "notes": notes}
-
-
-def _figure(value: float, low: float, high: float, kind: str, source: str) -> dict[str, Any]:
-    return {"value": value, "low": low, "high": high, "unit": "s", "kind": kind, "source": source}
 
 
 def _layers(

@@ -472,8 +472,9 @@ def _emitted(
         emitted = own.emit(project.graph, project.board, firmware.memory)
         emitted = own.complete(emitted, project.graph, input_ranges(project.graph), firmware.kinds)
         return emitted, own.costs(emitted.files)
-    if target != TVM:
-        return own.emit(project.graph, project.board), {}
+    if target in GPUS.values():
+        emitted = own.emit(project.graph, project.board)
+        return emitted, own.costs(emitted.files, project.board)
     from .backends.tvm.emit import emit_program, program_for
     from .processors import library_cost
 

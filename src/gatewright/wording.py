@@ -60,7 +60,10 @@ def cost_lines(cost: Mapping[str, Any]) -> list[str]:
     if "processor" in cost:
         return [_on_processor(cost)]
     if "levels" not in cost:
-        return [f"{_MEMORY[name]}: {figure['value']:,} bytes" for name, figure in cost.get("memory", {}).items()]
+        lines = [f"{_MEMORY[name]}: {figure['value']:,} bytes" for name, figure in cost.get("memory", {}).items()]
+        if time := cost.get("latency_s"):
+            lines.insert(0, f"{time['value'] * 1e6:,.1f} us an inference, {time['kind']}: {time['source']}")
+        return lines
     if cycles := cost.get("latency_cycles"):
         time, interval = cost["latency_s"]["value"], cost["interval_cycles"]["value"]
         line = f"about {cycles['value']:,} cycles ({time * 1e6:.3g} us), interval {interval:,}"

@@ -5,10 +5,12 @@ what starting a kernel costs (S. Williams, A. Waterman and D. Patterson, Rooflin
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ....boards import Board
 from ....graph import OptionError
 from .runtime.plan import Launch, Plan
+from .simulation import read_project
 
 OVERHEAD = {"cuda": 2e-6, "opencl": 10e-6, "metal": 5e-6, "webgpu": 10e-6}
 """Seconds from one launch to the next where kernels have little to do: assumed, not measured (CUDA: as one graph)."""
@@ -51,6 +53,8 @@ class Estimate:
     bounds: tuple[Bound, ...]
     seconds: tuple[float, ...]
     overhead: float
+    whole: bool
+    """Whether the peak of every product is known."""
 
     @property
     def total(self) -> float:
@@ -106,8 +110,37 @@ def bounds(plan: Plan, sources: Mapping[str, str], peaks: Peaks) -> tuple[Bound,
 def estimate(plan: Plan, sources: Mapping[str, str], board: Board) -> Estimate:
     """Estimate a plan on a board. Raises OptionError where too little is known of it."""
     overhead = OVERHEAD[plan.language]
-    found = bounds(plan, sources, peaks_of(board))
-    return Estimate(found, tuple(overhead + b.least for b in found), overhead)
+    peaks = peaks_of(board)
+    found = bounds(plan, sources, peaks)
+    whole = all(peaks.of(b.kind) is not None for b in found if b.launch.macs)
+    return Estimate(found, tuple(overhead + b.least for b in found), overhead, whole)
+
+
+def costs(project: Mapping[str, bytes], board: Board) -> dict[str, Any]:
+    """Give what is known of a project's cost without running it, as the manifest has it; no time for a board of which
+    too little is known.
+    """
+    plan, sources, _ = read_project(project)
+    sizes = {"arena_bytes": ("arena", "tensors in memory at once"), "constants_bytes": ("constants", "weights, tables")}
+    memory = {key: figure(plan.sizes[name], plan.sizes[name], plan.sizes[name], "bytes", "exact", source)
+              for key, (name, source) in sizes.items()}  # fmt: skip
+    try:
+        found = estimate(plan, sources, board)
+    except OptionError:
+        return {"memory": memory}
+    told = described(found, board)
+    return {"latency_s": figure(found.total, found.low, found.high, "s", "estimated", told), "memory": memory}
+
+
+def described(found: Estimate, board: Board) -> str:
+    """Say what an estimate is made of."""
+    rest = "" if found.whole else "; the peak of its arithmetic is not known: memory and launches alone"
+    return f"roofline of {board.name}, {found.overhead * 1e6:g} us a launch assumed, as is the band{rest}"
+
+
+def figure(value: float, low: float, high: float, unit: str, kind: str, source: str) -> dict[str, Any]:
+    """Give a figure as the manifest has it."""
+    return {"value": value, "low": low, "high": high, "unit": unit, "kind": kind, "source": source}
 
 
 def _body(text: str, entry: str) -> str:
@@ -127,4 +160,4 @@ def _kind(arguments: Sequence[str], body: str) -> str:
     return "float" if any(a.startswith("float") for a in arguments) else "integer"
 
 
-__all__ = ["Bound", "Estimate", "Peaks", "bounds", "estimate", "peaks_of"]
+__all__ = ["Bound", "Estimate", "Peaks", "bounds", "costs", "described", "estimate", "figure", "peaks_of"]
