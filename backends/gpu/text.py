@@ -117,7 +117,7 @@ class Language(ABC):
         """Write a kernel."""
         head = self.head(name, kernel)
         own = [self.declared(v.name, "int32", self.index(tag)) for tag, v in kernel.indices.items()]
-        lines = [*own, *self.statements(kernel.function.body)]
+        lines = [*own, *self.statements(kernel.body)]
         return f"{head}\n{indent(chr(10).join(lines), '  ')}\n}}\n"
 
     def preface(self) -> str:

@@ -14,6 +14,7 @@ from ..loops.kernels import Written
 from ..loops.scope import Scope
 from .grid import GridCode
 from .machine import THREADS, WIDEST_GRID
+from .used import without_unused
 
 Extents = tuple[int, int, int]
 WARP = 32
@@ -46,9 +47,14 @@ class Kernel(Written):
     together: tuple[tuple[Memory, ...], ...] = ()
 
     @cached_property
+    def body(self) -> Body:
+        """Its statements, but for those that compute what nothing reads."""
+        return without_unused(self.function.body)
+
+    @cached_property
     def ports(self) -> tuple[Port, ...]:
         """What it is given, in order: ``together`` names what is one, each parameter is one where that is empty."""
-        found = _written(self.function.body)
+        found = _written(self.body)
         own = [(p.memory,) for p in self.function.parameters if p.memory is not None]
         return tuple(
             Port(m, "int32" if m[0] in self.tables else m[0].dtype, any(one in found for one in m))
