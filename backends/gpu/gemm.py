@@ -1,14 +1,15 @@
 """Products of matrices by tiles: what convolutions, dense layers and products of two computed matrices have in common.
 
-A block brings ``steps`` columns of its left operand and as many rows of its right one into shared memory; each thread
-holds its part of the result in registers. What is multiplied, and what becomes of the sums, a ``Product`` says; how the
-sums are made, a ``Sums``: by each thread for itself (here) or by tensor cores (``warps``).
+A block brings ``steps`` columns of its left operand and as many rows of its right one into shared memory, the next ones
+while it multiplies; each thread holds its part of the result in registers. What is multiplied, and what becomes of the
+sums, a ``Product`` says; how the sums are made, a ``Sums``: by each thread for itself (here) or by tensor cores
+(``warps``).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from ..loops.code import Memory, Value, const, minimum, select
+from ..loops.code import Value, const, index, minimum, select
 from ..loops.machine import GROUP, Dot
 from ..loops.scope import Scope
 from .grid import GridCode, call
@@ -63,15 +64,23 @@ class Product(ABC):
         self.me = code.thread()
         self.row0, self.column0 = code.let(code.block(1) * t.rows), code.let(code.block(0) * t.columns)
         made = sums(self)
-        starts = self._starts()
+        left, right = _Left(self, made), _Right(self, made)
+        turns = -(-self.depth // t.steps)
         made.begin()
-        with code.loop(-(-self.depth // t.steps)) as turn:
-            first = code.let(turn * t.steps)
-            self._bring_left(first, starts, made)
-            self._bring_right(first, made)
+        for side in (left, right):
+            side.fetch(index(0))
+        with code.loop(turns) as turn:
+            for side in (left, right):
+                side.put()
             code.barrier()
+            if turns > 1:
+                with code.when(turn < turns - 1):
+                    further = code.let((turn + 1) * t.steps)
+                    for side in (left, right):
+                        side.fetch(further)
             made.add()
-            code.barrier()
+            if turns > 1:
+                code.barrier()
         made.end()
 
     def put(self, row: Value, column: Value, total: Value) -> None:
@@ -79,57 +88,89 @@ class Product(ABC):
         with self.code.when((row < self.rows) & (column < self.columns)):
             self.finish(row, column, self.code.let(total))
 
-    def _each(self, count: int, body: Callable[[Value, Value], None]) -> None:
-        """Share ``count`` places among the threads: the turn and the place of each."""
+
+class _Side(ABC):
+    """One operand on its way to shared memory: each thread reads its elements into registers while the ones before are
+    multiplied, and writes them when all threads are done with those.
+    """
+
+    def __init__(self, product: Product, made: "Sums", count: int) -> None:
+        self.product, self.made, self.code, self.tile = product, made, product.code, product.tile
+        self.count = count
+        self.turns = -(-count // self.tile.threads)
+        self.held = self.code.local(product.dtype, self.turns, "held")
+
+    def each(self, body: Callable[[Value, Value], None]) -> None:
+        """Do something for each of a thread's elements: their number, and the place among those of all."""
         code, threads = self.code, self.tile.threads
-        with code.loop(-(-count // threads), unrolled=True) as i:
-            place = code.let(i * threads + self.me)
-            if count % threads:
-                with code.when(place < count):
+        with code.loop(self.turns, unrolled=True) as i:
+            place = code.let(i * threads + self.product.me)
+            if self.count % threads:
+                with code.when(place < self.count):
                     body(i, place)
             else:
                 body(i, place)
 
-    def _starts(self) -> list[Memory]:
-        """Compute where the rows that a thread brings begin."""
-        t, code = self.tile, self.code
-        held = [code.local("int32", -(-t.steps * t.rows // t.threads), "starts") for _ in range(self.kept)]
+    def fetch(self, first: Value) -> None:
+        """Read the elements from a step on."""
+        self.each(lambda i, place: self.code.store(self.held, i, self.read(first, i, place)))
+
+    @abstractmethod
+    def read(self, first: Value, i: Value, place: Value) -> Value:
+        """Read an element."""
+
+    @abstractmethod
+    def put(self) -> None:
+        """Write the elements to shared memory."""
+
+
+class _Left(_Side):
+    def __init__(self, product: Product, made: "Sums") -> None:
+        super().__init__(product, made, product.tile.steps * product.tile.rows)
+        code, steps = self.code, self.tile.steps
+        self.starts = [code.local("int32", self.turns, "starts") for _ in range(product.kept)]
 
         def one(i: Value, place: Value) -> None:
-            found = self.row_starts(code.let(minimum(self.row0 + place // t.steps, self.rows - 1)))
-            for memory, value in zip(held, found, strict=True):
+            row = code.let(minimum(product.row0 + place // steps, product.rows - 1))
+            for memory, value in zip(self.starts, product.row_starts(row), strict=True):
                 code.store(memory, i, value)
 
-        self._each(t.steps * t.rows, one)
-        return held
+        self.each(one)
 
-    def _bring_left(self, first: Value, starts: Sequence[Memory], made: "Sums") -> None:
-        t, code = self.tile, self.code
+    def read(self, first: Value, i: Value, place: Value) -> Value:
+        p, code = self.product, self.code
+        own = tuple(code.let(s.load(i)) for s in self.starts)
+        step = code.let(first + place % self.tile.steps)
+        if p.depth % self.tile.steps == 0:
+            return p.left(own, step)
+        inside = code.let(minimum(step, p.depth - 1))  # what is beyond the end counts as zero
+        return select(step < p.depth, p.left(own, inside), const(0, p.dtype))
 
-        def one(i: Value, place: Value) -> None:
-            row, k = place // t.steps, code.let(place % t.steps)
-            own = tuple(code.let(s.load(i)) for s in starts)
-            step = code.let(first + k)
-            if self.depth % t.steps == 0:
-                found = self.left(own, step)
-            else:  # what is beyond the end counts as zero
-                inside = code.let(minimum(step, self.depth - 1))
-                found = select(step < self.depth, self.left(own, inside), const(0, self.dtype))
-            code.store(made.a, made.left_place(row, k), found)
-
-        self._each(t.steps * t.rows, one)
-
-    def _bring_right(self, first: Value, made: "Sums") -> None:
-        t, code = self.tile, self.code
+    def put(self) -> None:
+        steps = self.tile.steps
 
         def one(i: Value, place: Value) -> None:
-            k, n = made.right_order(place)
-            step = code.let(minimum(first + k, self.depth - 1))
-            column = code.let(minimum(self.column0 + n, self.columns - 1))
-            found = self.right(code.let(first * t.columns + place), step, column)
-            code.store(made.b, made.right_place(k, n), found)
+            self.code.store(self.made.a, self.made.left_place(place // steps, place % steps), self.held.load(i))
 
-        self._each(t.steps * t.columns, one)
+        self.each(one)
+
+
+class _Right(_Side):
+    def __init__(self, product: Product, made: "Sums") -> None:
+        super().__init__(product, made, product.tile.steps * product.tile.columns)
+
+    def read(self, first: Value, i: Value, place: Value) -> Value:
+        p, code = self.product, self.code
+        k, n = self.made.right_order(place)
+        step = code.let(minimum(first + k, p.depth - 1))
+        column = code.let(minimum(p.column0 + n, p.columns - 1))
+        return p.right(code.let(first * self.tile.columns + place), step, column)
+
+    def put(self) -> None:
+        def one(i: Value, place: Value) -> None:
+            self.code.store(self.made.b, self.made.right_place(*self.made.right_order(place)), self.held.load(i))
+
+        self.each(one)
 
 
 class Sums(ABC):

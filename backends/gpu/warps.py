@@ -33,7 +33,7 @@ class Warps(Sums):
         """Column by column."""
         return place % self.tile.steps, place // self.tile.steps
 
-    def _result(self, i: Value, j: Value, part: int) -> tuple[Value, Value]:
+    def _result(self, i: Value, j: Value, part: Value | int) -> tuple[Value, Value]:
         """Give row and column, within the block, of one of the four results of a piece that a thread has."""
         row = self.row + i * 16 + self.g + 8 * (part // 2)
         return row, self.column + j * 8 + self.t * 2 + part % 2
@@ -71,7 +71,7 @@ class Warps(Sums):
         """Hand the sums on."""
         t, code, p = self.tile, self.code, self.product
         with code.loop(t.high, unrolled=True) as i, code.loop(t.wide, unrolled=True) as j:
-            for part in range(4):
+            with code.loop(4, unrolled=True) as part:
                 row, column = self._result(i, j, part)
                 total = self.sums.load((i * t.wide + j) * 4 + part)
                 p.put(code.let(p.row0 + row), code.let(p.column0 + column), total)
