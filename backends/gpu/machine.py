@@ -74,6 +74,11 @@ class GpuMachine(Machine):
         return self.language in ("cuda", "opencl")
 
     @property
+    def few_steps(self) -> bool:
+        """A launch takes microseconds."""
+        return True
+
+    @property
     def borders(self) -> bool:
         """To ask costs less than a launch that fills a border."""
         return False

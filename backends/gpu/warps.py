@@ -70,8 +70,8 @@ class Warps(Sums):
     def end(self) -> None:
         """Hand the sums on."""
         t, code, p = self.tile, self.code, self.product
-        with code.loop(t.high, unrolled=True) as i, code.loop(t.wide, unrolled=True) as j:
-            with code.loop(4, unrolled=True) as part:
-                row, column = self._result(i, j, part)
-                total = self.sums.load((i * t.wide + j) * 4 + part)
-                p.put(code.let(p.row0 + row), code.let(p.column0 + column), total)
+        down, across, parts = (code.loop(n, unrolled=True) for n in (t.high, t.wide, 4))
+        with down as i, across as j, parts as part:
+            row, column = self._result(i, j, part)
+            total = self.sums.load((i * t.wide + j) * 4 + part)
+            p.put(code.let(p.row0 + row), code.let(p.column0 + column), total)

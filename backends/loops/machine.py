@@ -117,6 +117,11 @@ class Machine:
         return True
 
     @property
+    def few_steps(self) -> bool:
+        """Whether a step costs so much that it pays to do little things again instead."""
+        return False
+
+    @property
     def borders(self) -> bool:
         """Whether cells of zeros stand around what a window reads, so that nothing is asked in the loops."""
         return True

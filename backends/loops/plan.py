@@ -28,6 +28,7 @@ from ...graph.ops import (
     Div,
     DynamicScale,
     FixedSoftmax,
+    Gather,
     GatherND,
     Input,
     Lookup,
@@ -132,17 +133,21 @@ def _known(weights: Node) -> Node:
     return Node(Constant(Array(values[weights][0]), weights.type.format), (), weights.where)
 
 
-def group(graph: Graph, *, narrow: bool = False) -> Groups:
+def group(graph: Graph, *, narrow: bool = False, few: bool = False) -> Groups:
     """Decide what is computed together. ``narrow``: what stands in memory is to be small, also where readers then have
-    more to do.
+    more to do; ``few``: so are steps.
     """
     users = graph.users
-    standing = {n for n in graph.nodes if _stands(n, users[n])}
+    standing = {n for n in graph.nodes if _stands(n, users[n], few)}
     anchors: dict[Node, Node] = {}
     taken: set[Node] = set()
     for node in graph.nodes:
         if isinstance(node.op, ANCHORS):
-            chain = _follow(node, users, standing, taken)
+            chain = [node]
+            if few and (joined := _rejoined(node, users, standing, taken)) is not None:
+                standing.discard(node)
+                chain = joined
+            chain = _follow(chain, users, standing, taken)
             if narrow and chain[-1] not in standing:
                 chain = _narrowest(chain)
             taken.update(chain)
@@ -152,25 +157,43 @@ def group(graph: Graph, *, narrow: bool = False) -> Groups:
     return Groups(tuple(Work(n, anchors.get(n)) for n in order), frozenset(standing), users)
 
 
-def _stands(node: Node, users: tuple[Node, ...]) -> bool:
+def _stands(node: Node, users: tuple[Node, ...], few: bool) -> bool:
     """Whether a node has to be in memory for the sake of those that read it."""
     if isinstance(node.op, Constant | Output):
         return False
-    if isinstance(node.op, Input):
+    return _asked_for(node, users, few) or _repeated(node, users)
+
+
+def _asked_for(node: Node, users: tuple[Node, ...], few: bool) -> bool:
+    """Whether a reader wants a node in memory, however many read it."""
+    if isinstance(node.op, Input | Concat):
         return True
-    if any(isinstance(u.op, Output) for u in users):
-        return True
-    if any(_wants_memory(u, node) for u in users):
-        return True
-    if isinstance(node.op, Concat):
-        return True
+    return any(isinstance(u.op, Output) or _wants_memory(u, node, few) for u in users)
+
+
+def _repeated(node: Node, users: tuple[Node, ...]) -> bool:
+    """Whether several readers would each compute a node."""
     return len(users) > 1 and not (isinstance(node.op, SIMPLE) and not any(_grows(u, node) for u in users))
 
 
-def _wants_memory(user: Node, node: Node) -> bool:
-    if isinstance(user.op, ANCHORS):
-        return not isinstance(user.op, Reduce) or not isinstance(node.op, SIMPLE)
+def _wants_memory(user: Node, node: Node, few: bool) -> bool:
+    match user.op:
+        case Reduce():
+            return not isinstance(node.op, (*SIMPLE, *POINTWISE) if few else SIMPLE)
+        case MatMul() if few:
+            return not _moved_only(node)
+        case op if isinstance(op, ANCHORS):
+            return True
     return not isinstance(node.op, SIMPLE) and _grows(user, node)
+
+
+def _moved_only(node: Node) -> bool:
+    """Whether a node only moves elements of a tensor in memory."""
+    if not isinstance(node.op, (*SIMPLE, Gather)):
+        return False
+    while isinstance(node.op, (*SIMPLE, Gather)):
+        node = node.inputs[0]
+    return not isinstance(node.op, POINTWISE)
 
 
 def _grows(user: Node, node: Node) -> bool:
@@ -180,9 +203,11 @@ def _grows(user: Node, node: Node) -> bool:
     )
 
 
-def _follow(anchor: Node, users: dict[Node, tuple[Node, ...]], standing: set[Node], taken: set[Node]) -> list[Node]:
-    """Give the anchor and the pointwise operations that can be done while its result is in registers."""
-    chain = [anchor]
+def _follow(
+    chain: list[Node], users: dict[Node, tuple[Node, ...]], standing: set[Node], taken: set[Node]
+) -> list[Node]:
+    """Give the anchor, the pointwise operations behind it, and more that can be done while the result is in registers."""
+    anchor, chain = chain[0], list(chain)
     while isinstance(anchor.op, FOLLOWED) and chain[-1] not in standing and len(users[chain[-1]]) == 1:
         following = users[chain[-1]][0]
         if not isinstance(following.op, POINTWISE) or following.shape != anchor.shape or following in taken:
@@ -191,6 +216,48 @@ def _follow(anchor: Node, users: dict[Node, tuple[Node, ...]], standing: set[Nod
             break
         chain.append(following)
     return chain
+
+
+MOST_JOINED = 12
+
+
+def _rejoined(
+    anchor: Node, users: dict[Node, tuple[Node, ...]], standing: set[Node], taken: set[Node]
+) -> list[Node] | None:
+    """Give the anchor and the pointwise operations around which its result is read several times, up to the one where
+    all meet again; None where there is no such.
+
+    %2 = mul(%1, %1)        only what the anchor gave is read twice: it is in a register
+    %3 = add(%2, %1)
+    """
+    if not isinstance(anchor.op, FOLLOWED) or len(users[anchor]) < 2 or _asked_for(anchor, users[anchor], few=True):
+        return None
+    found = [anchor]
+    while len(found) < MOST_JOINED:
+        inside = set(found)
+        ready = [
+            u for n in found for u in users[n]
+            if u not in inside and not any(i not in inside and _behind(i, inside) for i in u.inputs)
+        ]  # fmt: skip
+        if not ready:
+            return None
+        following = ready[0]
+        if not isinstance(following.op, POINTWISE) or isinstance(following.op, Quotient | Remainder):
+            return None
+        if following.shape != anchor.shape or following in taken:
+            return None
+        found.append(following)
+        inside.add(following)
+        if all(u in inside for n in found[:-1] for u in users[n]):
+            return found
+        if following in standing:
+            return None
+    return None
+
+
+def _behind(node: Node, inside: set[Node]) -> bool:
+    """Whether a node is computed from one of some others, by pointwise operations."""
+    return node in inside or (isinstance(node.op, POINTWISE) and any(_behind(i, inside) for i in node.inputs))
 
 
 def _narrowest(chain: list[Node]) -> list[Node]:

@@ -267,7 +267,7 @@ class Builder:
 
     def run(self, graph: Graph) -> None:
         """Add the steps of a graph whose inputs are held."""
-        groups = group(graph, narrow=self.machine.bare)
+        groups = group(graph, narrow=self.machine.bare, few=self.machine.few_steps)
         chosen = {n: self.machine.stored(own) for n, own in layouts(groups, self.machine).items()}
         for work in groups.work:
             try:
