@@ -1,5 +1,6 @@
 """The whole network as launches of kernels: which, on what memory, in what order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ...graph import Graph, Node
@@ -7,14 +8,16 @@ from ...graph.ops import Conv, Dense, MatMul, Reduce, ScatterND, Softmax
 from ..loops.contract import contraction
 from ..loops.kernels import Written
 from ..loops.kernels.sorting import scatter_apart
-from ..loops.plan import Work, flat
+from ..loops.layout import Layout
+from ..loops.plan import Groups, Work, flat
 from ..loops.prepare import prepare
 from ..loops.program import STATUS, Builder, Call, Held, Pointer, Program, matmul_macs, place_blocks
 from ..loops.scope import Scope
+from .fusion import fusions
 from .machine import GpuMachine
 from .matrices import matrix_product
 from .products import product
-from .rows import reduce, softmax
+from .rows import fused, reduce, softmax
 from .threads import Kernel, threaded
 from .wgsl import tables
 
@@ -58,6 +61,22 @@ class _GpuBuilder(Builder):
     """Writes products in its own way, and gives everything else to threads."""
 
     program: GpuProgram
+    groups: Groups | None = None
+
+    def compute(self, groups: Groups, work: Work, chosen: Mapping[Node, Layout]) -> None:
+        if self.groups is not groups:
+            found = fusions(groups, self.program.gpu)
+            self.groups, self.fused = groups, {f.end: f for f in found}
+            self.inside = {w.end for f in found for w in f.works[:-1]}
+        if work.end in self.inside:
+            return
+        if (steps := self.fused.get(work.end)) is None:
+            super().compute(groups, work, chosen)
+            return
+        out = self.target(steps.end, chosen[steps.end], groups.users[steps.end])
+        self.border(steps.end, out, chosen[steps.end])
+        self.call(fused(self.program.gpu, self.layouts, steps, out.layout), out, steps.end)
+        self.held[steps.end] = out
 
     def kernel(self, made: Written) -> str:
         assert isinstance(made, Kernel)

@@ -11,9 +11,11 @@ from ..loops.code import Index, Memory, Parameter, Value, cast, const, function,
 from ..loops.functions import exp
 from ..loops.kernels.frame import arguments, put
 from ..loops.kernels.reductions import join, neutral, reach
-from ..loops.layout import Layout, centred_ends, working_type
+from ..loops.layout import Layout, centred_ends, stored_ends, working_type
 from ..loops.numbers import centred, fitted, real
+from ..loops.plan import Work
 from ..loops.scope import Place, Scope
+from .fusion import Fused
 from .grid import GridCode
 from .machine import THREADS, GpuMachine
 from .threads import WARP, Kernel, grid_of, one_block
@@ -37,6 +39,8 @@ class _Rows:
         self.threads = WARP
         while self.threads < min(THREADS, length):
             self.threads *= 2
+        self.turns = -(-length // self.threads)
+        self.turn: Value = index(0)
         self.blocks = grid_of(prod(shape))
         self.me = self.code.thread()
         row = self.code.let(one_block(self.code, self.blocks))
@@ -68,7 +72,8 @@ class _Rows:
     def each(self, body: Callable[[Value], None]) -> None:
         """Do something for every place of the row that is this thread's."""
         code = self.code
-        with code.loop(-(-self.length // self.threads)) as turn:
+        with code.loop(self.turns) as turn:
+            self.turn = turn
             k = code.let(turn * self.threads + self.me)
             if self.length % self.threads:
                 with code.when(k < self.length):
@@ -93,13 +98,26 @@ def reduce(machine: GpuMachine, layouts: Mapping[Node, Layout], node: Node, end:
     op, x = node.op, node.inputs[0]
     assert isinstance(op, Reduce)
     kept = [a for a in range(len(x.shape)) if a not in op.axes]
-    folded = sorted(op.axes)
-    length = prod(x.shape[a] for a in folded)
+    length = prod(x.shape[a] for a in op.axes)
     if not shares(machine, node.type.size, length):
         return None
     rows = _Rows(machine, layouts, [x.shape[a] for a in kept], length)
-    scope, integer = rows.scope, node.type.is_integer
+    found = _folded(rows, node, kept)
+    rows.scope.given[node] = lambda at: found
+    result, memory = _result(out)
+    own = dict(zip(kept, rows.own, strict=True))
+    at = tuple(own.get(a, index(0)) for a in range(len(x.shape)) if op.keep or a in own)
+    with rows.code.when(rows.me.equals(0) & (rows.row < rows.rows)):
+        put(rows.scope, memory, out, at, rows.scope.at(end, at))
+    return rows.kernel(result)
+
+
+def _folded(rows: _Rows, node: Node, kept: Sequence[int]) -> Value:
+    """Give what a reduction over all but the axes ``kept``, which are the row's index, gives."""
+    op, x, scope, integer = node.op, node.inputs[0], rows.scope, node.type.is_integer
+    assert isinstance(op, Reduce)
     dtype = working_type(*reach(node, x, op)) if integer else "float32"
+    folded = sorted(op.axes)
     own = dict(zip(kept, rows.own, strict=True))
 
     def value(k: Value) -> Value:
@@ -112,15 +130,49 @@ def reduce(machine: GpuMachine, layouts: Mapping[Node, Layout], node: Node, end:
 
     found = rows.reduced(value, partial(join, op.kind), neutral(op, node, x), dtype)
     if integer:
-        found = fitted(found, *centred_ends(node))
-    elif op.kind is Reduction.MEAN:
-        found = rows.code.let(found * (1.0 / length))
-    scope.given[node] = lambda at: found
+        return fitted(found, *centred_ends(node))
+    return rows.code.let(found * (1.0 / rows.length)) if op.kind is Reduction.MEAN else found
+
+
+def fused(machine: GpuMachine, layouts: Mapping[Node, Layout], steps: Fused, out: Layout) -> Kernel:
+    """Write steps within rows as one kernel: what is between them each thread keeps for its own places."""
+    shape = steps.end.shape
+    rows = _Rows(machine, layouts, shape[:-1], shape[-1])
+    scope, code = rows.scope, rows.code
+    for work in steps.works[:-1]:
+        if work.anchor is None and work.end.shape == shape:
+            _hold_step(rows, work.end)
+        else:
+            _number_step(rows, work, shape)
     result, memory = _result(out)
-    at = tuple(own.get(a, index(0)) for a in range(len(x.shape)) if op.keep or a in own)
-    with rows.code.when(rows.me.equals(0) & (rows.row < rows.rows)):
-        put(scope, memory, out, at, scope.at(end, at))
+
+    def one(k: Value) -> None:
+        at = (*rows.own, k)
+        with code.when(rows.row < rows.rows):
+            put(scope, memory, out, at, scope.at(steps.end, at))
+
+    rows.each(one)
     return rows.kernel(result)
+
+
+def _number_step(rows: _Rows, work: Work, shape: tuple[int, ...]) -> None:
+    """Write what gives a number for a row, which all threads have: a reduction and what follows it, or such alone."""
+    if work.anchor is not None:
+        found = _folded(rows, work.anchor, range(len(rows.own)))
+        rows.scope.given[work.anchor] = lambda at: found
+    if work.end is not work.anchor:
+        at = tuple(rows.own) if len(work.end.shape) < len(shape) else (*rows.own, index(0))
+        value = rows.code.let(rows.scope.at(work.end, at))
+        rows.scope.given[work.end] = lambda at: value
+
+
+def _hold_step(rows: _Rows, node: Node) -> None:
+    """Write a tensor of whole rows: each thread holds its places of the row."""
+    code, scope = rows.code, rows.scope
+    dtype = working_type(*stored_ends(node)) if node.type.is_integer else "float32"
+    held = code.local(dtype, rows.turns, "held")
+    rows.each(lambda k: code.store(held, rows.turn, scope.at(node, (*rows.own, k))))
+    scope.given[node] = lambda at: code.let(held.load(rows.turn))
 
 
 def softmax(machine: GpuMachine, layouts: Mapping[Node, Layout], node: Node, out: Layout) -> Kernel | None:

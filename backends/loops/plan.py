@@ -206,7 +206,7 @@ def _grows(user: Node, node: Node) -> bool:
 def _follow(
     chain: list[Node], users: dict[Node, tuple[Node, ...]], standing: set[Node], taken: set[Node]
 ) -> list[Node]:
-    """Give the anchor, the pointwise operations behind it, and more that can be done while the result is in registers."""
+    """Give a chain that begins with an anchor, and the pointwise operations to do while its result is in registers."""
     anchor, chain = chain[0], list(chain)
     while isinstance(anchor.op, FOLLOWED) and chain[-1] not in standing and len(users[chain[-1]]) == 1:
         following = users[chain[-1]][0]

@@ -1,19 +1,34 @@
 """Kernels of every operation in every language, emulated: the bytes that ``evaluate`` gives."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
-from gatewright.backends.gpu import Simulation, matrices, products
+from gatewright.backends.gpu import Simulation, fusion, matrices, products
 from gatewright.backends.gpu.emit import sources
 from gatewright.backends.gpu.machine import GpuMachine
 from gatewright.backends.gpu.program import make_program
 from gatewright.backends.gpu.tiles import TILES, WARP_TILES, Tile
 from gatewright.backends.loops.machine import Dot
-from gatewright.graph import Affine, Fixed, Graph, UnsupportedError
-from gatewright.graph.ops import Conv, Dense, MatMul
+from gatewright.graph import Affine, Fixed, Float, Format, Graph, Node, UnsupportedError
+from gatewright.graph.ops import (
+    Activation,
+    Add,
+    Conv,
+    Dense,
+    Input,
+    MatMul,
+    Mul,
+    Output,
+    Reduce,
+    Reduction,
+    Reshape,
+    Sub,
+    Transpose,
+)
 
 from ..cases.common import (
     EVERYWHERE,
@@ -26,6 +41,7 @@ from ..cases.common import (
     graphs_joined,
     joined,
     of,
+    real,
     sampled,
 )
 from ..cases.drawn import drawn_graphs, everything
@@ -121,18 +137,20 @@ def layers(rng: np.random.Generator) -> list[Case]:
 
 
 def test_every_tile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes by every tile, tensor cores among them; other numbers by those that they have."""
-    tiles = (*TILES, *WARP_TILES)
-    turn = iter(tiles * 6)
+    """Each with one kind of product after the other; tensor cores with those of bytes."""
+    kinds = layers(np.random.default_rng(1))
+    bytes_only = [c for c in kinds if c.name not in ("words", "wide")]
+    pairs = [(t, kinds[i % len(kinds)]) for i, t in enumerate(TILES)]
+    pairs += [(t, bytes_only[(i + k) % len(bytes_only)]) for i, t in enumerate(WARP_TILES) for k in (0, 1)]
+    turn = iter(t for t, _ in pairs)
 
     def chosen(rows: int, columns: int, depth: int, matrices: int, kind: Dot, machine: GpuMachine) -> Tile:
-        return next(t for t in turn if kind is Dot.SDOT or not t.warps)
+        return next(turn)
 
     for module in (products, matrices):
         monkeypatch.setattr(module, "tile_for", chosen)
-    rng = np.random.default_rng(1)
-    cases = [of(f"{c.name}{i}", c.node) for i in range(len(tiles)) for c in layers(rng)[i % 2 :: 2]]
-    prove(Trial(graphs_joined(joined([c]) for c in cases), count=1), "cuda")
+    prove(Trial(graphs_joined(joined([c]) for _, c in pairs), count=1), "cuda")
+    assert next(turn, None) is None
 
 
 @each_language
@@ -143,3 +161,61 @@ def test_few_rows_are_summed_by_all_threads(language: str) -> None:
         case("three", Dense(), ((3, 130), WORD), drawn(rng, (130, 9), WORD)),
     ]
     prove(Trial(graphs_joined(joined([c]) for c in cases), count=2), language)
+
+
+def normalized(x: Node, *, keep: bool = True) -> Node:
+    """What a layer normalization is made of."""
+
+    def mean(v: Node) -> Node:
+        found = Node(Reduce(Reduction.MEAN, (1,), keep), (v,))
+        return found if keep else Node(Reshape((5, 1)), (found,))
+
+    centre = Node(Sub(), (x, mean(x)))
+    variance = Node(Add(), (mean(Node(Mul(), (centre, centre))), Node(real([[1e-3]]))))
+    return Node(Mul(), (centre, Node(Activation("rsqrt"), (variance,))))
+
+
+def shares(x: Node) -> Node:
+    """How far integers are below the greatest of their row, times their sum."""
+    most, total = (Node(Reduce(kind, (1,), True), (x,)) for kind in (Reduction.MAX, Reduction.SUM))
+    below = Node(Sub(), (x, most))
+    return Node(Add(), (Node(Mul(), (below, below)), total))
+
+
+def rows(name: str, made: Callable[[Node], Node], format: Format, length: int) -> Case:
+    return of(name, made(Node(Input(f"{name}_x", (5, length), format))))
+
+
+@each_language
+def test_what_follows_within_a_row_is_one_kernel(language: str) -> None:
+    cases = [
+        rows("norm", normalized, Float(32), 70),
+        rows("flat", partial(normalized, keep=False), Float(32), 300),
+        rows("whole", shares, Fixed(8, 3), 33),
+    ]
+    graph = joined(cases)
+    program = make_program(graph, machine(language))
+    assert len(program.statements) == len(cases)
+    prove(Trial(graph, count=2), language)
+
+
+@each_language
+def test_short_rows_fused(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fusion, "SHORTEST", 2)
+    monkeypatch.setattr("gatewright.backends.gpu.rows.LONG", 2)
+    first = 3000 + 12 * LANGUAGES.index(language)
+    prove(drawn_graphs(range(first, first + 12), 12), language)
+
+
+def test_rows_that_others_read_are_not_fused() -> None:
+    x = Node(Input("x", (4, 64), Fixed(8, 3)))
+    most = Node(Reduce(Reduction.MAX, (1,), True), (x,))
+    below = Node(Sub(), (x, most))
+    turned = Node(Transpose((1, 0)), (below,))
+    outputs = (Node(Output("a"), (Node(Mul(), (below, below)),)), Node(Output("b"), (turned,)))
+    graph = Graph((x,), outputs, "turned")
+    prove(Trial(graph, count=2), "cuda")
+    square = Node(Input("s", (64, 64), Fixed(8, 3)))
+    row = Node(Reduce(Reduction.MAX, (1,), False), (square,))  # aligned to the last axis: not the row's own number
+    graph = Graph((square,), (Node(Output("c"), (Node(Sub(), (square, row)),)),), "square")
+    prove(Trial(graph, count=2), "cuda")
