@@ -56,9 +56,10 @@ def too_much(found: Plan, wish: Wish, board: Board) -> UnsupportedError | None:
     try:
         memory_map(board, found.bytes)
     except UnsupportedError as error:
-        return UnsupportedError(f"{error.what}: {held}", where=error.where, hint=_larger(found.bytes))
+        return UnsupportedError(f"{error.what}: {held}", where=error.where, hint=larger(found.bytes))
     return None
 
 
-def _larger(arena: int) -> str:
+def larger(arena: int) -> str:
+    """Say what board an arena of so many bytes needs."""
     return f"a board with {-(-(arena + STACK) // 1024)} KiB of RAM"

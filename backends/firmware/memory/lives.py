@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...loops.program import Block, Call, Copy, Loop, Program, Statement
-from .overlap import Distance, apart, distance
+from .overlap import Distance, apart, events, least
+from .walk import Events
 
 
 @dataclass(frozen=True)
@@ -137,38 +138,53 @@ def rules(program: Program) -> Rules:
     steps = _Steps(program)
     blocks = [b for b in program.blocks if b in steps.uses or b.port]
     lives = [steps.life(b) for b in blocks]
-    number = {b: i for i, b in enumerate(blocks)}
     near: dict[tuple[int, int], Distance] = {}
-    for j in range(len(blocks)):
+    known: dict[tuple[object, ...], Events | None] = {}
+    for j, y in enumerate(blocks):
         for i in range(j):
-            if lives[i].meets(lives[j]):
-                near[i, j] = apart(blocks[i].bytes, blocks[j].bytes)
-    known: dict[tuple[object, ...], Distance] = {}
-    for step, s in steps.steps.items():
-        if not isinstance(s, Call):
-            continue
-        loop = steps.loops[step][-1] if steps.loops[step] else None
-        reads, writes = accesses(s, program)
-        for x in reads:
-            for y in writes:
-                a, b = lives[number[x]], lives[number[y]]
-                if x not in writes and (a.last, a.loop, b.first, b.loop) == (step, loop, step, loop):
-                    _tell(near, number[x], number[y], _distance(known, program, s, x, y))
+            x = blocks[i]
+            if not lives[i].meets(lives[j]):
+                continue
+            near[i, j] = apart(x.bytes, y.bytes)
+            if (found := _together(steps, known, (x, lives[i]), (y, lives[j]))) is not None:
+                near[i, j] = found
+            elif (found := _together(steps, known, (y, lives[j]), (x, lives[i]))) is not None:
+                near[i, j] = Distance(found.below, found.above)
     return Rules(tuple(blocks), tuple(lives), near, program.machine.alignment, steps.steps)
 
 
-def _tell(near: dict[tuple[int, int], Distance], x: int, y: int, found: Distance) -> None:
-    near[min(x, y), max(x, y)] = found if x < y else Distance(found.below, found.above)
+def _together(
+    steps: _Steps,
+    known: dict[tuple[object, ...], Events | None],
+    earlier: tuple[Block, Life],
+    later: tuple[Block, Life],
+) -> Distance | None:
+    """Look at all that happens to two blocks while both hold something; None where x is still written then, or where
+    that cannot be told.
+    """
+    (x, life), (y, other) = earlier, later
+    if life.loop is not other.loop or x.port.startswith("out") or y.port.startswith("in"):
+        return None
+    if max((u.step for u in steps.uses.get(x, ()) if u.write), default=0) >= other.first:
+        return None
+    uses = [u for b in (x, y) for u in steps.uses.get(b, ()) if other.first <= u.step <= life.last]
+    if any(u.moving or (u.loops[-1] if u.loops else None) is not life.loop for u in uses):
+        return None
+    parts: list[Events] = []
+    for step in sorted({u.step for u in uses}):
+        call = steps.steps[step]
+        if not isinstance(call, Call) or (found := _events(steps.program, known, call, x, y)) is None:
+            return None
+        parts.append(found)
+    return least(parts, x, y) if parts else None
 
 
-def _distance(
-    known: dict[tuple[object, ...], Distance], program: Program, call: Call, x: Block, y: Block
-) -> Distance:
+def _events(
+    program: Program, known: dict[tuple[object, ...], Events | None], call: Call, x: Block, y: Block
+) -> Events | None:
     """Look at a kernel once for all its calls on tensors of the same sizes and places."""
-    roles = tuple(
-        (a.offset, a.block is x, a.block is y, a.block is None, a.loop is None) for a in call.arguments
-    )  # fmt: skip
+    roles = tuple((a.offset, a.block is x, a.block is y, a.block is None) for a in call.arguments)
     key = (call.kernel, call.parts, x.bytes, y.bytes, roles)
     if key not in known:
-        known[key] = distance(call, program.kernels[call.kernel], program.arrays, x, y)
+        known[key] = events(call, program.kernels[call.kernel], program.arrays, x, y)
     return known[key]

@@ -51,10 +51,12 @@ class Plan:
         return max(self.needs(), key=lambda n: n.bytes)
 
 
-def plan(program: Program) -> Plan:
-    """Choose the order of a program's steps and the offsets of its blocks; both are set in the program given back."""
+def plan(program: Program, *, reorder: bool = True) -> Plan:
+    """Choose the order of a program's steps (with ``reorder``) and the offsets of its blocks; the program that is given
+    back has both.
+    """
     own = _placed(program)
-    if (order := best_order(program)) is not None:
+    if reorder and (order := best_order(program)) is not None:
         other = _placed(replace(program, statements=order))
         own = other if other.bytes < own.bytes else own
     return _set(own)

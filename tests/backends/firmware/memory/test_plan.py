@@ -48,7 +48,7 @@ def conv(x: Node, filters: int, rng: np.random.Generator, where: str, stride: in
 def residual() -> Graph:
     """Two branches and a short cut over one tensor, then a join: the order of the branches matters."""
     rng = np.random.default_rng(3)
-    x = Node(Input("x", (8, 6, 4), Fixed(8, 3)), (), "x")
+    x = Node(Input("x", (6, 5, 4), Fixed(8, 3)), (), "x")
     stem = conv(x, 8, rng, "stem")
     wide = conv(conv(stem, 24, rng, "wide"), 4, rng, "narrow")
     deep = conv(conv(stem, 8, rng, "deep", groups=8), 4, rng, "deeper")
@@ -90,7 +90,7 @@ def test_no_byte_is_read_that_another_tensor_wrote(graph: Made, core: str) -> No
     assert faults(planned(graph(), core)) == []
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(24))
 def test_drawn_networks_are_planned_legally(seed: int) -> None:
     assert faults(planned(Draw(seed).graph())) == []
 
