@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .boards import Board
 from .boards import load as load_board
 from .graph import FileError, GatewrightError, Graph, OptionError
 from .output import check_replaceable, manifest_files, read_manifest, sha256, write_directory
+from .processors import library_cost
 from .project import TVM, Progress, Project, open_module, tuned_options, usual_vectors
 from .simulation import make_vectors
 
@@ -84,12 +86,8 @@ def _of_project(
 
     machine = machine_of(project.board)
     tuning = _search(project.graph, machine, project.artefact, trials, device, journal, seed, progress)
-    count = project.verification["vectors"] or usual_vectors(project.graph, project.board)
-    files, verification = _again(project.graph, machine, project.artefact, tuning, device, count, progress)
-    if files is None:
-        return Tuned(project, tuning, False)
-    options = {**{k: v for k, v in project.options.items() if k != "tuning"}, **_told(tuning)}
-    return Tuned(replace(project, artefact=files, options=options, verification=verification), tuning, True)
+    done = _again(project, machine, tuning, device, progress)
+    return Tuned(done or project, tuning, done is not None)
 
 
 def _of_directory(
@@ -103,26 +101,37 @@ def _of_directory(
         raise OptionError(what, where=str(directory), hint="compile for a board of kind cpu")
     module = open_module(directory, force=force)
     project = Project(
-        module.graph, load_board("host"), TVM, module.artefact, manifest["created_from"], manifest["options"],
-        verification=manifest["verification"],
+        module.graph, _board(manifest["board"], module.machine), TVM, module.artefact, manifest["created_from"],
+        manifest["options"], verification=manifest["verification"], cost=manifest["cost"],
     )  # fmt: skip
     tuning = _search(module.graph, module.machine, module.artefact, trials, device, journal, seed, progress)
-    count = manifest["verification"]["vectors"] or usual_vectors(module.graph, project.board)
-    files, verification = _again(module.graph, module.machine, module.artefact, tuning, device, count, progress)
-    if files is None:
+    done = _again(project, module.machine, tuning, device, progress)
+    if done is None:
         return Tuned(project, tuning, False)
-    options = {**{k: v for k, v in manifest["options"].items() if k != "tuning"}, **_told(tuning)}
-    done = replace(project, artefact=files, options=options, verification=verification)
     progress("writing the directory")
     _write(directory, done, manifest, force)
     return Tuned(done, tuning, True)
+
+
+def _board(name: str, machine: "Machine") -> Board:
+    """Give the board that a directory was compiled for; where its file is not known here, what its machine says."""
+    from .backends.tvm import machine_of
+
+    try:
+        found = load_board(name)
+        if found.compiler is not None and machine_of(found) == machine:
+            return found
+    except GatewrightError:
+        pass
+    return replace(load_board("host"), name=name, compiler=None)
 
 
 def _write(directory: Path, done: Project, manifest: Mapping[str, Any], force: bool) -> None:
     """Replace an output directory; of its manifest only what tuning changes is new."""
     content = done.content
     files = [{"path": path, "sha256": sha256(content[path])} for path in sorted(content)]
-    new = {**manifest, "options": dict(done.options), "verification": dict(done.verification), "files": files}
+    changed = {"options": done.options, "verification": done.verification, "cost": done.cost}
+    new = {**manifest, **{name: dict(value) for name, value in changed.items()}, "files": files}
     write_directory(directory, {**content, **manifest_files(new)}, force=force)
 
 
@@ -160,33 +169,48 @@ def _known(artefact: Mapping[str, bytes]) -> "Tuning | None":
 
 
 def _again(
-    graph: Graph, machine: "Machine", artefact: Mapping[str, bytes], tuning: "Tuning", device: "Remote | None",
-    vectors: int, progress: Progress,
-) -> tuple[Mapping[str, bytes] | None, dict[str, Any]]:  # fmt: skip
-    """Compile with a tuning and compare with the graph; nothing where the project has these tiles already.
+    project: Project, machine: "Machine", tuning: "Tuning", device: "Remote | None", progress: Progress
+) -> Project | None:
+    """Compile with a tuning and compare with the graph; None where the project has these tiles already.
 
     Raises GatewrightError where it does not compute what the graph says.
     """
-    known = _known(artefact)
+    graph, known = project.graph, _known(project.artefact)
     if tuning.tiles == (known.tiles if known is not None else {}):
-        return None, {}
-    from .backends.tvm import Simulation, verify
-    from .backends.tvm.emit import emit_for
+        return None
+    from .backends.tvm.build import FORMS
+    from .backends.tvm.emit import emit_program, program_for
 
     progress("compiling the library")
-    files = emit_for(graph, machine, tuning if tuning.layers else None).files
+    given = tuning if tuning.layers else None
+    program = program_for(graph, machine, given)
+    forms = [form for form in FORMS if f"src/kernels.{FORMS[form][1]}" in project.artefact]
+    files = emit_program(graph, program, given, forms).files
+    cost = library_cost(graph, project.board, program, files) if project.board.compiler is not None else {}
+    options = {**{k: v for k, v in project.options.items() if k != "tuning"}, **_told(tuning)}
+    verification = _verified(project, files, device, progress)
+    return replace(project, artefact=files, options=options, verification=verification, cost=cost)
+
+
+def _verified(
+    project: Project, files: Mapping[str, bytes], device: "Remote | None", progress: Progress
+) -> dict[str, Any]:
+    """Compare a library with the graph, here or on the device that it was tuned on."""
+    from .backends.tvm import Simulation, verify
+
     progress("comparing the library with the graph")
+    count = project.verification["vectors"] or usual_vectors(project.graph, load_board("host"))
     if device is None:
-        simulation = Simulation(graph, files)
+        simulation = Simulation(project.graph, files)
     else:
         from .backends.tvm.rpc import OnDevice
 
-        simulation, vectors = OnDevice(graph, files, device), min(vectors, DEVICE_VECTORS)
-    verification = verify(graph, simulation, make_vectors(graph, vectors))
-    if verification["status"] == "failed":
-        what = f"the tuned library differs from the graph: {verification['first_mismatch']}; nothing was written"
+        simulation, count = OnDevice(project.graph, files, device), min(count, DEVICE_VECTORS)
+    found = verify(project.graph, simulation, make_vectors(project.graph, count))
+    if found["status"] == "failed":
+        what = f"the tuned library differs from the graph: {found['first_mismatch']}; nothing was written"
         raise GatewrightError(what, hint="please report this with the model")
-    return files, verification
+    return found
 
 
 def device_of(rpc: str | None, tracker: str | None, key: str | None, progress: Progress) -> "Remote | None":

@@ -8,10 +8,10 @@ from ....graph import Graph
 from ...loops.machine import Machine
 from ...loops.program import Program, layers_of, make_program
 from ...loops.schedule import Tile, Tiles
-from ..clock import Device, Local
-from .builder import Builder
+from ..clock import Device, Local, MeasuringError
+from .builder import Builder, CandidateError
 from .journal import Journal, Trial
-from .lab import Lab
+from .lab import Compared, Lab
 from .result import Tuned, Tuning
 from .search import Search, check_optuna, next_batch
 
@@ -58,9 +58,9 @@ def tune(
         check_optuna(searches)
         _run(lab, searches, kept, trials, known or {}, seed, say)
         say("measuring the best again")
-        best = _confirmed(lab, searches)
+        best = _confirmed(lab, searches, say)
         say("comparing the whole network")
-        return _whole(lab, best, known or {}, kept, where.name)
+        return _whole(lab, best, known or {}, kept, say)
 
 
 def key_of(program: Program, device: str) -> str:
@@ -113,14 +113,16 @@ def _progress(searches: Sequence[Search], kept: Journal, trials: int) -> str:
     return f"tile {len(kept.trials)} of {trials}{told}; {100 * max(saved, 0):.0f} % less time so far"
 
 
-def _confirmed(lab: Lab, searches: Sequence[Search]) -> dict[str, Tuned]:
+def _confirmed(lab: Lab, searches: Sequence[Search], say: Say) -> dict[str, Tuned]:
     """Measure the best tiles of each layer again, beside the formula's; give those that are faster for sure."""
     finalists = {s.free.layer: s.best(FINALISTS, GAIN) for s in searches}
     variants = [{layer: tiles[k] for layer, tiles in finalists.items() if k < len(tiles)} for k in range(FINALISTS)]
     variants = [v for v in variants if v]
     if not variants:
         return {}
-    _, parts = lab.compare(variants, ROUNDS)
+    if (compared := _compared(lab, variants, ROUNDS, say)) is None:
+        return {}
+    parts = compared[1]
     found: dict[str, Tuned] = {}
     for layer, tiles in finalists.items():
         sure = [
@@ -134,14 +136,29 @@ def _confirmed(lab: Lab, searches: Sequence[Search]) -> dict[str, Tuned]:
     return found
 
 
-def _whole(lab: Lab, best: Mapping[str, Tuned], known: Tiles, kept: Journal, device: str) -> Tuning:
+def _compared(
+    lab: Lab, variants: Sequence[Tiles], rounds: int, say: Say
+) -> tuple[Compared, dict[str, Compared]] | None:
+    """Compare networks; None where tiles that could be measured one by one cannot be so together, which is told."""
+    try:
+        return lab.compare(variants, rounds)
+    except (MeasuringError, CandidateError) as error:
+        if not variants:
+            raise
+        say(f"left to the formula, as the best tiles together {error.what}")
+        return None
+
+
+def _whole(lab: Lab, best: Mapping[str, Tuned], known: Tiles, kept: Journal, say: Say) -> Tuning:
     """Compare the whole network with the best tiles, and with those known before, with the formula's."""
     failed = sum(t.ratio is None for t in kept.trials)
     own = layers_of(lab.program)
     before = {layer: t for layer, t in known.items() if layer in own and t in own[layer].tiles}
     found = {layer: t.tile for layer, t in best.items()}
     variants = [v for v in ([found] if found == before else [found, before]) if v]
-    whole, parts = lab.compare(variants, LAST_ROUNDS)
+    if (compared := _compared(lab, variants, LAST_ROUNDS, say)) is None:
+        variants, compared = [], lab.compare([], LAST_ROUNDS)
+    whole, parts = compared
     sure = [(whole.ratio(k), k) for k in range(1, len(variants) + 1) if whole.wins(k) >= SURE and whole.ratio(k) < 1]
     taken = min(sure)[1] if sure else 0
     layers = [
@@ -149,5 +166,5 @@ def _whole(lab: Lab, best: Mapping[str, Tuned], known: Tiles, kept: Journal, dev
         for layer, tile in sorted(variants[taken - 1].items() if taken else ())
     ]
     return Tuning(
-        lab.machine, device, len(kept.trials), failed, whole.least(0), whole.least(taken), tuple(layers)
+        lab.machine, lab.device.name, len(kept.trials), failed, whole.least(0), whole.least(taken), tuple(layers)
     )  # fmt: skip

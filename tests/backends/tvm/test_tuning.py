@@ -27,7 +27,8 @@ from gatewright.backends.tvm.tuning import Tuned, Tuning, builder, read_tuning, 
 from gatewright.backends.tvm.tuning.builder import Builder, CandidateError
 from gatewright.backends.tvm.tuning.journal import Journal, Trial
 from gatewright.cli import app
-from gatewright.graph import FileError, Graph, OptionError
+from gatewright.graph import FileError, Graph, Node, OptionError
+from gatewright.graph.ops import Input, Output, Relu
 
 from .devices import server
 from .networks import large, small_cnn
@@ -59,6 +60,9 @@ class Stand:
         return self
 
     def __exit__(self, *error: object) -> None: ...
+
+    def fail(self) -> bytes:
+        raise CandidateError("the compiler ended with status -9")
 
     def build(self, variants: Sequence[Tiles]) -> bytes:
         self.built += 1
@@ -159,6 +163,29 @@ def test_what_crashes_when_it_runs_is_found_and_passed_over(stand: Callable[...,
     assert reasons == {"ended with memory that is not its own (SIGSEGV)"}
 
 
+def test_tiles_that_crash_together_are_left_to_the_formula(stand: Callable[..., Stand]) -> None:
+    best = best_of(small_cnn())
+    made = stand(distance(best))
+    told: list[str] = []
+
+    def refuse(variants: Sequence[Tiles]) -> bool:
+        return any(len(v) > 1 for v in variants) and any("again" in line or "whole" in line for line in told)
+
+    build = made.build
+    made.build = lambda variants: made.fail() if refuse(variants) else build(variants)  # type: ignore[method-assign]
+    found = tune(small_cnn(), host(), trials=40, device=made, say=told.append)
+    assert found.layers == ()
+    assert found.before_s == found.after_s
+    assert any(line.startswith("left to the formula") for line in told)
+
+
+def test_a_network_without_products_has_nothing_to_tune(stand: Callable[..., Stand]) -> None:
+    x = Node(Input("x", (40,)))
+    graph = Graph((x,), (Node(Output("y"), (Node(Relu(), (x,)),)),))
+    found = tune(graph, host(), trials=10, device=stand(lambda free, tile: 1e-6))
+    assert (found.trials, found.layers) == (0, ())
+
+
 def test_a_network_that_cannot_be_measured_is_told(stand: Callable[..., Stand]) -> None:
     def time(free: Free, tile: Tile) -> float:
         raise MeasuringError("ended with an instruction that this processor does not have (SIGILL)")
@@ -247,9 +274,11 @@ def test_what_the_compiler_refuses_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("start", "message"),
-    [("import os; os.kill(os.getpid(), 11)", "ended with status -11"), ("import time; time.sleep(60)", "did not end"),
-     ("raise SystemExit('out of memory')", "out of memory")],
-)  # fmt: skip
+    [
+        ("import os, sys; sys.stderr.write('no memory'); sys.stderr.flush(); os.kill(os.getpid(), 9)", "-9: no memory"),
+        ("import time; time.sleep(60)", "did not end"),
+    ],
+)
 def test_a_compiler_that_ends_is_started_again(start: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     good = builder.START
     with Builder(small_cnn(), host(), limit_s=2 if "sleep" in start else 60) as made:
@@ -278,7 +307,7 @@ def tuning_of(graph: Graph, *, ratio: float = 0.5) -> Tuning:
 
 
 def test_what_was_found_is_written_all_or_nothing(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = tuning_of(large())
+    found, cost = tuning_of(large()), json.loads((compiled / "manifest.json").read_text())["cost"]
     monkeypatch.setattr(PACKAGE, "tune", lambda *given, **named: found)
     result = gw.tune(compiled, trials=7)
     assert result.changed
@@ -289,6 +318,8 @@ def test_what_was_found_is_written_all_or_nothing(compiled: Path, monkeypatch: p
     assert read_tuning((compiled / "project" / "tuning.json").read_bytes()) == found
     opened = gw.open(compiled)
     assert opened.verify(vectors=4)["status"] == "exact"
+    assert manifest["cost"].keys() == cost.keys()
+    assert manifest["cost"] != cost
     again = gw.tune(compiled, trials=7)
     assert not again.changed
     first = {p.relative_to(compiled): p.read_bytes() for p in compiled.rglob("*") if p.is_file()}
