@@ -115,6 +115,11 @@ class _Lines(Lines):
 
 def measuring_library(programs: Sequence[Program]) -> bytes:
     """Compile programs for one machine into a library that measures each, by its number. Raises BuildError."""
+    return shared_library(measuring_sources(programs), NAME, platform(programs[0].machine.triple))
+
+
+def measuring_sources(programs: Sequence[Program]) -> dict[str, bytes]:
+    """Give what is linked into a measuring library: its C, the kernels, the constants. Raises BuildError."""
     machine, merged = programs[0].machine, _Merged()
     bodies: list[str] = []
     for i, program in enumerate(programs):
@@ -136,8 +141,7 @@ def measuring_library(programs: Sequence[Program]) -> bytes:
     ]  # fmt: skip
     c = f"#define FIGURES {most}\n" + C_TEXT.read_text(encoding="utf-8").replace("/* NETWORKS */", "\n".join(text))
     whole = Program(programs[0].graph, machine, merged.kernels, constants=merged.constants)
-    sources = {f"{NAME}.c": c.encode(), **machine_code(whole, NAME)}
-    return shared_library(sources, NAME, platform(machine.triple))
+    return {f"{NAME}.c": c.encode(), **machine_code(whole, NAME)}
 
 
 def _bodies(program: Program, number: int, merged: _Merged) -> Iterator[str]:

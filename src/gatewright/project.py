@@ -403,6 +403,8 @@ def find_tuning(tuning: "str | Path | Tuning", board: Board) -> "Tuning":
     from .backends.tvm import machine_of
     from .backends.tvm.tuning import Tuning, read_tuning
 
+    if not isinstance(tuning, (str, Path, Tuning)):
+        raise OptionError(f"tuning = {tuning!r}", hint="a file, or the tuning that gw.tune gives")
     where = "tuning" if isinstance(tuning, Tuning) else str(tuning)
     try:
         found = tuning if isinstance(tuning, Tuning) else read_tuning(Path(tuning).read_bytes(), where)

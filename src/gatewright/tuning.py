@@ -109,6 +109,8 @@ def _of_directory(
     if done is None:
         return Tuned(project, tuning, False)
     progress("writing the directory")
+    if read_manifest(directory) != manifest:
+        raise FileError("was compiled again meanwhile", where=str(directory), hint="tune again: the trials are kept")
     _write(directory, done, manifest, force)
     return Tuned(done, tuning, True)
 

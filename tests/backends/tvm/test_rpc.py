@@ -1,6 +1,8 @@
 """A device through TVM's RPC, a process of this machine standing in for one; and libraries that measure themselves."""
 
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from gatewright.backends.loops.code import Code, Parameter, const, function
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.program import Block, Call, Pointer, Program, calls_of, make_program
 from gatewright.backends.tvm import machine_of, verify
-from gatewright.backends.tvm.clock import Local, MeasuringError, measuring_library
+from gatewright.backends.tvm.clock import Local, MeasuringError, measuring_library, measuring_sources, seconds
 from gatewright.backends.tvm.measure import profile
 from gatewright.backends.tvm.objects import read
 from gatewright.backends.tvm.rpc import (
@@ -29,6 +31,7 @@ from gatewright.backends.tvm.rpc import (
     request,
     within,
 )
+from gatewright.backends.zig import zig
 from gatewright.cli import app
 from gatewright.graph import FileError, Graph, Node, OptionError
 from gatewright.graph.ops import Input
@@ -274,6 +277,37 @@ def test_measuring_for_32_bit_arm_needs_no_other_library() -> None:
     contents = read(measuring_library([make_program(small_cnn(), machine)]))
     assert contents.machine == "armv7"
     assert not [n for n in contents.undefined if n.startswith("__")]
+
+
+MAIN = """
+#include <stdint.h>
+#include <stdio.h>
+int64_t gatewright_clock_measure(int64_t, int64_t, int64_t), gatewright_clock_figure(int64_t);
+
+int main(void)
+{
+    int64_t count = gatewright_clock_measure(1, 3, 60000);
+    for (int i = 0; i < count; i++) printf("%lld\\n", (long long)gatewright_clock_figure(i));
+    return count <= 0;
+}
+"""
+
+
+@pytest.mark.parametrize(("board", "emulator"), [("raspberry-pi-5", "qemu-aarch64"), ("riscv-k1", "qemu-riscv64")])
+def test_measuring_runs_on_other_processors(board: str, emulator: str, tmp_path: Path) -> None:
+    if shutil.which(emulator) is None:
+        pytest.skip(f"{emulator} is not installed (Debian: qemu-user)")
+    program = make_program(small_cnn(), machine_of(gw.boards()[board]))
+    for name, data in {**measuring_sources([program]), "main.c": MAIN.encode()}.items():
+        (tmp_path / name).write_bytes(data)
+    arch = emulator.removeprefix("qemu-")
+    parts = ["main.c", "gatewright_clock.c", "constants.S", "kernels.o"]
+    zig(["cc", "-target", f"{arch}-linux-musl", "-static", "-O1", "-std=gnu99", *parts, "-o", "main"], tmp_path)
+    cpu = "max" if arch == "aarch64" else "rv64,v=true,vlen=256,zba=true,zbb=true,zbs=true"
+    done = subprocess.run([emulator, "-cpu", cpu, "./main"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = seconds([int(n) for n in done.stdout.split()])
+    assert len(found) == len(calls_of(program.statements)) + 1
+    assert 0 < sum(found[:-1]) <= found[-1] * 1.1 < 10
 
 
 def test_figures_are_those_of_the_machine() -> None:

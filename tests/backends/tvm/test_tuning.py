@@ -348,6 +348,17 @@ def test_a_project_in_memory_is_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gw.compile(large(), board="host", vectors=4, tuning=found.tuning).artefact == found.project.artefact
 
 
+def test_a_directory_that_was_compiled_meanwhile_is_left_alone(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def meanwhile(*given: object, **named: object) -> Tuning:
+        gw.compile(small_cnn(), board="host", vectors=1).write(compiled)
+        return tuning_of(large())
+
+    monkeypatch.setattr(PACKAGE, "tune", meanwhile)
+    with pytest.raises(FileError, match="was compiled again meanwhile"):
+        gw.tune(compiled, trials=3)
+    assert gw.open(compiled).graph.name == small_cnn().name
+
+
 def test_a_library_that_computes_something_else_is_not_written(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PACKAGE, "tune", lambda *given, **named: tuning_of(large()))
     failed = {"status": "failed", "first_mismatch": {"layer": "conv"}}
@@ -431,6 +442,8 @@ def test_a_tuning_of_another_machine_is_refused(tmp_path: Path) -> None:
     assert error.value.where == str(tmp_path / "tuning.json")
     with pytest.raises(OptionError, match="has nothing that is tuned"):
         gw.compile(small_cnn(), board="pynq-z2", tuning=tmp_path / "tuning.json")
+    with pytest.raises(OptionError, match="tuning = 3"):
+        gw.compile(small_cnn(), board="host", tuning=3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
