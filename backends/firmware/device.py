@@ -13,6 +13,8 @@ from .build import machine_in
 
 BUDGET = 400_000_000
 """Instructions that a proof spends on an emulated core, a few seconds."""
+RUNS_OF_SELFTEST = 8
+"""Inferences that a self-test takes, for networks of one instruction a product: four, and the checksums."""
 MOST = 4
 """Vectors that it is given at most."""
 
@@ -39,10 +41,23 @@ class Device:
             raise FileError("is not there", where=path, hint="compile again")
         self.description = description
         self.core = core_in(description)
+        if (layer := self._wrong(project[path])) is not None:
+            raise FileError(f"the image's self-test fails at {layer}", where=path, hint="compile again")
         self._emulator = Emulator(Image.read(project[path]), self.core)
         self._emulator.call(f"{name}_init")
         self._emulator.clear()
         self.inferences = 0
+
+    def _wrong(self, image: bytes) -> str | None:
+        """Let an image test itself, where that takes no more than a proof may; name the layer that is wrong."""
+        from .emulator import Emulator, Image
+
+        layers, name = self.description["layers"], self.description["name"]
+        if RUNS_OF_SELFTEST * sum(layer["macs"] for layer in layers) > BUDGET:
+            return None
+        if (code := Emulator(Image.read(image), self.core).call(f"{name}_selftest")) == 0:
+            return None
+        return str(layers[code - 1]["name"]) if 0 < code <= len(layers) else "the outputs"
 
     @property
     def engine(self) -> str:
