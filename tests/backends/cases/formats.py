@@ -116,6 +116,32 @@ def multipliers_and_shifts(share: int, number: int) -> Trial:
     return Trial(joined(sampled(multipliers(), share)), count=40)
 
 
+@once
+def changes_of_scale_at_their_ends() -> Trial:
+    """Factors of 0 and 1 beside large ones, shifts from none to all of a word, zero points, halves away from zero."""
+    rng, made = np.random.default_rng(13), []
+    for k in range(80):
+        channels, width = int(rng.integers(1, 4)), int(rng.choice([2, 5, 8]))
+        format = Affine(width, bool(rng.integers(2)), Fraction(1, 3), int(rng.integers(-3, 3)))
+        scaling = (Scaling.DOUBLE, Scaling.REDUCED)[k % 2]
+        m = tuple(int(v) for v in rng.choice([0, 1, 3, 1 << 30, (1 << 31) - 1, int(rng.integers(1 << 31))], channels))
+        s = tuple(int(v) for v in rng.integers(-31, 5, channels))
+        low, high = sorted(int(v) for v in rng.integers(*format.bounds, 2, endpoint=True))
+        x = Node(Input(f"e{k}", (3, channels), Fixed(bits := int(rng.choice([4, 9, 16, 24])), bits)))
+        try:
+            made.append(of(f"e{k}", Node(MultiplyShift(format, m, s, low, high, scaling), (x,))))
+        except GatewrightError:
+            continue
+    x, m, s = Node(Input("far", (4, 3), Fixed(8, 8))), (0, 1 << 30, 1), (-4, -30, -6)
+    made.append(of("far", Node(MultiplyShift(Affine(2, True, Fraction(1, 3), -3), m, s, 0, 1), (x,))))
+    wide = Node(Input("wide", (7,), Fixed(28, 1)))
+    for rounding, overflow in MODES:
+        quantize = Quantize(Affine(6, False, Fraction(13421773, 134217728), 2), rounding, overflow)
+        made.append(of(f"wide_{rounding}_{overflow}".lower(), Node(quantize, (wide,))))
+    assert len(made) > 60
+    return Trial(joined(made), count=12)
+
+
 def tables() -> Iterator[Case]:
     rng = np.random.default_rng(4)
     for i, (index, shape) in enumerate((
