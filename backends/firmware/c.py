@@ -9,8 +9,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..loops.code import INDEX, Body, For, Function, If, Let, Local, Memory, Run, Store, Value, Variable, const
-from ..loops.fold import Ranges
+from ..loops.code import (
+    INDEX,
+    Body,
+    For,
+    Function,
+    If,
+    Let,
+    Local,
+    Memory,
+    Run,
+    Statement,
+    Store,
+    Value,
+    Variable,
+    const,
+)
+from ..loops.fold import Ranges, limits, same
 from ..loops.tidy import parts, values
 from ..loops.widths import WIDTHS
 
@@ -101,23 +116,29 @@ class _Writer:
                 case Local():
                     begun |= self.local(s.memory, statements[place + 1 :])
                 case Store() if id(s) in begun:
-                    kind = TYPES[s.memory.dtype]
-                    if s.memory.size == 1:
-                        self.line(f"{kind} {s.memory.name} = {self.stored(s)};")
-                    elif s.place.known == 0:
-                        rest = statements[place : place + (s.memory.size or 0)]
-                        numbers = ", ".join(self.stored(r) for r in rest if isinstance(r, Store))
-                        self.line(f"{kind} {s.memory.name}[{s.memory.size}] = {{{numbers}}};")
+                    self.beginning(s, statements[place : place + (s.memory.size or 0)])
                 case Store():
                     self.line(f"{self.place(s.memory, s.place)} = {self.stored(s)};")
                 case For():
                     self.ranges.note(s)
                     self.loop(s)
+                case If() if place and _otherwise(statements[place - 1], s):
+                    self.lines.pop()
+                    self.block("} else", s.body)
                 case If():
                     self.block(f"if ({self.value(s.condition)})", s.body)
                 case Run():
                     operands = (o.name if isinstance(o, Memory) else self.value(o) for o in s.operands)
                     self.line(f"{s.name}({', '.join(operands)});")
+
+    def beginning(self, s: Store, every: Body) -> None:
+        """Declare a variable with what is stored in it: ``every`` store from this one on, if this is the first."""
+        kind, name, size = TYPES[s.memory.dtype], s.memory.name, s.memory.size
+        if size == 1:
+            self.line(f"{kind} {name} = {self.stored(s)};")
+        elif s.place.known == 0:
+            numbers = ", ".join(self.stored(e) for e in every if isinstance(e, Store))
+            self.line(f"{kind} {name}[{size}] = {{{numbers}}};")
 
     def local(self, memory: Memory, after: Body) -> set[int]:
         """Declare a variable, unless it begins with stores among what follows in its block: give those."""
@@ -221,14 +242,26 @@ class _Writer:
             case op, a, b if op in WRAPPING and v.dtype in ("int32", "int64") and self.wraps(v):
                 return self.call(f"gw_{op}{SUFFIX[v.dtype]}", a, b), ATOM
             case "add", _, _ if v.dtype == INDEX:
-                found = _addends(v)
-                return " + ".join(self.part(a, SUM) for a in found), SUM if len(found) > 1 else ATOM
+                return self.sum(_addends(v))
             case "shr", a, b:
                 return f"{self.part(a, UNARY)} >> {b.known if b.known is not None else self.part(b, UNARY)}", SHIFT
+            case "add", a, Value(known=int(c)) if -limits(v.dtype)[1] <= c < 0:
+                return f"{self.part(a, SUM)} - {literal(-c, v.dtype)}", SUM
+            case ("and" | "or") as op, a, b if a.op == op:
+                return f"{self.value(a)} {OPERATORS[op][0]} {self.part(b, RELATION)}", LOGIC
             case op, a, b if op in OPERATORS:
                 sign, own, left, right = OPERATORS[op]
                 return f"{self.part(a, left)} {sign} {self.part(b, right)}", own
         raise AssertionError(v.op)
+
+    def sum(self, addends: Sequence[Value]) -> tuple[str, int]:
+        """Write a sum of indices, the last of which may be a constant."""
+        *others, last = addends
+        if not others:
+            return self.written(last)
+        sign = "-" if isinstance(last.known, int) and last.known < 0 else "+"
+        final = str(abs(int(last.known))) if last.known is not None else self.part(last, SUM)
+        return f"{' + '.join(self.part(a, SUM) for a in others)} {sign} {final}", SUM
 
     def call(self, name: str, *operands: Value) -> str:
         """Write a call."""
@@ -247,6 +280,13 @@ def _begins(memory: Memory, statements: Body) -> Sequence[Store]:
         if any(memory in _memories(v) for v in values(s)):
             return ()
     return ()
+
+
+def _otherwise(before: Statement, s: If) -> bool:
+    """Whether something is done exactly where what stands before it is not."""
+    if not isinstance(before, If) or s.condition.op != "not" or _memories(s.condition):
+        return False
+    return same(before.condition, s.condition.parts[0])
 
 
 def _memories(v: Value) -> set[Memory]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .code import INDEX, For, Let, Statement, Value, Variable, const, wrapped
+from .code import INDEX, For, Let, Statement, Value, Variable, clip, const, wrapped
 from .widths import WIDTHS
 
 Ends = tuple[int, int]
@@ -26,6 +26,8 @@ SURE: Mapping[str, Callable[[Ends, Ends], bool | None]] = {
 }
 """What a comparison says where the bounds decide it."""
 
+SATURATED = {(-128, 127), (0, 255), (-32768, 32767)}
+"""Bounds for which processors have an instruction."""
 SELF: Mapping[str, bool] = {"lt": False, "le": True, "gt": False, "ge": True, "eq": True, "ne": False}
 """What a comparison of a number with itself says."""
 
@@ -117,6 +119,7 @@ class Folded:
 
     def __init__(self) -> None:
         self.ranges = Ranges()
+        self.instead: dict[Variable, Value] = {}
         self._new: dict[int, tuple[Value, Value]] = {}
 
     def value(self, v: Value) -> Value:
@@ -134,6 +137,8 @@ class Folded:
 
     def _folded(self, v: Value) -> Value:  # noqa: C901 - a table
         match v.op, *v.parts:
+            case "variable", Variable() as variable:
+                return self.instead.get(variable, v)
             case op, a, b if op in SELF and same(a, b) and (whole(a) or op in ("lt", "gt")):
                 return const(SELF[op], "bool")
             case op, a, b if op in SURE and whole(a):
@@ -156,6 +161,8 @@ class Folded:
                 return self._folded(Value("add", (a, const(wrapped(-c, v.dtype), v.dtype)), v.dtype))
             case "add", a, b if a.known is not None and b.known is None:
                 return self._folded(Value("add", (b, a), v.dtype))
+            case "add", a, Value(known=int(c)) if (moved := self._saturated(v)) is not None:
+                return moved
             case "add", a, Value(known=int(c)):
                 return _plus(a, c)
             case "mul", Value(op="mul", parts=(a, Value(known=int(c)))), Value(known=int(d)):
@@ -173,6 +180,17 @@ class Folded:
                 return const(wrapped(a << b if op == "shl" else a >> b, v.dtype), v.dtype)
         low, high = self.ranges.of(v)
         return const(low, v.dtype) if low == high and v.op not in ("const", "load") else v
+
+    def _saturated(self, v: Value) -> Value | None:
+        """Give ``clip(x, p, q) + c`` as ``clip(x + c, p + c, q + c)``, where processors have an instruction for it."""
+        match v.parts:
+            case Value(op="min", parts=(Value(known=int(q)), Value(op="max") as inner)), Value(known=int(c)) as b:
+                low, x = inner.parts
+                p = low.known
+                moved = Value("add", (x, b), v.dtype)
+                if isinstance(p, int) and (p + c, q + c) in SATURATED and self.ranges.exact(moved):
+                    return clip(moved, p + c, q + c)
+        return None
 
     def _greatest(self, v: Value, a: Value, b: Value) -> Value:
         (p, q), (r, s) = self.ranges.of(a), self.ranges.of(b)

@@ -19,53 +19,73 @@ LARGEST = 9
 """Operations that an expression may grow to."""
 
 
-def tidy(function: Function) -> Function:
-    """Remove what nobody reads and what is known before, and put what is used once where it is used."""
-    body = _needed(_inlined(_needed(function.body)))
+def tidy(function: Function, constants: frozenset[Memory] = frozenset()) -> Function:
+    """Remove what nobody reads and what is known before, and put what is used once where it is used.
+
+    ``constants``: the memory that nobody ever writes.
+    """
+    body = _needed(function.body, constants)
+    body = _needed(_Inlined(body, constants).body, constants)
     living = _Living(body)
     parameters = [p for p in function.parameters if p.memory is None or p.memory in living.memories | living.written]
     return Function(tuple(parameters), body)
 
 
-def _needed(body: Body) -> Body:
-    body, length = _fold(body, Folded()), -1
+def _needed(body: Body, constants: frozenset[Memory]) -> Body:
+    body, length = _Folder(constants).body(body, []), -1
     while _length(body) != length:
         length = _length(body)
         body = _Living(body).kept(body)
     return body
 
 
-def _inlined(body: Body) -> Body:
-    return _Inlined(body).body
+class _Folder:
+    """Computes what is known, once what is computed twice, and leaves out what never happens."""
 
+    def __init__(self, constants: frozenset[Memory]) -> None:
+        self.constants, self.folded = constants, Folded()
 
-def _fold(body: Body, folded: Folded) -> Body:
-    """Compute what is known, and leave out what never happens."""
-    found: list[Statement] = []
-    for s in body:
-        match s:
-            case Let():
-                s = replace(s, value=folded.value(s.value))
-                folded.ranges.note(s)
-            case Store():
-                s = replace(s, place=folded.value(s.place), value=folded.value(s.value))
-                if s.value.op == "load" and s.value.parts[0] is s.memory and same(s.value.parts[1], s.place):
-                    continue
-            case For():
-                s = replace(s, begin=folded.value(s.begin), extent=folded.value(s.extent))
-                folded.ranges.note(s)
-                s = replace(s, body=_fold(s.body, folded))
-            case If():
-                condition = folded.value(s.condition)
-                inside = _fold(s.body, folded)
-                if condition.known is not None:
-                    found += inside if condition.known else ()
-                    continue
-                s = replace(s, condition=condition, body=inside)
-            case Run():
-                s = replace(s, operands=tuple(folded.value(o) if isinstance(o, Value) else o for o in s.operands))
-        found.append(s)
-    return tuple(found)
+    def body(self, body: Body, named: list[Let]) -> Body:
+        """Give what is left of statements; ``named``: what has a name where they begin."""
+        found: list[Statement] = []
+        named, folded = list(named), self.folded
+        for s in body:
+            match s:
+                case Let():
+                    s = replace(s, value=folded.value(s.value))
+                    if (before := self.named(s.value, named)) is not None:
+                        folded.instead[s.variable] = before
+                        continue
+                    folded.ranges.note(s)
+                    named.append(s)
+                case Store():
+                    s = replace(s, place=folded.value(s.place), value=folded.value(s.value))
+                    if s.value.op == "load" and s.value.parts[0] is s.memory and same(s.value.parts[1], s.place):
+                        continue
+                case For():
+                    s = replace(s, begin=folded.value(s.begin), extent=folded.value(s.extent))
+                    folded.ranges.note(s)
+                    s = replace(s, body=self.body(s.body, named))
+                case If():
+                    condition = folded.value(s.condition)
+                    inside = self.body(s.body, named)
+                    if condition.known is not None:
+                        found += inside if condition.known else ()
+                        continue
+                    s = replace(s, condition=condition, body=inside)
+                case Run():
+                    s = replace(s, operands=tuple(folded.value(o) if isinstance(o, Value) else o for o in s.operands))
+            found.append(s)
+        return tuple(found)
+
+    def named(self, v: Value, named: list[Let]) -> Value | None:
+        """Find the name that a value has already; what is read from memory that is written may be another one now."""
+        if v.known is not None or v.op == "variable":
+            return v
+        if not _made_of(v)[0] <= self.constants:
+            return None
+        found = next((let for let in named if same(let.value, v)), None)
+        return None if found is None else Value("variable", (found.variable,), v.dtype, v.lanes)
 
 
 def _length(body: Body) -> int:
@@ -184,8 +204,8 @@ class _Waiting:
 class _Inlined:
     """A body in which names that are used once are replaced by what they stand for."""
 
-    def __init__(self, body: Body) -> None:
-        self.uses, self.total = _Uses(), Counter[Variable]()
+    def __init__(self, body: Body, constants: frozenset[Memory]) -> None:
+        self.uses, self.total, self.constants = _Uses(), Counter[Variable](), constants
         self.count(body)
         self.body = self.block(body)
 
@@ -210,7 +230,7 @@ class _Inlined:
                     made = replace(s, value=self.put(s.value, waiting, found))
                     loads, size = _made_of(made.value)
                     if self.total[s.variable] == 1 and size <= LARGEST:
-                        waiting[s.variable] = _Waiting(made, loads, size)
+                        waiting[s.variable] = _Waiting(made, loads - self.constants, size)
                     else:
                         found.append(made)
                     continue

@@ -75,7 +75,8 @@ def attempt(
 
 def tidied(made: Written) -> Written:
     """Write a kernel without what nobody reads, arguments among it, and without names for what is used once."""
-    function, scope = tidy(made.function), made.scope
+    scope = made.scope
+    function = tidy(made.function, frozenset(p.memory for _, p in scope.constants.values() if p.memory is not None))
     kept = set(function.parameters)
     pruned = replace(
         scope,
