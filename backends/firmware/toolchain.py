@@ -12,6 +12,8 @@ ARM: Mapping[str, str] = {
     "cortex-m55": "fpu", "cortex-m85": "fpu",
 }  # fmt: skip
 """Arm's M cores, and whether they can have floating point."""
+SMALL = ("cortex-m0", "cortex-m0plus", "cortex-m1", "cortex-m23")
+"""Cores with little flash: clang would make their code a third larger, for 3 % of the instructions."""
 RISCV = ("generic-rv32", "rocket-rv32", "sifive-e20", "sifive-e21", "sifive-e24", "sifive-e31", "sifive-e34")
 """RISC-V cores that clang knows; extensions of the first are the board's ``features``."""
 ARM_FEATURES: Mapping[str, str] = {
@@ -59,8 +61,9 @@ def _arm(machine: Machine) -> Toolchain:
     less = "".join(f"+no{ARM_FEATURES[w[1:]]}" for w in machine.features if w[0] == "-" and ARM_FEATURES[w[1:]])
     if machine.cpu == "cortex-m7" and "+fp-armv8d16sp" in machine.features:  # compilers take it to have doubles
         words, less = f"{words}-fp64", f"{less}+nofp.dp"
+    target = ("-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={_zig_name(machine.cpu)}{words}")
     return Toolchain(
-        ("-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={_zig_name(machine.cpu)}{words}"),
+        (*target, "-fno-unroll-loops") if machine.cpu in SMALL else target,
         ("-mthumb", f"-mcpu={machine.cpu}{less}", f"-mfloat-abi={'hard' if hard else 'soft'}"),
         "arm-none-eabi-gcc",
         True,

@@ -1,0 +1,1 @@
+"""Instructions, arena and flash of networks on emulated microcontrollers."""
