@@ -11,6 +11,7 @@ import numpy as np
 
 from ....graph import GatewrightError, NDArray
 from .compiled import compile_emulator
+from .rules import LIMITS, broken
 from .runtime.plan import Launch, Plan
 
 NAMES = {"cuda": "CUDA", "opencl": "OpenCL", "metal": "Metal", "webgpu": "WebGPU"}
@@ -55,6 +56,8 @@ class Emulator:
     def __init__(self, plan: Plan, sources: Mapping[str, str], constants: bytes) -> None:
         self.plan = plan
         self.name = f"emulated {NAMES[plan.language]}"
+        for launch, what in broken(plan, sources):
+            raise _beyond(launch, what)
         self._library = ctypes.CDLL(str(compile_emulator(plan, sources)))
         self._end = weakref.finalize(self, _released, self._library)
         try:
@@ -110,8 +113,11 @@ class Emulator:
                 call.number, call.blocks, call.threads, call.count, call.data, call.bytes, call.writes,
                 self._runs % 2 == 0, ctypes.byref(report),
             )  # fmt: skip
+            shared = self._library.gatewright_shared_bytes() if self._runs == 1 else 0
         if problem:
             raise self._error(call.launch, report)
+        if shared > (most := LIMITS[self.plan.language].shared):
+            raise _beyond(call.launch, f"{shared} bytes of shared memory, {self.plan.language} takes {most}")
 
     def _error(self, launch: Launch, report: _Report) -> EmulationError:
         at = f"thread {tuple(report.thread)} of block {tuple(report.block)}"
@@ -138,6 +144,11 @@ class Emulator:
             return f"writes to {name}, which is only read"
         away = f"{-offset} bytes before" if offset < 0 else f"{offset - span.bytes} bytes after"
         return f"{verb} what lies {away} {name}"
+
+
+def _beyond(launch: Launch, what: str) -> EmulationError:
+    where = f"kernel {launch.kernel.name} ({launch.layer})"
+    return EmulationError(f"{where} asks for what not every device has: {what}", hint="please report this")
 
 
 def _released(library: ctypes.CDLL) -> None:

@@ -18,10 +18,10 @@ SHARED = {
 }
 SPACES = {"cuda": r"\b__shared__\b", "opencl": r"\b__local\b", "metal": r"\bthreadgroup\b"}
 """Words that say where a pointer points to, which matters to no CPU."""
-PROLOGUE = (
-    " const gatewright::Index threadIdx = gatewright::thread_index, blockIdx = gatewright::block_index;"
-    " size_t gatewright_shared = 0; (void)threadIdx, (void)blockIdx, (void)gatewright_shared;"
-)
+INDICES = "const gatewright::Index threadIdx = gatewright::thread_index, blockIdx = gatewright::block_index;"
+"""What every kernel begins with: as constants of its own, the compiler knows that no store changes them."""
+ROOM = " size_t gatewright_shared = 0, gatewright_declared = 0;"
+"""Where the next array in shared memory begins."""
 TABLE = """
 extern "C" __attribute__((visibility("default"))) int gatewright_launch(
     int number, const uint32_t *blocks, const uint32_t *threads, int n, char *const *data, const size_t *bytes,
@@ -29,6 +29,9 @@ extern "C" __attribute__((visibility("default"))) int gatewright_launch(
     return gatewright::launch(gatewright_kernels[number], blocks, threads, n, data, bytes, writes, backward, report);
 }
 extern "C" __attribute__((visibility("default"))) void gatewright_release() { gatewright::release(); }
+extern "C" __attribute__((visibility("default"))) size_t gatewright_shared_bytes() {
+    return gatewright::shared_declared;
+}
 """
 
 
@@ -43,7 +46,7 @@ def as_cpp(plan: Plan, sources: Mapping[str, str]) -> str:
         text = sources[source]
         space = f"file{number}"
         if plan.language == "webgpu":
-            text = translate(text, entries, PROLOGUE)
+            text = translate(text, entries, ROOM)
             parts.append(f"namespace {space} {{\n{text}\n}}\n")
             known = {e: (f"{space}::{e}", bool(WAITING.search(text))) for e in entries}
         else:
@@ -69,7 +72,7 @@ def _adapted(text: str, entries: list[str], language: str) -> tuple[str, dict[st
         found = re.search(rf"\b{re.escape(entry)}\s*\(([^;{{]*)\)\s*{{", text)
         if found is None:
             raise ValueError(f"no kernel {entry} in the source")
-        prologue = PROLOGUE
+        prologue = f" {INDICES}{ROOM}"
         head = found.group(0)
         if language == "metal":
             head, prologue = _metal_head(head)
@@ -85,10 +88,7 @@ def _adapted(text: str, entries: list[str], language: str) -> tuple[str, dict[st
 
 def _metal_head(head: str) -> tuple[str, str]:
     """Take the indices out of a kernel's parameters; give its head and what defines them instead."""
-    prologue = PROLOGUE.replace(
-        "const gatewright::Index threadIdx = gatewright::thread_index, blockIdx = gatewright::block_index;", ""
-    )
-    prologue = prologue.replace("(void)threadIdx, (void)blockIdx, ", "")
+    prologue = ROOM
     for word, index in (
         ("threadgroup_position_in_grid", "block_index"),
         ("thread_position_in_threadgroup", "thread_index"),

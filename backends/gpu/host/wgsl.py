@@ -26,22 +26,21 @@ RULES = tuple(
 )
 
 
-def translate(text: str, entries: list[str], prologue: str) -> str:
-    """Give the C++ of a file of kernels. Raises ValueError where one is missing."""
+def translate(text: str, entries: list[str], room: str) -> str:
+    """Give the C++ of a file of kernels, which begin with ``room``. Raises ValueError where one is missing."""
     text = re.sub(r"//.*", "", text)
     bound = sorted((int(number), access, name, kind) for number, access, name, kind in BINDING.findall(text))
     parameters = ", ".join(f"{'const ' if access == 'read' else ''}{kind} *{name}" for _, access, name, kind in bound)
-    room = "".join(f" GATEWRIGHT_SHARED({kind}, {name}, {size})" for name, kind, size in WORKGROUP.findall(text))
+    room += "".join(f" GATEWRIGHT_SHARED({kind}, {name}, {size})" for name, kind, size in WORKGROUP.findall(text))
     text = WORKGROUP.sub("", BINDING.sub("", text))
     found = {m.group(1) for m in ENTRY.finditer(text)}
     if missing := [e for e in entries if e not in found]:
         raise ValueError(f"no kernel {missing[0]} in the source")
-    own = prologue[prologue.index(" size_t") :].replace("(void)threadIdx, (void)blockIdx, ", "")
 
     def head(match: re.Match[str]) -> str:
         named = re.findall(r"@builtin\((\w+)\)\s*(\w+)\s*:", match.group(2))
         indices = "".join(f" const gatewright::Index {name} = gatewright::{BUILTINS[word]};" for word, name in named)
-        return f"static void {match.group(1)}({parameters}) {{{indices}{own}{room}"
+        return f"static void {match.group(1)}({parameters}) {{{indices}{room}"
 
     text = re.sub(r"\bfn\s+(\w+)\s*\(([^)]*)\)\s*->\s*([\w<>]+)", _function, ENTRY.sub(head, text))
     for pattern, result in RULES:

@@ -48,7 +48,7 @@ static unsigned current, count;
 static const size_t STACK = (256 << 10) + 64 * 17, SHARED = 256 << 10, GAP = 64, MARK = 256;
 static const unsigned char POISON = 0xa5;
 alignas(64) char shared[SHARED];
-size_t shared_used = 0;
+size_t shared_used = 0, shared_declared = 0;
 static Index thread_index, block_index, threads, blocks;
 
 enum State { FRESH, READY, AT_BLOCK, AT_WARP, DONE };
@@ -474,7 +474,7 @@ static int launch(const Kernel &kernel, const uint32_t *grid, const uint32_t *sh
     for (int i = 0; i < n; i++)
         copies[i] = copy_of(data[i], bytes[i], writes[i]);
     operands = copies;
-    shared_used = 0;
+    shared_used = shared_declared = 0;
     run_blocks(backward);
     check_stacks();
     unstage();
@@ -510,4 +510,6 @@ static inline int dot4(int a, int b, int c) {
 #define GATEWRIGHT_SHARED(type, name, size)                                                       \
     type *name = (type *)(gatewright::shared + gatewright_shared);                                \
     gatewright_shared += (sizeof(type) * (size) + 2 * gatewright::GAP - 1) & ~(gatewright::GAP - 1); \
+    gatewright_declared += sizeof(type) * (size);                                                    \
+    gatewright::shared_declared = gatewright_declared;                                               \
     gatewright::shared_used = gatewright_shared;
