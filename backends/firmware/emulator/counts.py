@@ -8,6 +8,7 @@ from .image import Image
 from .kinds import Instruction, Mix, mix_of
 
 ELSEWHERE = "(no function)"
+NOTHING = Mix()
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Run:
     size: int
     count: int
     sequential: int = 0
-    code_reads: int = 0
+    watched: Mix = NOTHING
+    """what was seen of its loads and of the caches"""
 
 
 def counts_of(image: Image, core: Core, runs: Iterable[Run], calls: Mapping[str, tuple[int, int]]) -> Counts:
@@ -52,7 +54,7 @@ def counts_of(image: Image, core: Core, runs: Iterable[Run], calls: Mapping[str,
         decoded = decode_block(core, image.bytes_at(run.address, run.size), run.address)
         home = image.function_at(run.address)
         name = home.name if home is not None else ELSEWHERE
-        mixes.setdefault(name, []).append(mix_of(decoded, run.count, run.sequential, run.code_reads))
+        mixes.setdefault(name, []).append(mix_of(decoded, run.count, run.sequential) + run.watched)
         at = run.address
         for i in decoded:
             addresses[at] = addresses.get(at, 0) + run.count

@@ -39,6 +39,7 @@ class Engine:
         self.uc.ctl_set_cpu_model(getattr(c, core.model))
         self.everything, self.read_only = unicorn.UC_PROT_ALL, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
         self.link: int = c.UC_ARM_REG_LR if self.arm else c.UC_RISCV_REG_RA
+        self.status: int = c.UC_ARM_REG_XPSR if self.arm else 0
         self._pc = c.UC_ARM_REG_PC if self.arm else c.UC_RISCV_REG_PC
         self._sp = c.UC_ARM_REG_SP if self.arm else c.UC_RISCV_REG_SP
         first = c.UC_ARM_REG_R0 if self.arm else c.UC_RISCV_REG_A0

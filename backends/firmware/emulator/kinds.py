@@ -50,6 +50,8 @@ ENDS = frozenset([
 ])  # fmt: skip
 """Kinds after which another instruction than the next one may come."""
 MAY_PASS = ENDS - {Kind.CALL, Kind.INDIRECT_CALL}
+SINGLE_LOADS = frozenset([Kind.LOAD, Kind.LOAD_LITERAL])
+SINGLE = SINGLE_LOADS | {Kind.STORE}
 CALLS = frozenset([Kind.CALL, Kind.INDIRECT_CALL])
 
 
@@ -71,8 +73,9 @@ class Mix:
 
     ``loads`` and ``stores`` count instructions, those of several registers among them; ``words_loaded`` and
     ``words_stored`` the registers that they move (a byte is a word). An instruction in an IT block counts in its own
-    class whether or not its condition held. ``code_reads``: loads that read from where the code stands, 0 where they
-    were not watched.
+    class whether or not its condition held. ``code_reads``: loads that read from where the code stands;
+    ``fetch_misses``, ``read_misses``, ``data_misses``: lines that a cache had to fetch for instructions, for such
+    loads, for loads from RAM. These four are 0 where they were not watched.
     """
 
     instructions: int = 0
@@ -103,6 +106,11 @@ class Mix:
     wide: int = 0
     """instructions of 32 bits"""
     code_reads: int = 0
+    fetch_misses: int = 0
+    read_misses: int = 0
+    data_misses: int = 0
+    loads_first: int = 0
+    """single loads that do not directly follow another load or store: the others overlap with what they follow"""
 
     def __add__(self, other: "Mix") -> "Mix":
         return Mix(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Mix)))
@@ -117,9 +125,9 @@ class Mix:
         return {f.name: n for f in fields(self) if (n := getattr(self, f.name))}
 
 
-def mix_of(instructions: Iterable[Instruction], count: int, sequential: int = 0, code_reads: int = 0) -> Mix:
+def mix_of(instructions: Iterable[Instruction], count: int, sequential: int = 0) -> Mix:
     """Give the mix of a block that was run ``count`` times and went on with what follows it ``sequential`` times."""
-    counts: dict[str, int] = {"code_reads": code_reads}
+    counts: dict[str, int] = {}
 
     def add(name: str, number: int) -> None:
         counts[name] = counts.get(name, 0) + number
@@ -131,6 +139,8 @@ def mix_of(instructions: Iterable[Instruction], count: int, sequential: int = 0,
         add("instructions", count)
         add("wide", count if i.length == 4 else 0)
         add("branches_not_taken", passed)
+        if i.kind in SINGLE_LOADS and (index == 0 or listed[index - 1].kind not in SINGLE):
+            add("loads_first", count)
         for name in NAMES[i.kind]:
             add(name, count - passed)
         if i.words:

@@ -4,15 +4,19 @@ from typing import Any
 
 from ....boards import Board
 from ....graph import GatewrightError, OptionError
+from .caches import caches_of
 from .cores import Core, core_of
-from .counter import BLOCKS, BLOCKS_FULL, FRAMES_FULL, LIMIT, UNALIGNED, Counter
+from .counter import BLOCKS, BLOCKS_FULL, FRAMES_FULL, LIMIT, UNALIGNED, Block, Counter
 from .counts import Counts, Run, counts_of
 from .engine import Engine
 from .image import Image
+from .kinds import Mix
 from .memory import PAGE, Memory, check, free_page, memories_for, memories_of
 from .semihosting import Host, UnknownCallError
 
 PAINT = bytes.fromhex("a5c35a3c")
+SYSTEM = 0xE000E000
+"""Where Arm's M cores have their own registers, which start-up code writes to; nothing happens there."""
 INSTRUCTIONS = 20_000_000_000
 """So many instructions are run at most, unless more are asked for: about ten minutes."""
 BREAKPOINT_ARM, BREAKPOINT_RISCV = 7, 3
@@ -40,6 +44,7 @@ class Emulator:
         stack: the initial stack pointer; else the symbol ``_estack`` or ``__stack_top``, else the end of the memory
             that holds the data.
         code_reads: also count loads that read from read-only memory.
+        caches: also simulate the caches of the board, for the misses of ``Mix``; this counts ``code_reads`` too.
         alignment: whether accesses are checked that the core cannot do; None checks on cores that fault.
         limit: instructions after which a program counts as one that does not end.
 
@@ -50,7 +55,7 @@ class Emulator:
 
     def __init__(
         self, image: Image, core: Core | None = None, board: Board | None = None, *, stack: int | None = None,
-        code_reads: bool = False, alignment: bool | None = None, limit: int = INSTRUCTIONS,
+        code_reads: bool = False, caches: bool = False, alignment: bool | None = None, limit: int = INSTRUCTIONS,
     ) -> None:  # fmt: skip
         if core is None:
             if board is None:
@@ -71,11 +76,17 @@ class Emulator:
         self._bottom = self._paint()
         code = next((m for m in self.memories if not m.writable), Memory("", 0, 0, writable=False))
         self.counter = Counter(
-            [f.address for f in image.functions], arm=core.arch == "arm", link=self._engine.link, trap=self.trap,
-            code=(code.address, code.end),
+            [f.address for f in image.functions], arm=core.arch == "arm", link=self._engine.link,
+            status=self._engine.status, trap=self.trap, code=(code.address, code.end),
         )  # fmt: skip
         self.counter.state.limit = limit
-        self._engine.count(self.counter, reads=code_reads, alignment=core.aligned if alignment is None else alignment)
+        if caches and board is not None:
+            found = caches_of(board)
+            ram = next(m for m in self.memories if m.address < self.stack <= m.end)
+            cached = found.data and not any(r.kind == "dtcm" and r.name == ram.name for r in board.regions)
+            self.counter.keep(found, (ram.address, ram.end) if cached else (0, 0))
+        checked = core.aligned if alignment is None else alignment
+        self._engine.count(self.counter, reads=code_reads or caches, alignment=checked)
         self._engine.watch(self._invalid, self._interrupt)
 
     # Memory
@@ -110,6 +121,8 @@ class Emulator:
             begin, end = m.address // PAGE * PAGE, -(-m.end // PAGE) * PAGE
             uc.mem_map(begin, end - begin, self._engine.everything if m.writable else self._engine.read_only)
         uc.mem_map(self.trap, PAGE, self._engine.read_only)
+        if self._engine.arm:
+            uc.mem_map(SYSTEM, PAGE, self._engine.everything)
         for s in self.image.segments:
             if s.data:
                 uc.mem_write(s.origin, s.data)
@@ -202,7 +215,7 @@ class Emulator:
     def counts(self) -> Counts:
         """Give what was run since the beginning, or since ``clear``."""
         ran = [b for b in self.counter.blocks if b.count]
-        runs = [Run(b.address, b.size, b.count, b.sequential, b.code_reads) for b in ran]
+        runs = [Run(b.address, b.size, b.count, b.sequential, _watched(b)) for b in ran]
         functions = zip(self.image.functions, self.counter.functions, strict=False)
         found = counts_of(self.image, self.core, runs, {s.name: (f.calls, f.inclusive) for s, f in functions})
         assert found.instructions == self.counter.state.total
@@ -281,6 +294,12 @@ class Emulator:
             return None
         self._engine.answer(answer)
         return resume if self.host.status is None else None
+
+
+def _watched(b: Block) -> Mix:
+    return Mix(
+        code_reads=b.code_reads, fetch_misses=b.fetch_misses, read_misses=b.read_misses, data_misses=b.data_misses
+    )
 
 
 def _told_stack(image: Image) -> int | None:
