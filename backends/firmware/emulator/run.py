@@ -80,10 +80,12 @@ class Emulator:
             status=self._engine.status, trap=self.trap, code=(code.address, code.end),
         )  # fmt: skip
         self.counter.state.limit = limit
+        self._uncached = False
         if caches and board is not None:
             found = caches_of(board)
             ram = next(m for m in self.memories if m.address < self.stack <= m.end)
             cached = found.data and not any(r.kind == "dtcm" and r.name == ram.name for r in board.regions)
+            self._uncached = found.loaded is None
             self.counter.keep(found, (ram.address, ram.end) if cached else (0, 0))
         checked = core.aligned if alignment is None else alignment
         self._engine.count(self.counter, reads=code_reads or caches, alignment=checked)
@@ -215,11 +217,18 @@ class Emulator:
     def counts(self) -> Counts:
         """Give what was run since the beginning, or since ``clear``."""
         ran = [b for b in self.counter.blocks if b.count]
-        runs = [Run(b.address, b.size, b.count, b.sequential, _watched(b)) for b in ran]
+        runs = [Run(b.address, b.size, b.count, b.sequential, self._watched(b)) for b in ran]
         functions = zip(self.image.functions, self.counter.functions, strict=False)
         found = counts_of(self.image, self.core, runs, {s.name: (f.calls, f.inclusive) for s, f in functions})
         assert found.instructions == self.counter.state.total
         return found
+
+    def _watched(self, b: Block) -> Mix:
+        """Give what was seen of a block's loads; without a cache, each that reads from flash waits for it."""
+        missed = b.code_reads if self._uncached else b.read_misses
+        return Mix(
+            code_reads=b.code_reads, fetch_misses=b.fetch_misses, read_misses=missed, data_misses=b.data_misses
+        )
 
     def clear(self) -> None:
         """Forget the counts, not the state of the memory."""
@@ -294,12 +303,6 @@ class Emulator:
             return None
         self._engine.answer(answer)
         return resume if self.host.status is None else None
-
-
-def _watched(b: Block) -> Mix:
-    return Mix(
-        code_reads=b.code_reads, fetch_misses=b.fetch_misses, read_misses=b.read_misses, data_misses=b.data_misses
-    )
 
 
 def _told_stack(image: Image) -> int | None:
