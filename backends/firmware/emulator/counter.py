@@ -64,7 +64,8 @@ class State(ctypes.Structure):
     _fields_ = (
         ("blocks", ctypes.POINTER(Block)), ("starts", ctypes.POINTER(ctypes.c_uint32)),
         ("functions", ctypes.POINTER(Function)), ("frames", ctypes.POINTER(Frame)), ("read", ctypes.c_void_p),
-        ("stop", ctypes.c_void_p), ("get", ctypes.c_void_p), ("set", ctypes.c_void_p), ("fetched", ctypes.POINTER(Cache)),
+        ("stop", ctypes.c_void_p), ("get", ctypes.c_void_p), ("set", ctypes.c_void_p),
+        ("fetched", ctypes.POINTER(Cache)),
         ("loaded", ctypes.POINTER(Cache)), ("total", ctypes.c_uint64), ("limit", ctypes.c_uint64),
         ("mask", ctypes.c_uint32), ("used", ctypes.c_uint32), ("function_count", ctypes.c_uint32),
         ("frame_count", ctypes.c_uint32), ("depth", ctypes.c_uint32), ("trap", ctypes.c_uint32),
@@ -78,7 +79,9 @@ class State(ctypes.Structure):
 class Counter:
     """Counts of one core, and the hook's address for it."""
 
-    def __init__(self, starts: Sequence[int], *, arm: bool, link: int, status: int, trap: int, code: tuple[int, int]) -> None:
+    def __init__(
+        self, starts: Sequence[int], *, arm: bool, link: int, status: int, trap: int, code: tuple[int, int]
+    ) -> None:
         self.library = _library()
         self.blocks = (Block * BLOCKS)()
         self.functions = (Function * max(len(starts), 1))()
