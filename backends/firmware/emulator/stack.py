@@ -60,10 +60,14 @@ class _Bounds:
         total, called = 0, dict[int, Symbol]()
         code = self.image.bytes_at(function.address, function.end - function.address)
         constants: Constants = {}
+        seen: set[int] = set()
         upper: dict[int, int] = {}
         for at, i in self.instructions(function, code):
             address = function.address + at
+            if i.kind is Kind.INDIRECT and self.switches(function, code, at, seen):
+                continue
             total += taken(self.image, code, at, i, address, constants)
+            seen.update(constants.values())
             for target in self.targets(code, at, i, address, upper):
                 if not function.address <= target < function.end:
                     home = self.image.function_at(target)
@@ -87,6 +91,21 @@ class _Bounds:
                 literals.add(_literal(code, at, i.length, function.address) - function.address)
             yield at, i
             at += i.length + _table(code, at, i)
+
+    def switches(self, function: Symbol, code: bytes, at: int, seen: set[int]) -> bool:
+        """Whether a jump of RISC-V is that of a switch: the word before it is a load from a table, at an address that
+        the code has made, whose entries all lie in the function.
+        """
+        if self.core.arch != "riscv":
+            return False
+        before = int.from_bytes(code[max(at - 4, 0) : at], "little")
+        offset = before >> 20 if before & 0x707F == 0x2003 else 0  # lw
+        offset -= 4096 if offset & 0x800 else 0
+        return any(self.is_table(function, address) for base in seen for address in {base, base + offset})
+
+    def is_table(self, function: Symbol, address: int) -> bool:
+        entries = [int.from_bytes(self.image.bytes_at(address + 4 * k, 4), "little") for k in range(2)]
+        return all(function.address < entry < function.end and entry % 2 == 0 for entry in entries)
 
     def targets(self, code: bytes, at: int, i: Instruction, address: int, upper: dict[int, int]) -> Iterator[int]:
         """Give where an instruction goes; on RISC-V a far call is an auipc and a jump."""

@@ -52,13 +52,37 @@ def test_what_has_no_bound(name: str) -> None:
         stack_bound(of, "deeep", core)
 
 
-def test_a_switch_with_a_table() -> None:
-    """TBB jumps within the function: its table is no code."""
-    source = MAIN.replace("case 5: return 12;", "case 5: return divided(n, 3) * 12;")
-    of = Image.read(build(board_of("cortex-m4"), source, "-O2"))
-    assert any(f.name == "choose" for f in of.functions)
-    bound = stack_bound(of, "choose", core_of(board_of("cortex-m4")))
-    device = Emulator(of, board=board_of("cortex-m4"))
-    for n in range(8):
-        device.call("choose", n)
-    assert device.stack_bytes <= bound.bytes <= device.stack_bytes + 16
+SWITCH = MAIN.replace(
+    "int main(void)",
+    """
+KEPT void one(void) { sink += 1; }
+KEPT void two(void) { sink += divided(sink, 2); }
+KEPT void three(void) { sink ^= 5; }
+KEPT int32_t steps(int32_t n)
+{
+    switch (n) {
+    case 0: one(); sink += 3; break; case 1: two(); sink += 3; break; case 2: three(); one(); break;
+    case 3: sink += (uint32_t)deep(2); break; case 4: two(); one(); break; case 5: three(); two(); break;
+    case 6: one(); one(); break; case 7: one(); three(); two(); break; default: return 1;
+    }
+    return 0;
+}
+static void (*const pointers[4])(void) = {one, two, three, one};
+KEPT void pointed(int32_t n) { pointers[n & 3](); }
+int main(void)""",
+)
+
+
+@ALL
+@pytest.mark.parametrize("level", ["-O2", "-O1", "-O0"])
+def test_a_switch_with_a_table(name: str, level: str) -> None:
+    """Its jumps stay in the function, and its table is no code; a table of functions is another thing."""
+    board = board_of(name)
+    of = Image.read(build(board, SWITCH, level))
+    bound = stack_bound(of, "steps", core_of(board))
+    assert "deep" in [each for each, _ in bound.path]
+    device = Emulator(of, board=board)
+    assert [device.call("steps", n) for n in range(9)] == [0] * 8 + [1]
+    assert device.stack_bytes <= bound.bytes <= device.stack_bytes + 48
+    with pytest.raises(UnsupportedError, match="pointed: calls through a pointer"):
+        stack_bound(of, "pointed", core_of(board))
