@@ -92,8 +92,9 @@ class GpuMachine(Machine):
 def machine_of(board: Board) -> GpuMachine:
     """Give what the schedules know of a board's graphics processor. Raises OptionError for a board without one."""
     found = board.compiler
-    if found is None or found.kind == "llvm":
-        raise OptionError(f"board {board.name} has no graphics processor", hint="gatewright boards --kind gpu")
+    if found is None or found.kind not in SHARED:
+        what = f"board {board.name} has no graphics processor"
+        raise OptionError(what, hint="gatewright boards lists boards of kind gpu")
     units = board.gpu.compute_units.value if board.gpu is not None and board.gpu.compute_units else UNITS
     return GpuMachine(found.triple, vector_bits=0, language=found.kind, device=found.arch, units=int(units))
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 from functools import cache
 
+from ...graph import UnsupportedError
 from ..loops.machine import Dot
-from .machine import THREADS, GpuMachine
+from .machine import THREADS, WIDEST_GRID, GpuMachine
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,14 @@ def tile_for(rows: int, columns: int, depth: int, matrices: int, kind: Dot, mach
     tiles = [_shortened(t, depth) for t in TILES]
     if kind is Dot.SDOT and machine.tensor_cores and depth >= WORDS:
         tiles += WARP_TILES
-    fits = [t for t in tiles if (t.left + t.right) * BYTES.get(kind, 4) <= machine.shared_bytes]
+    fits = [
+        t for t in tiles
+        if (t.left + t.right) * BYTES.get(kind, 4) <= machine.shared_bytes
+        and max(-(-rows // t.rows), -(-columns // t.columns), matrices) <= WIDEST_GRID
+    ]  # fmt: skip
+    if not fits:
+        what = f"{matrices} products of {rows} rows by {columns} columns are more blocks than a launch may have"
+        raise UnsupportedError(what, hint="a smaller batch or image")
     return min(fits, key=lambda t: _time(t, rows, columns, depth, matrices, kind, machine))
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import gatewright as gw
-from gatewright.backends.gpu import emit
+from gatewright.backends.gpu import emit, machine_of
+from gatewright.backends.gpu.tiles import tile_for
+from gatewright.backends.loops.machine import Dot
 from gatewright.graph import Graph
 
 from ..tvm.networks import digits, large, small_cnn
@@ -91,3 +93,11 @@ def test_nvcc_takes_the_kernels(network: str, tmp_path: Path) -> None:
     command = [NVCC, "-arch=sm_90", "-cubin", "-Werror", "all-warnings", "-o", str(tmp_path / "k.cubin"), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_tiles_keep_to_what_a_launch_may_have() -> None:
+    machine = machine_of(gw.boards()["webgpu-generic"])
+    tile = tile_for(2_000_000, 8, 9, 1, Dot.WIDE, machine)
+    assert 2_000_000 / tile.rows <= 65535
+    with pytest.raises(gw.UnsupportedError, match="blocks"):
+        tile_for(20_000_000, 8, 9, 1, Dot.WIDE, machine)
