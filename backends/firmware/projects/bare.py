@@ -7,7 +7,7 @@ SECTION = """
 ## Bare core
 
     sh build.sh             # build/@name@.elf, by @gcc@, else by zig (pip install ziglang)
-    CC=zig sh build.sh      # by zig
+    CC=zig sh build.sh      # by zig (PYTHON=... names the Python that has it)
 
 `board/main.c` runs the self-test and tells a debugger or an emulator by semihosting what it finds: replace it.
 `board/startup.c` sets nothing up but the stack, the floating-point unit and the data: clocks, and what a boot loader
@@ -15,14 +15,17 @@ wants to see before the vectors, are the application's.
 """
 BUILD = """\
 #!/bin/sh
-# Build build/@name@.elf for @board@: with @gcc@ if it is there, else with zig. CC=gcc or CC=zig chooses.
+# Build build/@name@.elf for @board@: with @gcc@ if it is there, else with zig. CC=gcc or CC=zig chooses,
+# PYTHON=... the Python whose package ziglang is taken where the command zig is not there.
 set -eu
+python=$(command -v "${PYTHON:-python3}" || true)
+case $python in */*) python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python") ;; esac
 cd "$(dirname "$0")"
 out=build
 mkdir -p "$out"
 
 if [ "${CC:-}" = zig ] || { [ "${CC:-}" != gcc ] && ! command -v @gcc@ > /dev/null; }; then
-    if command -v zig > /dev/null; then compiler="zig cc"; else compiler="${PYTHON:-python3} -m ziglang cc"; fi
+    if command -v zig > /dev/null; then compiler="zig cc"; else compiler="$python -m ziglang cc"; fi
     core="@zig_flags@ -fno-sanitize=all"
     libraries=""
 else

@@ -1,6 +1,7 @@
 """Projects build in an empty home, and have the layout that Zephyr, Arduino and PlatformIO ask for."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -43,8 +44,8 @@ def _passes(image: Path) -> None:
 
 @pytest.mark.parametrize("compiler", ["zig", pytest.param("gcc", marks=needs_gcc)])
 def test_the_script_builds_the_bare_project(written: Path, tmp_path: Path, compiler: str) -> None:
-    environment = {**empty_home(tmp_path), "CC": compiler, "PYTHON": sys.executable}
-    run(["sh", "build.sh"], written, environment)
+    environment = {**empty_home(tmp_path), "CC": compiler, "PYTHON": os.path.relpath(sys.executable, tmp_path)}
+    run(["sh", f"{written.name}/build.sh"], tmp_path, environment)
     _passes(written / "build" / "small_cnn.elf")
 
 
