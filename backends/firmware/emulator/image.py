@@ -10,6 +10,8 @@ from typing import Literal
 from ....graph import FileError, OptionError
 from ....graph.errors import unknown
 
+VECTORS = ("gw_vectors", "vectors", "__vector_table", "_vectors", "g_pfnVectors", "vec")
+"""What programs call their vector table."""
 Arch = Literal["arm", "riscv"]
 
 
@@ -101,6 +103,15 @@ class Image:
         index = bisect_right(self._starts, address) - 1
         found = self.functions[index] if index >= 0 else None
         return found if found is not None and address < found.end else None
+
+    @property
+    def vectors(self) -> tuple[int, int]:
+        """The first two words of the vector table, on Arm: the initial stack pointer and the reset handler."""
+        table = next((self.symbols[n].address for n in VECTORS if n in self.symbols), None)
+        if table is None:
+            table = min((s.address for s in self.segments if s.executable), default=0)
+        words = self.bytes_at(table, 8)
+        return int.from_bytes(words[:4], "little"), int.from_bytes(words[4:], "little")
 
     def place(self, address: int) -> str:
         """Say in words where an address lies."""

@@ -21,6 +21,8 @@ from .kinds import CALLS
 from .run import FaultError
 
 PROGRAMS = {"arm": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
+RESET = {"mps2-an505": 0x10000000}
+"""Where machines have their vectors, other than at 0."""
 TRACE = re.compile(rb"^Trace \d+: (0x[0-9a-f]+) \[[0-9a-f]+/([0-9a-f]+)/")
 LISTED = re.compile(rb"^0x([0-9a-f]+):")
 
@@ -63,10 +65,15 @@ def run_qemu(
         folder = Path(temporary)
         command = [program, *_arguments(core, folder), "-kernel", str(folder / "image.elf")]
         (folder / "image.elf").write_bytes(image)
-        for index, (address, values) in enumerate((data or {}).items()):
+        program_image = Image.read(image)
+        loaded = dict(data or {})
+        reset = RESET.get(core.machine, 0)
+        if core.arch == "arm" and not program_image.bytes_at(reset, 8):
+            loaded[reset] = b"".join(word.to_bytes(4, "little") for word in program_image.vectors)
+        for index, (address, values) in enumerate(loaded.items()):
             (folder / f"data{index}").write_bytes(values)
             command += ["-device", f"loader,file={folder / f'data{index}'},addr={address:#x},force-raw=on"]
-        log = _Log(Image.read(image), core) if count else None
+        log = _Log(program_image, core) if count else None
         status = _run([*command, *(["-d", "in_asm,exec,nochain"] if count else [])], log, timeout)
         console = (folder / "console").read_bytes().decode("utf-8", "replace")
     return QemuResult(status, console, log.counts() if log is not None else None)
@@ -82,20 +89,26 @@ def _arguments(core: Core, folder: Path) -> list[str]:
 
 
 def _run(command: list[str], log: "_Log | None", timeout: float) -> int:
-    pipe = subprocess.PIPE
+    pipe, late = subprocess.PIPE, threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=pipe) as process:
         assert process.stderr is not None
-        timer = threading.Timer(timeout, process.kill)
+        timer = threading.Timer(timeout, stop)
         timer.start()
         try:
-            rest = log.read(process.stderr) if log is not None else process.stderr.read()
+            said = log.read(process.stderr) if log is not None else process.stderr.read()
             status = process.wait()
         finally:
             timer.cancel()
-    if status < 0:
+    if late.is_set():
         raise FaultError(f"QEMU did not end within {timeout:.0f} s", hint="does the program end by semihosting?")
-    if rest and log is None and b"qemu" in rest[:12]:
-        raise FaultError(f"QEMU: {rest.decode('utf-8', 'replace').strip()[-300:]}")
+    if status < 0 or said.startswith(b"qemu"):
+        what = said.decode("utf-8", "replace").strip().partition("\n")[0][:200] or f"signal {-status}"
+        raise FaultError(f"QEMU gave up: {what}", hint="is the program linked for the memories of this machine?")
     return status
 
 
@@ -131,7 +144,7 @@ class _Log:
     def read(self, lines: Iterable[bytes]) -> bytes:
         """Follow the log to its end; give what is no part of it."""
         listed, last = 0, None
-        called = False
+        called, said = False, b""
         for line in lines:
             if line[:2] == b"0x" and (found := LISTED.match(line)):
                 listed = int(found[1], 16)
@@ -145,9 +158,11 @@ class _Log:
                 block.count += 1
                 self.total += block.instructions
                 last, called = block, block.back != 0
+            elif line[:5] == b"qemu:":
+                said = line
         while self.frames:
             self.leave()
-        return b""
+        return said
 
     def block(self, address: int, listed: int) -> _Block:
         code, at, count = self.image.bytes_at(address, max(listed - address, 0) + 4), 0, 0

@@ -191,23 +191,13 @@ class Emulator:
         """Run the image from its reset handler to the end that it reports by semihosting; give the status."""
         address, stack = self.image.entry, self.stack
         if self.core.arch == "arm":
-            vectors = self._vectors()
-            if vectors is not None:
-                stack, address = (int.from_bytes(self.read(vectors + 4 * i, 4), "little") for i in range(2))
+            stack, address = self.image.vectors
         self.host.status = None
         self._engine.prepare(stack, self.trap, ())
         self._start(address & ~1)
         if self.host.status is None:
             raise FaultError("the program returned from its reset handler", hint="end it with semihosting SYS_EXIT")
         return self.host.status
-
-    def _vectors(self) -> int | None:
-        names = ("__vector_table", "_vectors", "vectors", "vec", "g_pfnVectors", "gw_vectors")
-        found = next((self.image.symbols[n].address for n in names if n in self.image.symbols), None)
-        if found is not None:
-            return found
-        code = [s.address for s in self.image.segments if s.executable]
-        return min(code, default=None)
 
     @property
     def console(self) -> str:

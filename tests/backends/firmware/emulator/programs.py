@@ -215,19 +215,19 @@ def built(core: str, source: str = MAIN, level: str = "-O2") -> bytes:
     return build(board_of(core), source, level)
 
 
-def build(board: Board, source: str, level: str) -> bytes:
+def build(board: Board, source: str, level: str, *, hard: bool = False) -> bytes:
     told, code, data = board.compiler, code_regions(board)[0], data_regions(board)[0]
     assert told is not None
     script = SCRIPT.format(
         code=code.address, code_size=int(code.size_kib.value * 1024), data=data.address,
         data_size=int(data.size_kib.value * 1024),
     )  # fmt: skip
-    features = [f for f in told.features if not f.startswith(("+vfp", "+fp"))]
+    features = [f for f in told.features if hard or not f.startswith(("+vfp", "+fp"))]
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "main.c").write_text(source)
         (folder / "link.ld").write_text(script)
-        flags = bare_target(told.triple.removesuffix("hf"), told.cpu, features, told.abi)
+        flags = bare_target(told.triple if hard else told.triple.removesuffix("hf"), told.cpu, features, told.abi)
         linked = ("-nostdlib", "-T", "link.ld", "-Wl,-e,reset")
         plain = ("-g0", "-ffreestanding", "-fno-sanitize=all", "-w")
         zig(("cc", *flags, level, *plain, "main.c", *linked, "-o", "a.elf"), folder)

@@ -1,8 +1,10 @@
 """QEMU agrees in every instruction with the emulated core: address by address, blocks of IT among them."""
 
+from dataclasses import replace
+
 import pytest
 
-from gatewright.backends.firmware.emulator import Emulator, Image, core, find_qemu, run_qemu
+from gatewright.backends.firmware.emulator import Emulator, FaultError, Image, core, find_qemu, run_qemu
 from gatewright.boards import load
 from gatewright.graph.errors import OptionError
 
@@ -69,6 +71,27 @@ def test_data_is_loaded() -> None:
     device.write(given, (5).to_bytes(4, "little"))
     device.boot()
     assert changed.console == device.console != first.console
+
+
+@needs_qemu
+def test_what_qemu_gives_up() -> None:
+    """An image whose code stands where the machine has nothing."""
+    with pytest.raises(FaultError, match="QEMU gave up: "):
+        run_qemu(build(load("nucleo-l4r5zi"), MAIN, "-O2"), core("cortex-m4"))
+    endless = build(board_of("cortex-m4"), MAIN.replace("quit(main());", "endless();"), "-O2")
+    with pytest.raises(FaultError, match=r"did not end within 1 s"):
+        run_qemu(endless, core("cortex-m4"), timeout=1)
+
+
+@needs_qemu
+def test_vectors_elsewhere() -> None:
+    """Code in another memory than the one with the machine's vectors: the Cortex-M55 in its ISRAM."""
+    board = load("corstone-300")
+    regions = tuple(replace(r, kind="flash") if r.name == "isram" else r for r in board.regions)
+    expected = run_qemu(build(board, MAIN, "-O2"), core("cortex-m55"))
+    found = run_qemu(build(replace(board, regions=regions), MAIN, "-O2"), core("cortex-m55"))
+    assert found == expected
+    assert found.status == 7
 
 
 def test_without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from gatewright.backends.firmware.emulator import (
 from gatewright.boards import load
 from gatewright.graph.errors import OptionError, UnsupportedError
 
-from .programs import BOARDS, board_of, image
+from .programs import BOARDS, MAIN, board_of, build, image
 
 ALL = pytest.mark.parametrize("name", BOARDS)
 DSP = ("cortex-m4", "cortex-m7", "cortex-m33")
@@ -200,6 +200,27 @@ def test_loads_from_flash(name: str) -> None:
     plain.call("scale")
     assert plain.counts().mix.code_reads == 0
     assert plain.counts().instructions == core_.counts().instructions
+
+
+FLOATS = MAIN.replace(
+    "int main(void)",
+    """
+float x[4] = {1.5f, 2.5f, -3.25f, 4.0f}, y[4];
+KEPT void squares(void) { for (int i = 0; i < 4; i++) y[i] = x[i] * x[i] + 0.5f / x[i]; }
+int main(void)""",
+)
+
+
+@pytest.mark.parametrize("name", ["cortex-m4", "cortex-m7", "cortex-m33"])
+def test_floating_point(name: str) -> None:
+    of = Image.read(build(board_of(name), FLOATS, "-O2", hard=True))
+    core_ = Emulator(of, board=board_of(name))
+    core_.call("squares")
+    x = np.array([1.5, 2.5, -3.25, 4], np.float32)
+    np.testing.assert_allclose(np.frombuffer(core_.read("y"), np.float32), x * x + 0.5 / x, rtol=1e-6)
+    mix = core_.counts().mix
+    assert mix.float_divides == 4
+    assert mix.floats + mix.float_multiply_adds >= 4
 
 
 def test_speed() -> None:
