@@ -10,7 +10,9 @@ from ..graph import GatewrightError
 
 
 class BuildError(GatewrightError):
-    """The compiler refused what was written for it, or is not there."""
+    """The compiler refused what was written for it, or is not there; ``log``: all that it said."""
+
+    log = ""
 
 
 @cache
@@ -56,6 +58,7 @@ def zig(arguments: Sequence[str], folder: Path) -> None:
         raise BuildError(f"ziglang cannot be started: {error}", hint="pip install --force-reinstall ziglang") from None
     if done.returncode:
         message = done.stderr.strip()[-600:] or f"no message, status {done.returncode}"
-        raise BuildError(
-            f"zig {arguments[0]} refused: {message}", hint="is the disk full? Otherwise please report this"
-        )
+        hint = "is the disk full? Otherwise please report this"
+        refused = BuildError(f"zig {arguments[0]} refused: {message}", hint=hint)
+        refused.log = done.stderr
+        raise refused

@@ -31,19 +31,21 @@ def machine_in(description: Mapping[str, Any]) -> Machine:
 @dataclass(frozen=True)
 class Built:
     """What a project is built to: ``image`` runs the self-test (ELF), ``application`` only runs the network once (ELF),
-    ``library`` holds network and self-test (ar).
+    ``library`` holds network and self-test (ar). No image is linked where the network calls functions of the C library
+    (``missing``), which a bare core does not have.
     """
 
     image: bytes
     application: bytes
     library: bytes
+    missing: tuple[str, ...] = ()
 
 
 def build(files: Mapping[str, bytes], description: Mapping[str, Any]) -> Built:
     """Compile the sources of a project (path -> content, under ``src/``) for its core, and link them for its board.
 
-    Images have a symbol table, no debug information. Raises UnsupportedError where the flash is too small or where a
-    function of the C library is missing, BuildError where the compiler refuses.
+    Images have a symbol table, no debug information. Raises UnsupportedError where the flash is too small, BuildError
+    where the compiler refuses.
     """
     name, tools = description["name"], toolchain(machine_in(description))
     places = MemoryMap.from_dict(description["memory"])
@@ -65,8 +67,11 @@ def build(files: Mapping[str, bytes], description: Mapping[str, Any]) -> Built:
             try:
                 zig(("cc", *tools.zig, "-O2", *link, *own, "startup.o", "memory.o", main, "-o", image), folder)
             except BuildError as error:
+                if missing := re.findall(r"undefined symbol: (\w+)", error.log):
+                    return Built(b"", b"", (folder / "library.a").read_bytes(), tuple(sorted(set(missing))))
                 raise _explained(error, places, description["board"]) from None
-        return Built(*((folder / f).read_bytes() for f in ("image.elf", "application.elf", "library.a")))
+        found = [(folder / file).read_bytes() for file in ("image.elf", "application.elf", "library.a")]
+        return Built(found[0], found[1], found[2])
 
 
 def _sources(files: Mapping[str, bytes], folder: Path) -> list[str]:
@@ -78,12 +83,9 @@ def _sources(files: Mapping[str, bytes], folder: Path) -> list[str]:
 
 
 def _explained(error: BuildError, places: MemoryMap, board: str) -> Exception:
-    """Tell a memory that is too small, and a missing library, from what is ours to mend."""
-    if missing := re.findall(r"undefined symbol: (\w+)", error.what):
-        what = f"the network calls {', '.join(sorted(set(missing)))}, which a core without a C library does not have"
-        return UnsupportedError(what, where=f"board {board}", hint="--integer-only makes tables of functions")
-    found = re.search(r"will not fit in region '(\w+)': overflowed by (\d+) bytes", error.what)
-    if found is None and "no room for the stack" not in error.what:
+    """Tell a memory that is too small from what is ours to mend."""
+    found = re.search(r"will not fit in region '(\w+)': overflowed by (\d+) bytes", error.log)
+    if found is None and "no room for the stack" not in error.log:
         return error
     name, over = (found[1], int(found[2])) if found is not None else (places.ram.name, 0)
     size = next(s.bytes for s in places.spans if s.name == name)

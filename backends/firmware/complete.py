@@ -23,10 +23,16 @@ def complete(project: Project, graph: Graph, ranges: Sequence[Range], kinds: tup
     name, files = described["name"], dict(project.files)
     files[f"src/{name}_selftest.c"] = selftest(graph, files, described, ranges)
     built = build(files, described)
-    files |= {f"image/{name}.elf": built.image, f"image/lib{name}.a": built.library}
-    if (found := sizes(built.application)) is not None:
+    files[f"image/lib{name}.a"] = built.library
+    notes = project.notes
+    if built.missing:
+        called = ", ".join(built.missing)
+        notes = (*notes, f"no image is linked: the network calls {called} of the C library (--integer-only: tables)")
+    else:
+        files[f"image/{name}.elf"] = built.image
+    if built.image and (found := sizes(built.application)) is not None:
         described["flash_bytes"] = found.flash
         files[FILE] = json.dumps(described, indent=1, sort_keys=True).encode() + b"\n"
     tools, places = toolchain(machine_in(described)), MemoryMap.from_dict(described["memory"])
     files |= project_files(Details(described, places, tools), kinds)
-    return Project(files, project.notes)
+    return Project(files, notes)

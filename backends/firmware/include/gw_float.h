@@ -11,8 +11,13 @@ static inline float gw_float32_of_int32(int32_t v) { union gw_bits32 b; b.whole 
 static inline int32_t gw_int32_of_float32(float v) { union gw_bits32 b; b.real = v; return b.whole; }
 static inline double gw_float64_of_int64(int64_t v) { union gw_bits64 b; b.whole = v; return b.real; }
 static inline int64_t gw_int64_of_float64(double v) { union gw_bits64 b; b.real = v; return b.whole; }
+#if defined(__GNUC__) || defined(__clang__) /* constants, which arrays may begin with */
+#define GW_INFINITY __builtin_inff()
+#define GW_NAN __builtin_nanf("")
+#else
 #define GW_INFINITY gw_float32_of_int32(0x7f800000)
 #define GW_NAN gw_float32_of_int32(0x7fc00000)
+#endif
 
 /* Whole numbers, toward zero; 0 where there is no number. What is beyond the type was clamped before. */
 static inline int32_t gw_whole32f(float x) { return x == x ? (int32_t)x : 0; }

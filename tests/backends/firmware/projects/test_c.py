@@ -12,9 +12,11 @@ from gatewright.backends.firmware.emit import machine_of
 from gatewright.backends.firmware.toolchain import COMMON, WARNINGS, Toolchain, toolchain
 from gatewright.backends.zig import zig
 from gatewright.boards import load
+from gatewright.graph import Graph, Node
+from gatewright.graph.ops import Input, Output, Power
 
 from .cores import symbols
-from .made import completed, described, needs_gcc, written_c
+from .made import completed, described, made, needs_gcc, written_c
 
 SLOW = [pytest.param(board, marks=pytest.mark.slow) for board in ("cortex-m3", "cortex-m7", "cortex-m33")]
 ARM = ["cortex-m0plus", "cortex-m4", "cortex-m55", *SLOW]
@@ -114,3 +116,12 @@ def test_an_image_that_does_not_fit_the_flash_is_told() -> None:
             span["bytes"] = 4096
     with pytest.raises(gw.UnsupportedError, match=r"board cortex-m4: FLASH has 4,096 bytes; the image needs \d,\d+"):
         build(project.files, found)
+
+
+def test_without_a_c_library_there_is_no_image_of_what_calls_it() -> None:
+    x = Node(Input("x", (5,)))
+    graph = Graph((x,), (Node(Output("y"), (Node(Power(), (x, x)),)),), "powers")
+    project = made(graph, "cortex-m4")
+    assert project.notes == ("no image is linked: the network calls powf of the C library (--integer-only: tables)",)
+    assert {path for path in project.files if path.startswith("image/")} == {"image/libpowers.a"}
+    assert "flash_bytes" not in described(project)
