@@ -77,6 +77,15 @@ class _Dialect(Language):
         return INTRINSICS.get(name, name.removesuffix("f"))
 
 
+DOT4 = """
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 610
+  for (int i = 0; i < 32; i += 8) c += (int)(signed char)(a >> i) * (int)(signed char)(b >> i);
+  return c;
+#else
+  return __dp4a(a, b, c);
+#endif
+"""
+"""Processors before sm_61 have no instruction for it."""
 MULTIPLY_PIECES = """\
 #ifndef GATEWRIGHT_EMULATOR
 static __device__ __forceinline__ int4 gatewright_mma_m16n8k32(
@@ -105,7 +114,7 @@ def _dialect(inline: str, dot: str) -> dict[str, str]:
         "lesser64": f"{inline} double lesser64(double a, double b) {{ return a < b ? a : b; }}",
         "greater": f"{inline} float greater(float a, float b) {{ return a > b ? a : b; }}",
         "lesser": f"{inline} float lesser(float a, float b) {{ return a < b ? a : b; }}",
-        "dot4": f"{inline} int dot4(int a, int b, int c) {{ {dot} }}",
+        "dot4": f"{inline} int dot4(int a, int b, int c) {{{dot}}}",
     }
 
 
@@ -114,7 +123,7 @@ class _Cuda(_Dialect):
 
     kind, suffix, long, shared = "cuda", "cu", "LL", "__shared__"
     helpers: Mapping[str, str] = {
-        **_dialect("static __device__ __forceinline__", "return __dp4a(a, b, c);"), "multiply_pieces": MULTIPLY_PIECES,
+        **_dialect("static __device__ __forceinline__", DOT4), "multiply_pieces": MULTIPLY_PIECES,
     }  # fmt: skip
 
     def type(self, dtype: str) -> str:
@@ -144,7 +153,7 @@ class _OpenCl(_Dialect):
     kind, suffix, shared = "opencl", "cl", "__local"
     helpers = _dialect(
         "static inline",
-        "const char4 x = as_char4(a), y = as_char4(b); return c + x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w;",
+        " const char4 x = as_char4(a), y = as_char4(b); return c + x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w; ",
     )
 
     def type(self, dtype: str) -> str:
@@ -179,8 +188,8 @@ class _Metal(_Dialect):
     kind, suffix, shared = "metal", "metal", "threadgroup"
     helpers = _dialect(
         "static inline",
-        "const char4 x = as_type<char4>(a), y = as_type<char4>(b); "
-        "return c + x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w;",
+        " const char4 x = as_type<char4>(a), y = as_type<char4>(b); "
+        "return c + x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w; ",
     )
 
     def type(self, dtype: str) -> str:
