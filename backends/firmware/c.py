@@ -338,12 +338,12 @@ def _saturation(most: Value, v: Value) -> str | None:
     return None if low is None or high is None else names.get((int(low), int(high)))
 
 
-def wrapped(begin: str, parts: Sequence[str], end: str) -> list[str]:
+def wrapped(begin: str, parts: Sequence[str], end: str, width: int = PER_LINE) -> list[str]:
     """Write a list of things in as many lines as it needs."""
     lines = [begin]
     for k, part in enumerate(parts):
         text = part + (", " if k + 1 < len(parts) else end)
-        if len(lines[-1]) + len(text.rstrip()) > PER_LINE and lines[-1].strip():
+        if len(lines[-1]) + len(text.rstrip()) > width and lines[-1].strip():
             lines[-1] = lines[-1].rstrip()
             lines.append("    ")
         lines[-1] += text

@@ -10,10 +10,9 @@ from ...graph.arrays import NDArray
 from ..loops.names import walk
 from ..loops.program import Call, Copy, Loop, Program, Statement
 from ..loops.program import Pointer as Address
-from .c import STORED, TYPES, Pointer, kernel, literal
+from .c import PER_LINE, STORED, TYPES, Pointer, kernel, literal, wrapped
 from .interface import Layer, header, ports
 
-PER_LINE = 120
 DSP = r"\bgw_(dot|rows|smlad|[su]xtb16)"
 """What gw_dsp.h has."""
 
@@ -47,16 +46,20 @@ class _Source:
     # Kernels
 
     def kernels(self) -> list[str]:
-        """Write every kernel. Two calls of one kernel have pointers of the same kinds."""
-        found: dict[str, str] = {}
+        """Write every kernel, with the layers that use it. What all of its calls pass from flash is constant."""
+        calls: dict[str, list[Call]] = {}
         for call in walk(self.program.statements):
-            if call.kernel not in found:
-                function = self.program.kernels[call.kernel]
-                memories = [p.memory for p in function.parameters if p.memory is not None]
-                pairs = zip(call.arguments, memories, strict=True)
-                kinds = [Pointer(a.block is None, m in function.written) for a, m in pairs]
-                found[call.kernel] = kernel(function, kinds, call.kernel)
-        return list(found.values())
+            calls.setdefault(call.kernel, []).append(call)
+        found = []
+        for name, those in calls.items():
+            function = self.program.kernels[name]
+            memories = [p.memory for p in function.parameters if p.memory is not None]
+            passed = zip(*(call.arguments for call in those), strict=True)
+            constant = [all(a.block is None for a in addresses) for addresses in passed]
+            kinds = [Pointer(c, m in function.written) for c, m in zip(constant, memories, strict=True)]
+            more = f" and {len(those) - 1} more" if len(those) > 1 else ""
+            found.append(f"/* {_named(those[0].node)}{more} */\n{kernel(function, kinds, name)}")
+        return found
 
     # Layers
 
@@ -117,11 +120,11 @@ class _Source:
                 operands.append(f"({const}{STORED[dtype]} *)({self.pointer(address)})")
         if s.parts:
             operands += ["0", str(s.parts)]
-        text = f"{s.kernel}({', '.join(operands)});"
+        text = "\n".join(wrapped(f"{s.kernel}(", operands, ");", PER_LINE - 4))
         if any(a.loop is not None for a in s.arguments):
             return text
         layer = f"{self.name}_{len(self.layers)}_{_word(s.node)}"
-        self.layers.append(f"/* {_described(s)} */\n{_head(layer, s)}\n{{\n    {text}\n}}")
+        self.layers.append(f"/* {_described(s)} */\n{_head(layer, s)}\n{{\n{indent(text, '    ')}\n}}")
         return f"{layer}({'status' if _flagged(s) else ''});"
 
     def constant(self, address: Address, dtype: str) -> str:
@@ -132,7 +135,8 @@ class _Source:
     def pointer(self, p: Address) -> str:
         """Write an address."""
         assert p.block is not None
-        text = f"{self.name}_arena + {p.offset + p.block.offset}"
+        begin = p.offset + p.block.offset
+        text = f"{self.name}_arena + {begin}" if begin else f"{self.name}_arena"
         return f"{text} + {self.loops[p.loop]} * {p.stride}" if p.loop is not None else text
 
     # Files
@@ -242,8 +246,12 @@ def _word(node: Node) -> str:
 def _described(call: Call) -> str:
     node = call.node
     macs = f", {call.macs:,} products" if call.macs else ""
-    where = re.sub(r"[^\w .:/()-]", "_", node.where or type(node.op).__name__, flags=re.ASCII)
-    return f"{where}: {'x'.join(map(str, node.shape)) or 'scalar'}{macs}"
+    return f"{_named(node)}: {'x'.join(map(str, node.shape)) or 'scalar'}{macs}"
+
+
+def _named(node: Node) -> str:
+    """Give a layer's name as a part of a comment."""
+    return re.sub(r"[^\w .:/()-]", "_", node.where or type(node.op).__name__, flags=re.ASCII)
 
 
 def _library(text: str) -> list[str]:

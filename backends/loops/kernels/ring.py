@@ -28,8 +28,9 @@ def depthwise(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, 
     """Write a product with one filter a channel, with the operations from it up to ``end``."""
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        kinds: list[type[_Depthwise]] = [_Quads] if _quads(c, layouts[c.node.inputs[0]]) else []
-        kinds += [_Ring, _Windows] if len(c.space) <= 2 else [_Windows]
+        kinds: list[type[_Depthwise]] = [_Windows]
+        if len(c.space) <= 2:
+            kinds = [*([_Quads] if _quads(c, layouts[c.node.inputs[0]]) else []), _Ring, _Windows]
         found = (kind(scope, c, end, out, memory) for kind in kinds)
         next(k for k in found if k.bytes <= LARGEST).write()
 

@@ -315,6 +315,19 @@ def an_operand_with_a_zero_point_for_each_channel() -> Trial:
 
 
 @once
+def one_kernel_for_a_constant_and_a_tensor() -> Trial:
+    """The same product with a known operand and with one that is computed."""
+    rng, made = np.random.default_rng(14), []
+    for i, format in enumerate((Fixed(8, 3), Fixed(16, 6), Fixed(20, 10), Fixed(33, 12))):
+        known = Node(drawn(rng, (5, 7), format))
+        for j, other in enumerate((known, Node(Input(f"y{i}", (5, 7), format)), known)):
+            x = Node(Input(f"x{i}_{j}", (3, 5), Fixed(6, 3)))
+            made.append(of(f"m{i}_{j}", Node(MatMul(), (x, other))))
+            made.append(of(f"a{i}_{j}", Node(ArgMax(0, False, False, False), (other,))))
+    return Trial(joined(made))
+
+
+@once
 def rows_taken_together_do_not_mislead_what_is_added() -> Trial:
     return Trial(graphs_joined(map(rows_taken_together, ("bordered", "moved", "row"))))
 
