@@ -305,7 +305,8 @@ def test_an_override_without_a_layer_is_an_error_and_one_without_effect_is_said(
     rule = {"name": "fc1", "table_bits": 8, "reuse_factor": 2}
     manifest = gw.compile(tiny(), board="host", config={"layer": [rule]}).manifest
     assert [n for n in manifest["notes"] if "no effect" in n] == [
-        "configuration: table_bits for 'fc1' has no effect: no table is there"
+        "configuration: table_bits for 'fc1' has no effect: no table is there",
+        "configuration for 'fc1': reuse_factor: no effect on host, which takes no HLS project",
     ]
     assert manifest["options"]["layer"] == [rule]
 

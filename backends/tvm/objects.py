@@ -18,7 +18,7 @@ HIDDEN = 2
 UNUSED, SYMBOLS, RELOCATIONS, DYNAMIC, DYNAMIC_SYMBOLS = 0, 2, (4, 9), 6, 11
 SHARED, NEEDED = 3, 1
 EXTERNAL, PRIVATE, KIND, UNDEFINED = 0x01, 0x10, 0x0E, 0x00
-TABLE, LOAD_LIBRARY, BUILD_VERSION = 0x02, 0x0C, 0x32
+TABLE, LOAD_LIBRARY, SEGMENT, BUILD_VERSION = 0x02, 0x0C, 0x19, 0x32
 LEFTOVERS = (b"__truncsfhf2", b"__extendhfsf2")
 """Conversions that TVM adds to every module, used or not, under names that belong to the compiler's own library."""
 
@@ -64,6 +64,40 @@ def read(data: bytes, where: str = "") -> Contents:
     except (IndexError, ValueError, Damaged):
         raise FileError("a damaged object file", where=where) from None
     raise FileError("neither ELF nor Mach-O", where=where, hint="an object file or a shared library is read here")
+
+
+def check_whole(data: bytes, where: str = "") -> None:
+    """Raise FileError for a shared library that is cut off or damaged: a loader maps parts beyond the end of a file
+    without a word, and the process ends at the first use of one.
+    """
+    contents = read(data, where)
+    if not contents.shared:
+        raise FileError("is no shared library", where=where, hint="compile again")
+    parts = _elf_parts(data) if contents.format == "elf" else _mach_parts(data)
+    try:
+        end = max((offset + size for offset, size in parts), default=0)
+    except Damaged:
+        raise FileError("a damaged library", where=where, hint="compile again") from None
+    if end > len(data):
+        raise FileError(f"is cut off: {len(data):,} of {end:,} bytes", where=where, hint="compile again")
+
+
+def _elf_parts(data: bytes) -> Iterator[tuple[int, int]]:
+    """Give offset and size of each segment, and of the tables of segments and sections."""
+    wide = data[4] == 2
+    segments, sections = unpack_from("<QQ" if wide else "<II", data, 32 if wide else 28)
+    size, count, section, sections_count = unpack_from("<HHHH", data, 54 if wide else 42)
+    yield segments, size * count
+    yield sections, section * sections_count
+    for at in range(segments, segments + size * count, size):
+        yield unpack_from("<8xQ16xQ", data, at) if wide else unpack_from("<4xI8xI", data, at)
+
+
+def _mach_parts(data: bytes) -> Iterator[tuple[int, int]]:
+    """Give offset and size of each segment."""
+    for command, at in _Mach(data).commands:
+        if command == SEGMENT:
+            yield unpack_from("<QQ", data, at + 40)
 
 
 def hide(data: bytes) -> bytes:

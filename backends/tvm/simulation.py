@@ -18,6 +18,7 @@ from ..loops.machine import Machine
 from ..loops.verify import STATUS, own_axes
 from ..loops.verify import verify as compare
 from .emit import FILE, emit, not_here
+from .objects import check_whole
 
 ALIGNMENT = 64
 
@@ -92,6 +93,7 @@ def _loaded(library: Path, description: Mapping[str, Any]) -> ctypes.CDLL:
     """Load a library, unless its instructions would end the process."""
     if (reason := not_here(machine_in(description))) is not None:
         raise GatewrightError(reason, where=library.name, hint="compile with --board host, or run it there")
+    check_whole(library.read_bytes(), library.name)
     try:
         return ctypes.CDLL(str(library))
     except OSError as error:

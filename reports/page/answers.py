@@ -123,6 +123,8 @@ def known_counts(document: Document) -> tuple[str, Mapping[str, Figure]]:
 def _fits(document: Document) -> Answer:
     question, (level, counts) = "Does it fit?", known_counts(document)
     found = uses(document, counts)
+    if not found and cost(document).get("processor"):
+        return _in_memory(question, document)
     if not found:
         return Answer(question, "open", "Not known", "There is no estimate of resources for this design.")
     board = str(document.get("board", "the board"))
@@ -133,6 +135,16 @@ def _fits(document: Document) -> Answer:
     span = " to ".join(dict.fromkeys((numbers.percent(most.share("low")), numbers.percent(most.share("high")))))
     what = f"Fullest: {most.label} with {span} of the {most.available:,} on {board}, {level}."
     return Answer(question, state, verdict, what)
+
+
+def _in_memory(question: str, document: Document) -> Answer:
+    """Say how much memory a library takes: processors with an operating system have room for most."""
+    memory = cost(document).get("memory") or {}
+    names = {"arena_bytes": "Working memory", "constants_bytes": "Constants", "library_bytes": "Library"}
+    found = {label: f for name, label in names.items() if (f := numbers.read(memory.get(name))) is not None}
+    total = sum(f.value for label, f in found.items() if label != "Constants")
+    text = "Bytes of the library, with its constants, and of the working memory that a call is given; nothing else."
+    return Answer(question, "good", f"{numbers.short(total)}B", text, found)
 
 
 def _verdict(most: Use) -> tuple[State, str]:
@@ -150,7 +162,9 @@ def _verdict(most: Use) -> tuple[State, str]:
 def _fast(document: Document) -> Answer:
     question, entry = "How fast is it?", cost(document)
     latency, interval = (numbers.read(entry.get(name)) for name in ("latency_s", "interval_s"))
-    names = {"latency_cycles": "Latency", "interval_cycles": "Interval", "clock_ns": "Clock"}
+    names = {
+        "latency_cycles": "Latency", "interval_cycles": "Interval", "clock_ns": "Clock", "instructions": "Instructions",
+    }  # fmt: skip
     found = {label: f for name, label in names.items() if (f := numbers.read(entry.get(name))) is not None}
     slow, clock = _clock(document)
     if latency is None and not found:

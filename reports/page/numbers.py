@@ -14,7 +14,7 @@ EXACT_UP_TO = 1_000_000
 KINDS: Mapping[str, str] = {
     "exact": "follows from the design itself, without a run",
     "simulated": "a run of a model of the design, cycle by cycle",
-    "estimated": "fitted on reports of other designs; the band covered 90 % of those that were held out",
+    "estimated": "a model, fitted on reports of other designs or on runs; its source says what its band rests on",
     "measured": "a run of the compiled artefact",
     "vendor": "read from a report of the vendor's tool",
 }

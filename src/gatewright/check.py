@@ -98,7 +98,7 @@ def _emittable(
 ) -> None:
     """Ask the back end of a board for what it cannot emit."""
     if board.fpga is None:
-        found.note(choices.without_effect(board))
+        found.note(choices.without_effect(board, settings, strict=strict))
         if board.compiler is not None and not found.problems:
             _compilable(found, graph, board, memory)
         return

@@ -1,5 +1,6 @@
 """What a user chooses of a project, looked at before any work is done."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 FORMS = ("asm", "llvm-ir")
 """Texts of a processor's kernels that can be asked for."""
+HLS_KEYS = ("io", "strategy", "reuse_factor", "clock_ns", "hls")
+"""What a configuration says of an HLS project."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,20 @@ class FirmwareChoices:
         return {k: str(v) for k, v in asdict(self).items() if v is not None}
 
 
+def _configured(where: str, values: Mapping[str, Any]) -> str:
+    """Name the keys of a part of the configuration that only an HLS project reads; "" where there is none."""
+    keys = [key for key in values if key in HLS_KEYS]
+    return f"{where}: {', '.join(keys)}" if keys else ""
+
+
 @dataclass(frozen=True)
 class LibraryChoices:
-    """What a user chooses of a library for a processor. ``emit``: texts of the kernels to put beside them."""
+    """What a user chooses of a library for a processor. ``emit``: texts of the kernels to put beside them;
+    ``integer_only``: whether to compute in integers what the model leaves in floating point.
+    """
 
     emit: tuple[str, ...] = ()
+    integer_only: bool = False
 
     def check(self) -> None:
         """Raise OptionError for what does not exist on any board."""
@@ -65,9 +77,13 @@ class LibraryChoices:
                 raise unknown("form of the kernels", form, FORMS)
 
     def without_effect(self, board: Board) -> list[str]:
-        """Say which choices change nothing on a board that takes no library."""
-        takes = board.compiler is not None and board.compiler.kind == "llvm"
-        return [f"emit: no effect on {board.name}, which takes no library"] if self.emit and not takes else []
+        """Say which choices change nothing on a board that takes no library, or has no floats."""
+        told = []
+        if self.emit and (board.compiler is None or board.compiler.kind != "llvm"):
+            told.append(f"emit: no effect on {board.name}, which takes no library")
+        if self.integer_only and board.kind in ("fpga", "mcu"):
+            told.append(f"integer_only: no effect on {board.name}, whose projects have integers alone")
+        return told
 
 
 @dataclass(frozen=True)
@@ -108,10 +124,14 @@ class Choices:
         own = {name: value for name, value in asdict(self).items() if value is not None}
         return make_options(board, settings.rules, **{**settings.project, **own})
 
-    def without_effect(self, board: Board) -> list[str]:
-        """Say which choices change nothing on a board that takes no HLS project."""
-        names = ", ".join(f.name for f in fields(self) if getattr(self, f.name) != f.default)
-        return [f"{names}: no effect on {board.name}, which takes no HLS project"] if names else []
+    def without_effect(self, board: Board, settings: Config | None = None, *, strict: bool = False) -> list[str]:
+        """Say which choices, here and in the configuration, change nothing on a board that takes no HLS project."""
+        own = [f.name for f in fields(self) if getattr(self, f.name) != f.default] + ["strict"] * strict
+        told = [", ".join(own)]
+        if settings is not None:
+            told.append(_configured("configuration", settings.project))
+            told += [_configured(f"configuration for {rule.pattern!r}", rule.values) for rule in settings.rules]
+        return [f"{names}: no effect on {board.name}, which takes no HLS project" for names in told if names]
 
     def as_dict(self) -> dict[str, Any]:
         """Give the choices under the names that a user writes."""

@@ -258,7 +258,7 @@ def compile_model(
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
-    firmware, library = FirmwareChoices(memory, project), LibraryChoices(tuple(emit))
+    firmware, library = FirmwareChoices(memory, project), LibraryChoices(tuple(emit), integer_only)
     library.check()
     target = find_board(board)
     settings = make_config(precision, config)
@@ -283,7 +283,7 @@ def compile_model(
     )  # fmt: skip
     unused = (*firmware.without_effect(target), *library.without_effect(target))
     if options is None:
-        notes = (*made.notes, *choices.without_effect(target), *unused)
+        notes = (*made.notes, *choices.without_effect(target, settings, strict=strict), *unused)
         return _compiled(replace(made, notes=notes), tuned, firmware, library, verify=verify, progress=progress)
     made = replace(made, notes=(*made.notes, *unused))
     asked = {**made.options, **choices.as_dict(), **options.as_dict(), "vectors": count}

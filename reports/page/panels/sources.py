@@ -10,7 +10,8 @@ from ..template import fill
 
 WORDS = {
     "latency_cycles": "Latency", "interval_cycles": "Interval", "latency_s": "Latency", "interval_s": "Interval",
-    "clock_ns": "Clock period", "power_w": "Power",
+    "clock_ns": "Clock period", "power_w": "Power", "instructions": "Instructions", "arena_bytes": "Arena",
+    "constants_bytes": "Constants", "library_bytes": "Library",
 }  # fmt: skip
 OWN = (
     ("Formats, MACs, weights", "exact", "the integer graph"),

@@ -96,6 +96,18 @@ def test_the_manifest_tells_cost_with_bands_and_sources(tmp_path: Path) -> None:
     assert max(b["offset"] + b["bytes"] for b in blocks) == cost["memory"]["arena_bytes"]["value"]
 
 
+def test_the_page_shows_time_and_memory() -> None:
+    from gatewright.reports.page import page
+
+    project = gatewright.compile(digits(), board="raspberry-pi-5", verify=False)
+    text = page(project.manifest).decode()
+    for heading in ("Time on the processor", "Memory over the steps of the network", "Working memory", "Cortex-A76"):
+        assert heading in text
+    for layer in project.manifest["cost"]["processor"]["layers"]:
+        assert f'data-v="{layer["instructions"]}"' in text
+    assert text.count("<title>") > len(project.manifest["cost"]["processor"]["blocks"])
+
+
 def test_profile_puts_boards_side_by_side(tmp_path: Path) -> None:
     from rich.console import Console
 
