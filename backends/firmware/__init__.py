@@ -1,14 +1,15 @@
 """The firmware back end: a graph becomes C for microcontrollers, proved on an emulated core.
 
-``emit`` gives the network in C, ``complete`` adds self-test, image and the files of build systems, ``costs`` what is
-known of its cost, ``Simulation`` runs it, ``verify`` compares the two, ``measured``
-says what was counted, ``missing`` lists what cannot be written,
-``parse`` reads what a user wishes of the memory.
+``emit`` gives the network in C, ``complete`` adds self-test, image and the files of build systems, ``costs`` says what
+is known of its cost, ``Simulation`` runs it, ``verify`` compares the two, ``measured`` and ``inference`` say what was
+counted, ``missing`` lists what cannot be written, ``parse`` reads what a user wishes of the memory.
 """
 
 from .complete import complete
 from .emit import costs, emit, machine_of, missing
 from .memory import parse
-from .simulation import Simulation, measured, verify
+from .simulation import Simulation, inference, measured, verify
 
-__all__ = ["Simulation", "complete", "costs", "emit", "machine_of", "measured", "missing", "parse", "verify"]
+__all__ = [
+    "Simulation", "complete", "costs", "emit", "inference", "machine_of", "measured", "missing", "parse", "verify",
+]  # fmt: skip

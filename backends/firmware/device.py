@@ -4,13 +4,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...boards import Board
 from ...graph import FileError, GatewrightError, NDArray
 from .build import machine_in
 
+if TYPE_CHECKING:
+    from .emulator import Mix
+
+WATCHED = 40_000_000
+"""Instructions that may run with caches simulated, some ten seconds."""
 BUDGET = 400_000_000
 """Instructions that a proof spends on an emulated core, a few seconds."""
 RUNS_OF_SELFTEST = 8
@@ -108,6 +114,22 @@ class Device:
             count = round(ran / max(self.inferences, 1) / shared[layer["symbol"]])
             found.append(LayerCount(layer["name"], layer["symbol"], layer["macs"], count))
         return found
+
+
+def warm_mix(project: Mapping[str, bytes], description: Mapping[str, Any], board: Board, once: int) -> "Mix":
+    """Count one inference on a board's own memories, its caches warm: what the time is estimated from.
+
+    ``once``: instructions of an inference. Where they are many, caches stay cold, or are not simulated.
+    """
+    from .emulator import Emulator, Image
+
+    name = description["name"]
+    device = Emulator(Image.read(project[f"image/{name}.elf"]), board=board, caches=once <= WATCHED)
+    device.call(f"{name}_init")
+    for _ in range(2 if 2 * once <= WATCHED else 1):
+        device.clear()
+        device.call(f"{name}_run")
+    return device.counts().mix
 
 
 def core_in(description: Mapping[str, Any]) -> Any:

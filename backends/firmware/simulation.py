@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,9 +10,12 @@ from ...boards import Board
 from ...graph import GatewrightError, Graph, NDArray
 from ..loops.verify import STATUS, own_axes
 from ..loops.verify import verify as compare
-from .device import BUDGET, MOST, Device, why_not
+from .device import BUDGET, MOST, Device, warm_mix, why_not
 from .emit import emit, read_description
 from .host import Network
+
+if TYPE_CHECKING:
+    from .emulator import Mix
 
 
 class Simulation:
@@ -98,3 +101,11 @@ def measured(simulation: Simulation) -> dict[str, Any]:
         "instructions": {**counted, "source": f"counted on an emulated {device.core.name}"},
         "memory": {"stack_bytes": stack},
     }
+
+
+def inference(simulation: Simulation, board: Board) -> "Mix | None":
+    """Count the instructions of one inference on a board, by class; None where nothing ran on an emulated core."""
+    device = simulation.device
+    if device is None or not device.inferences:
+        return None
+    return warm_mix(simulation.project, simulation.description, board, device.instructions)

@@ -455,8 +455,24 @@ def _compiled(
         progress(f"comparing the {WORDS[target]} with the graph")
         entry = done.verify()
         if target == FIRMWARE:
-            cost = _joined(cost, back_end(target).measured(done._simulation))
+            cost = _joined(cost, _run_cost(done, progress))
         return replace(done, verification=entry, cost=cost)
+
+
+def _run_cost(project: Project, progress: Progress) -> dict[str, Any]:
+    """Say what a run of firmware costs: counted on an emulated core, time and energy estimated from that."""
+    from .backends import firmware
+    from .simulation.mcu import costs
+
+    found = firmware.measured(project._simulation)
+    if not found:
+        return found
+    progress("counting its instructions")
+    try:
+        mix = firmware.inference(project._simulation, project.board)
+        return {**(costs(mix, project.board) if mix is not None else {}), **found}
+    except UnsupportedError:  # nobody knows the cycles of this core
+        return found
 
 
 def _joined(cost: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,9 @@ def cost_lines(cost: Mapping[str, Any]) -> list[str]:
     if "levels" not in cost:
         lines = [f"{_MEMORY[name]}: {figure['value']:,} bytes" for name, figure in cost.get("memory", {}).items()]
         if time := cost.get("latency_s"):
-            lines.insert(0, f"{time['value'] * 1e6:,.1f} us an inference, {time['kind']}: {time['source']}")
+            lines.insert(0, _inference(time))
+        if count := cost.get("instructions"):
+            lines.insert(0, f"{count['value']:,.0f} instructions an inference, {count['kind']}: {count['source']}")
         return lines
     if cycles := cost.get("latency_cycles"):
         time, interval = cost["latency_s"]["value"], cost["interval_cycles"]["value"]
@@ -93,6 +95,14 @@ def run(document: Mapping[str, Any]) -> list[str]:
     if "core" in document:
         lines += _counted(document)
     return [*lines, f"written to {document['file']}"] if document["file"] else lines
+
+
+def _inference(time: Mapping[str, Any]) -> str:
+    """Tell the time of an inference, with its band where it has one."""
+    unit, factor = ("ms", 1e3) if time["value"] >= 1e-2 else ("us", 1e6)
+    low, high = (factor * time.get(end, time["value"]) for end in ("low", "high"))
+    band = f" ({low:,.1f} to {high:,.1f})" if low < high else ""
+    return f"{factor * time['value']:,.1f} {unit}{band} an inference, {time['kind']}: {time['source']}"
 
 
 def _counted(document: Mapping[str, Any]) -> list[str]:
