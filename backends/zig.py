@@ -27,20 +27,6 @@ def zig_path() -> str:
     return str(next((p for p in (folder / "zig", folder / "zig.exe") if p.is_file()), folder / "zig"))
 
 
-def bare_target(triple: str, cpu: str, features: Sequence[str] = (), abi: str = "") -> tuple[str, ...]:
-    """Give the flags of ``zig cc`` for a core without an operating system, from LLVM's words for it.
-
-    Zig writes a processor and its features as one word, ``cortex_m4+dsp``, where a dash takes a feature away; it gives
-    a core no features that its name only allows, so the features have to be told.
-    """
-    arch, _, rest = triple.partition("-")
-    arm = arch.startswith("thumb")
-    system = f"thumb-freestanding-{'eabihf' if rest.endswith('hf') else 'eabi'}" if arm else f"{arch}-freestanding-none"
-    words = "".join(f[0] + f[1:].replace("-", "_").replace(".", "_") for f in features)
-    named = cpu.replace("-", "_").replace(".", "_")
-    return ("-target", system, f"-mcpu={named}{words}", *([f"-mabi={abi}"] if abi else []))
-
-
 def _zig_cache() -> str:
     """Give a folder that zig can write to, also where there is no home, or one that is read only."""
     from .hls4ml.compiler import cache_root

@@ -23,6 +23,15 @@ from .run import FaultError
 PROGRAMS = {"arm": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 RESET = {"mps2-an505": 0x10000000}
 """Where machines have their vectors, other than at 0."""
+MPS2 = ((0, 0x400000), (0x20000000, 0x400000))
+MEMORIES: Mapping[str, tuple[tuple[int, int], ...]] = {
+    "mps2-an385": MPS2, "mps2-an386": MPS2, "mps2-an500": MPS2,
+    "mps2-an505": ((0x10000000, 0x400000), (0x30000000, 0x20000), (0x38000000, 0x400000)),
+    "mps3-an547": ((0, 0x80000), (0x01000000, 0x200000), (0x20000000, 0x80000), (0x21000000, 0x400000),
+                   (0x60000000, 0x10000000)),
+    "virt": ((0x80000000, 0x8000000),),
+}  # fmt: skip
+"""Addresses and sizes of the memories of QEMU's machines."""
 TRACE = re.compile(rb"^Trace \d+: (0x[0-9a-f]+) \[[0-9a-f]+/([0-9a-f]+)/")
 LISTED = re.compile(rb"^0x([0-9a-f]+):")
 
@@ -54,7 +63,8 @@ def run_qemu(
         count: also count instructions, ten to fifty times slower: every block is logged.
         timeout: seconds.
 
-    Raises OptionError without QEMU, FaultError for a program that does not end.
+    Raises OptionError without QEMU or for an image that is not linked for its machine, FaultError for a program that
+    does not end.
 
     """
     program = find_qemu(core)
@@ -66,6 +76,7 @@ def run_qemu(
         command = [program, *_arguments(core, folder), "-kernel", str(folder / "image.elf")]
         (folder / "image.elf").write_bytes(image)
         program_image = Image.read(image)
+        _check(program_image, core.machine)
         loaded = dict(data or {})
         reset = RESET.get(core.machine, 0)
         if core.arch == "arm" and not program_image.bytes_at(reset, 8):
@@ -77,6 +88,15 @@ def run_qemu(
         status = _run([*command, *(["-d", "in_asm,exec,nochain"] if count else [])], log, timeout)
         console = (folder / "console").read_bytes().decode("utf-8", "replace")
     return QemuResult(status, console, log.counts() if log is not None else None)
+
+
+def _check(image: Image, machine: str) -> None:
+    """Raise OptionError where QEMU's machine has no memory for a part of an image: it would run on for ever."""
+    for s in image.segments:
+        if not any(start <= s.address and s.address + s.size <= start + size for start, size in MEMORIES[machine]):
+            what = f"a segment of {s.size:,} bytes at 0x{s.address:08x} stands in no memory of QEMU's machine {machine}"
+            hint = "link it for the board of that machine: cortex-m4, corstone-300, riscv32-generic, ..."
+            raise OptionError(what, where="image", hint=hint)
 
 
 def _arguments(core: Core, folder: Path) -> list[str]:

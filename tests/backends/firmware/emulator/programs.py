@@ -5,7 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gatewright.backends.firmware.emulator import Image
-from gatewright.backends.zig import bare_target, zig
+from gatewright.backends.firmware.toolchain import toolchain
+from gatewright.backends.loops.machine import Machine
+from gatewright.backends.zig import zig
 from gatewright.boards import Board, load
 from gatewright.boards.microcontroller import code_regions, data_regions
 
@@ -222,12 +224,13 @@ def build(board: Board, source: str, level: str, *, hard: bool = False) -> bytes
         code=code.address, code_size=int(code.size_kib.value * 1024), data=data.address,
         data_size=int(data.size_kib.value * 1024),
     )  # fmt: skip
-    features = [f for f in told.features if hard or not f.startswith(("+vfp", "+fp"))]
+    features = tuple(f for f in told.features if hard or not f.startswith(("+vfp", "+fp")))
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "main.c").write_text(source)
         (folder / "link.ld").write_text(script)
-        flags = bare_target(told.triple if hard else told.triple.removesuffix("hf"), told.cpu, features, told.abi)
+        triple = told.triple if hard else told.triple.removesuffix("hf")
+        flags = toolchain(Machine(triple, told.cpu, features, 0, told.abi)).zig
         linked = ("-nostdlib", "-T", "link.ld", "-Wl,-e,reset")
         plain = ("-g0", "-ffreestanding", "-fno-sanitize=all", "-w")
         zig(("cc", *flags, level, *plain, "main.c", *linked, "-o", "a.elf"), folder)
