@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from .lives import Rules
 from .place import greedy, lower_bound, peak
 
-EFFORT = 20.0
+EFFORT = 5.0
 """Deterministic time, in the solver's unit: about seconds."""
 
 

@@ -106,9 +106,9 @@ class _Steps:
             for loop in use.loops[len(common) if own is not None else 0 :]:
                 begin, end = self.ends[loop]
                 first, last = min(first, begin), max(last, end)
-        if block.port.startswith("in"):
+        if block.port and not block.port.startswith("out"):  # filled before the run
             first = 0
-        elif block.port:
+        if block.port and not block.port.startswith("in"):  # read after it
             last = self.count + 1
         return Life(first, last, own)
 
@@ -163,7 +163,7 @@ def _together(
     that cannot be told.
     """
     (x, life), (y, other) = earlier, later
-    if life.loop is not other.loop or x.port.startswith("out") or y.port.startswith("in"):
+    if life.loop is not other.loop or life.last > steps.count or other.first == 0:  # x is read, y filled, outside
         return None
     if max((u.step for u in steps.uses.get(x, ()) if u.write), default=0) >= other.first:
         return None
