@@ -8,6 +8,8 @@ from .place import greedy, lower_bound, peak
 
 EFFORT = 5.0
 """Deterministic time, in the solver's unit: about seconds."""
+MOST_PAIRS = 20_000
+"""Pairs of blocks that live at one time, up to which the solver is asked."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ def place(rules: Rules) -> Placement:
     """
     offsets = greedy(rules)
     found = Placement(tuple(offsets), peak(rules, offsets), lower_bound(rules), "greedy")
-    if found.peak <= found.bound or find_spec("ortools") is None:
+    if found.peak <= found.bound or len(rules.near) > MOST_PAIRS or find_spec("ortools") is None:
         return found
     return solved(rules, found)
 

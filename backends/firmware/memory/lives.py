@@ -183,8 +183,9 @@ def _events(
     program: Program, known: dict[tuple[object, ...], Events | None], call: Call, x: Block, y: Block
 ) -> Events | None:
     """Look at a kernel once for all its calls on tensors of the same sizes and places."""
-    roles = tuple((a.offset, a.block is x, a.block is y, a.block is None) for a in call.arguments)
-    key = (call.kernel, call.parts, x.bytes, y.bytes, roles)
+    places = [(a.offset, a.block is x, a.block is y) for a in call.arguments]
+    sizes = (x.bytes if any(p[1] for p in places) else 0, y.bytes if any(p[2] for p in places) else 0)
+    key = (call.kernel, call.parts, *sizes, *places)
     if key not in known:
         known[key] = events(call, program.kernels[call.kernel], program.arrays, x, y)
     return known[key]

@@ -1,18 +1,20 @@
 """In which order a program's statements run, where branches leave a choice: the one whose peak is least.
 
 States are sets of statements that are done; of the ways to each only the one with the least peak goes on, and of the
-sets of one size only the best ``WIDTH``.
+sets of one size only the best, as many as ``STEPS`` allows.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from ...loops.program import Block, Call, Program, Statement
 from .lives import accesses
 from .overlap import Distance, apart, distance
 from .place import saved
 
-WIDTH = 200
+STEPS = 4_000_000
+"""Blocks that are looked at in all, each time that a statement is added to a state."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,18 @@ class _Search:
     def run(self) -> tuple[list[int], int]:
         """Give the best order that is found, and its peak."""
         states: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
+        allowed = max(1, STEPS // (len(self.units) * len(self.users)))
         for _ in self.units:
             following: dict[int, tuple[int, tuple[int, ...]]] = {}
-            for done, (most, order) in states.items():
-                for i in self.ready(done):
+            left = allowed
+            for done, (most, order) in sorted(states.items(), key=lambda s: s[1]):
+                for i in islice(self.ready(done), max(left, 0)):
+                    left -= 1
                     way = (max(most, self.bytes_at(done, i)), (*order, i))
                     key = done | 1 << i
                     if key not in following or way < following[key]:
                         following[key] = way
-            states = dict(sorted(following.items(), key=lambda s: s[1])[:WIDTH])
+            states = following
         ((most, order),) = states.values()
         return list(order), most
 

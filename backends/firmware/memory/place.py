@@ -6,7 +6,9 @@ from random import Random
 from .lives import Rules
 
 ROUNDS = 200
-"""Random changes of the order that are tried."""
+"""Random changes of the order that are tried; fewer where many blocks live at one time."""
+MOST_PAIRS = 400_000
+"""Pairs of blocks that are looked at in all rounds together."""
 
 
 def touching(rules: Rules, i: int) -> Iterator[tuple[int, int, int]]:
@@ -86,7 +88,7 @@ def greedy(rules: Rules) -> list[int]:
         offsets = _placed(rules, beside, start)
         if peak(rules, offsets) < least:
             best, order, least = offsets, start, peak(rules, offsets)
-    for _ in range(ROUNDS if count > 2 else 0):
+    for _ in range(min(ROUNDS, MOST_PAIRS // (len(rules.near) + 1)) if count > 2 else 0):
         if least <= bound:
             break
         changed = _earlier(rules, best, order, random)

@@ -211,3 +211,10 @@ def test_the_four_networks_fit(name: str, most: int, core: str) -> None:
     found = planned(graph, core)
     assert found.bytes <= most
     assert found.bytes - found.bound <= 256
+
+
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(s, marks=pytest.mark.slow) for s in range(8, 200))])
+def test_the_c_of_drawn_networks_is_exact(seed: int) -> None:
+    graph = Draw(1000 + seed).graph()
+    simulation = Simulation(graph, emit(graph, gatewright.boards()["nucleo-l4r5zi"]).files)
+    assert verify(graph, simulation, make_vectors(graph, 8))["status"] == "exact"
