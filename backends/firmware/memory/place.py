@@ -7,6 +7,8 @@ from .lives import Rules
 
 ROUNDS = 200
 """Random changes of the order that are tried; fewer where many blocks live at one time."""
+LARGEST = 8
+"""Blocks that may share with others, the largest first, for which the bound is worked out."""
 MOST_PAIRS = 400_000
 """Pairs of blocks that are looked at in all rounds together."""
 
@@ -27,28 +29,30 @@ def peak(rules: Rules, offsets: Sequence[int]) -> int:
 
 def lower_bound(rules: Rules) -> int:
     """Give bytes that every plan takes: at each step, what must stand side by side."""
+    sizes = [b.bytes for b in rules.blocks]
+    common = {(i, j): saved(sizes[i], sizes[j], n.above, n.below) for (i, j), n in rules.near.items()}
+    common = {pair: both for pair, both in common.items() if both}
     most = 0
     for step in {life.first for life in rules.lives}:
         alive = [i for i, life in enumerate(rules.lives) if life.first <= step <= life.last]
-        most = max(most, _beside(rules, alive))
+        most = max(most, _beside(rules, alive, common))
     return -(-most // rules.alignment) * rules.alignment
 
 
-def _beside(rules: Rules, alive: Sequence[int]) -> int:
+def _beside(rules: Rules, alive: Sequence[int], common: "dict[tuple[int, int], int]") -> int:
     """Bound what blocks take that are alive at one time: those that share nothing, and one pair that may."""
     sizes = {i: rules.blocks[i].bytes for i in alive}
     inside = set(alive)
-    shared = {(i, j): rules.near[i, j] for i, j in rules.near if i in inside and j in inside}
-    pairs = {p: common for p, n in shared.items() if (common := saved(sizes[p[0]], sizes[p[1]], n.above, n.below))}
+    pairs = {(i, j): both for (i, j), both in common.items() if i in inside and j in inside}
     both = {i for p in pairs for i in p}
     apart = sum(size for i, size in sizes.items() if i not in both)
     best = 0
-    for i in both:  # i, all that shares nothing with it, and the one of the others that saves least
+    for i in sorted(both, key=lambda i: -sizes[i])[:LARGEST]:  # i, and those that share nothing with it or each other
         rest = [j for j in both if j != i]
         beside = _independent([j for j in rest if (min(i, j), max(i, j)) not in pairs], pairs, sizes)
         best = max(best, sizes[i] + beside)
-    for (i, j), common in pairs.items():
-        best = max(best, sizes[i] + sizes[j] - common)
+    for (i, j), together in pairs.items():
+        best = max(best, sizes[i] + sizes[j] - together)
     return apart + best
 
 
