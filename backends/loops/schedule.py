@@ -103,12 +103,12 @@ class Free:
 def tile_cost(rows: int, vectors: int, depth: int, machine: Machine, kind: Dot) -> float:
     """Estimate what one tile costs, in products of vectors.
 
-    A step of a sum: products, loads of weights and operands, the loop. Dot products of bytes take five cycles, and two
-    begin in each: with fewer than ten sums under way the next step waits. At the end each sum changes its scale, which
-    takes registers: sums beyond half of these are spilled. (The numbers are fitted to some 2,200 measured tiles of 54
-    layers of ResNet-8, DS-CNN and MobileNetV2, AVX-512 VNNI: what is chosen takes 3 % more than the best tile, in the
-    geometric mean; the first three terms alone 10 %.) For other products what is chosen by the first three is within
-    noise of the best (float32), or a few percent off (16-bit integers with AVX2).
+    A step of a sum: products, loads of weights and operands, the loop. Dot products of bytes take four or five cycles,
+    and two begin in each: with fewer than ten sums under way the next step waits. At the end each sum changes its
+    scale, which takes registers: sums beyond half of these are spilled. (The numbers are fitted to some 2,000 measured
+    tiles of 54 layers of ResNet-8, DS-CNN and MobileNetV2, AVX-512 VNNI of a Zen 5: what is chosen takes 3 % more than
+    the best tile, in the geometric mean; the first three terms alone 10 %.) For other products these three are enough:
+    within noise of the best for float32, a few percent off for 16-bit integers with AVX2.
     """
     sums = rows * vectors
     if not latency_bound(kind, machine):

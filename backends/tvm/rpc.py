@@ -31,7 +31,7 @@ UPLOAD_S = 300.0
 """Seconds that it may take to receive and load a library."""
 PORT, TRACKER_PORT = 9090, 9190
 """What TVM's server and tracker listen on, where nothing else is said."""
-START = "python -m tvm.exec.rpc_server --host 0.0.0.0 --port 9090 there starts one (pip install 'apache-tvm[rpc]')"
+START = "start a server there: python -m tvm.exec.rpc_server --port 9090 (pip install 'apache-tvm[rpc]')"
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def connect(address: str, *, timeout_s: float = TIMEOUT_S) -> "Remote":
     """Connect to the RPC server of a device, HOST:PORT. Raises OptionError, DeviceError."""
     host, port = read_address(address, PORT)
     rpc, where = _rpc(), f"{host}:{port}"
-    session = within(timeout_s, where, lambda: rpc.connect(host, port), f"no RPC server of TVM answers; {START}")
+    session = within(timeout_s, where, lambda: rpc.connect(host, port), START)
     return Remote(session, where)
 
 
@@ -57,13 +57,13 @@ def request(tracker: str, key: str, *, timeout_s: float = TIMEOUT_S) -> "Remote"
     devices = within(timeout_s, where, found.summary, TRACKER)["queue_info"]
     if key not in devices:
         known = ", ".join(sorted(devices)) or "none yet"
-        raise DeviceError(f"no device is registered as {key!r}", where=where, hint=f"--key: {known}")
+        raise DeviceError(f"no device is registered as {key!r}", where=where, hint=f"registered: {known}")
     busy = f"all devices called {key!r} are busy or gone; wait for them, or start another server with --key {key}"
     session = within(timeout_s, where, lambda: found.request(key, max_retry=1), busy)
     return Remote(session, f"{key} at {where}")
 
 
-TRACKER = "no tracker of TVM answers; python -m tvm.exec.rpc_tracker --port 9190 starts one"
+TRACKER = "start a tracker there: python -m tvm.exec.rpc_tracker --host 0.0.0.0 --port 9190"
 
 
 def read_address(text: str, usual: int) -> tuple[str, int]:
