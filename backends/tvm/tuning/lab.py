@@ -38,6 +38,11 @@ class Compared:
 
     rounds: tuple[tuple[float, ...], ...]
 
+    @property
+    def networks(self) -> int:
+        """How many there are, the formula's included."""
+        return len(self.rounds[0])
+
     def least(self, network: int) -> float:
         """Give the least seconds of a network."""
         return min(r[network] for r in self.rounds)

@@ -150,21 +150,34 @@ def _compared(
 
 
 def _whole(lab: Lab, best: Mapping[str, Tuned], known: Tiles, kept: Journal, say: Say) -> Tuning:
-    """Compare the whole network with the best tiles, and with those known before, with the formula's."""
-    failed = sum(t.ratio is None for t in kept.trials)
+    """Compare the whole network with the best tiles, and with those known before, with the formula's.
+
+    Layers that are slower among the others than with the formula's tile go back to it, and it is compared once more.
+    """
     own = layers_of(lab.program)
     before = {layer: t for layer, t in known.items() if layer in own and t in own[layer].tiles}
     found = {layer: t.tile for layer, t in best.items()}
     variants = [v for v in ([found] if found == before else [found, before]) if v]
-    if (compared := _compared(lab, variants, LAST_ROUNDS, say)) is None:
-        variants, compared = [], lab.compare([], LAST_ROUNDS)
-    whole, parts = compared
-    sure = [(whole.ratio(k), k) for k in range(1, len(variants) + 1) if whole.wins(k) >= SURE and whole.ratio(k) < 1]
+    whole, parts = _last(lab, variants, say)
+    if whole.networks == 1:
+        variants = []
+    kept_up = [{layer: t for layer, t in v.items() if parts[layer].ratio(k) < 1} for k, v in enumerate(variants, 1)]
+    if kept_up != variants:
+        say("comparing again, without what was slower")
+        variants = [v for v in kept_up if v]
+        whole, parts = _last(lab, variants, say)
+    sure = [(whole.ratio(k), k) for k in range(1, whole.networks) if whole.wins(k) >= SURE and whole.ratio(k) < 1]
     taken = min(sure)[1] if sure else 0
     layers = [
         Tuned(layer, tile, round(parts[layer].ratio(taken), 4))
         for layer, tile in sorted(variants[taken - 1].items() if taken else ())
     ]
+    failed = sum(t.ratio is None for t in kept.trials)
     return Tuning(
         lab.machine, lab.device.name, len(kept.trials), failed, whole.least(0), whole.least(taken), tuple(layers)
     )  # fmt: skip
+
+
+def _last(lab: Lab, variants: Sequence[Tiles], say: Say) -> tuple[Compared, dict[str, Compared]]:
+    """Compare in the last rounds; only the formula's network is measured where the others cannot be."""
+    return _compared(lab, variants, LAST_ROUNDS, say) or lab.compare([], LAST_ROUNDS)

@@ -179,6 +179,24 @@ def test_tiles_that_crash_together_are_left_to_the_formula(stand: Callable[..., 
     assert any(line.startswith("left to the formula") for line in told)
 
 
+def test_layers_that_are_slower_among_others_go_back_to_the_formula(stand: Callable[..., Stand]) -> None:
+    best = best_of(small_cnn())
+    told: list[str] = []
+    first = next(iter(best))
+
+    def time(free: Free, tile: Tile) -> float:
+        late = any("whole" in line for line in told)
+        slower = late and free.layer == first and tile != free.default
+        return 1.1e-4 if slower else distance(best)(free, tile)
+
+    found = tune(small_cnn(), host(), trials=5000, device=stand(time), say=told.append)
+    free = layers_of(make_program(small_cnn(), host()))
+    faster = {layer: tile for layer, tile in best.items() if tile != free[layer].default}
+    assert first in faster
+    assert found.tiles == {layer: tile for layer, tile in faster.items() if layer != first}
+    assert told[-1] == "comparing again, without what was slower"
+
+
 def test_a_network_without_products_has_nothing_to_tune(stand: Callable[..., Stand]) -> None:
     x = Node(Input("x", (40,)))
     graph = Graph((x,), (Node(Output("y"), (Node(Relu(), (x,)),)),))
