@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -132,12 +133,16 @@ def test_who_speaks_another_language_is_told() -> None:
 
         def answer() -> None:
             visitor, _ = other.accept()
-            visitor.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            visitor.close()
+            with visitor, visitor.makefile("rb") as heard:
+                _, length = struct.unpack("<ii", heard.read(8))
+                heard.read(length)  # who closes before is heard as one who hangs up
+                visitor.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-        threading.Thread(target=answer, daemon=True).start()
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
         with pytest.raises(DeviceError, match="is not TVM RPC server"):
             connect(f"127.0.0.1:{other.getsockname()[1]}")
+        thread.join()
 
 
 def test_a_device_that_goes_away_is_told() -> None:
