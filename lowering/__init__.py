@@ -11,7 +11,7 @@ from ..graph.ops import Quantize
 from .config import Config, Precision, make_config
 from .inside import everywhere
 from .passes.decompose import decompose
-from .passes.drop_dead_channels import drop_dead_channels
+from .passes.drop_dead_channels import drop_dead_channels, like
 from .passes.drop_softmax import drop_softmax
 from .passes.fold_constants import fold_constants
 from .passes.fold_scale import fold_scale
@@ -40,7 +40,6 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("merge_quantizers", lambda g, c, x: everywhere(merge_quantizers, g)),
     ("make_tables", lambda g, c, x: everywhere(lambda h: make_tables(h, c), g)),
     ("fold_constants", lambda g, c, x: everywhere(fold_constants, g)),
-    ("drop_dead_channels", lambda g, c, x: drop_dead_channels(g)),
 )
 """What lowering does, in order."""
 
@@ -51,7 +50,6 @@ FLOATS: tuple[tuple[str, Pass], ...] = (
         if name in ("refuse_dynamic", "fold_constants", "simplify", "fold_scale")
     ),
     ("real_outputs", lambda g, c, x: real_outputs(g)),
-    ("drop_dead_channels", lambda g, c, x: drop_dead_channels(g)),
 )
 """What it does where floating point may stay."""
 
@@ -85,8 +83,7 @@ def lower(
     itself. ``watch`` sees the graph after each pass.
 
     Raises UnsupportedError for what has no integer form, OptionError for options that make no sense, ShapeError for
-    samples that do not fit. A graph that is all integers already comes back as it is, but for channels that hold
-    one number whatever the input is.
+    samples that do not fit. A graph that is all integers already comes back as it is.
     """
     if isinstance(board, str):
         load_board(board)
@@ -96,11 +93,19 @@ def lower(
     if output == "logits":
         graph = drop_softmax(graph)
     if graph.is_integer:
-        return drop_dead_channels(graph)
+        return graph
     for name, step in FLOATS if floats else PIPELINE:
         graph = step(graph, settings, samples)
         watch(name, graph)
     return graph if floats else _checked(graph)
+
+
+def narrowed(graph: Graph, board: Board) -> Graph:
+    """Leave out what a board would compute for nothing: channels that hold one number whatever the input is.
+
+    On an FPGA synthesis does so by itself, and layers keep the shapes that the model gave them.
+    """
+    return graph if board.fpga is not None else drop_dead_channels(graph)
 
 
 def _checked(graph: Graph) -> Graph:
@@ -118,4 +123,7 @@ def _checked(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "Config", "Precision", "Seen", "Watch", "keeps_floats", "lower", "make_config", "observe"]
+__all__ = [
+    "PIPELINE", "Config", "Precision", "Seen", "Watch", "keeps_floats", "like", "lower", "make_config", "narrowed",
+    "observe",
+]  # fmt: skip

@@ -53,11 +53,11 @@ def test_boards_side_by_side() -> None:
 
 
 def test_a_board_that_cannot_is_told_beside_the_others() -> None:
-    result = run("profile", CNN, "--board", "pynq-z2", "--board", "riscv-k1", "--json")
+    result = run("profile", CNN, "--board", "pynq-z2", "--board", "opencl-mali-g715", "--json")
     designs = json.loads(result.stdout)["designs"]
+    assert "cost" in designs[0]
     assert "problems" in designs[1]
-    assert "cannot be measured" in designs[1]["problems"][0]["what"]
-    alone = run("profile", CNN, "--board", "riscv-k1")
+    alone = run("profile", CNN, "--board", "opencl-mali-g715")
     assert alone.exit_code == 1
 
 

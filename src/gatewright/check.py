@@ -10,7 +10,7 @@ from .boards import Board
 from .boards import load as load_board
 from .frontend import load
 from .graph import GatewrightError, Graph, ManyErrors
-from .lowering import Config, keeps_floats, lower, make_config
+from .lowering import Config, keeps_floats, lower, make_config, narrowed
 from .options import Choices
 from .project import FIRMWARE, TARGETS, TVM, back_end, estimate, find_board
 from .rules import unmatched, without_effect
@@ -82,6 +82,7 @@ def obstacles(
         lambda: lower(graph, board=target, config=settings, samples=given, output=output, floats=floats)
     )
     if integer is not None:
+        integer = narrowed(integer, target)
         found.note((*integer.notes, *without_effect(settings or make_config(), graph, integer)))
         _emittable(found, integer, target, settings or make_config(), asked, strict, memory)
     return found

@@ -12,6 +12,7 @@ from .graph import FileError, Fixed, GatewrightError, Graph, Inputs, NDArray, No
 from .graph.evaluate import feed
 from .graph.file import archive, npy, to_bytes
 from .graph.ops import Input, Quantize
+from .lowering import like
 from .output import MANIFEST
 from .simulation.diff import Difference, Traced, compare, compare_engine, reproducer
 
@@ -80,6 +81,7 @@ def subject(model: Any, engine: str) -> Subject:
 
 
 def _graphs(a: Graph, b: Graph, fed: Sequence[NDArray]) -> Difference:
+    a, b = like(a, b), like(b, a)
     return Difference((), samples=len(fed[0])) if a is b or to_bytes(a) == to_bytes(b) else compare(a, b, fed)
 
 
@@ -110,11 +112,12 @@ def _artefact(one: Subject, fed: Sequence[NDArray]) -> Difference:
 
 
 def _library(one: Subject, fed: Sequence[NDArray]) -> Difference:
-    """Compare what the library for a processor gives with its graph: the outputs, as nothing else is shown."""
-    from .backends.tvm import Simulation
+    """Compare what a library, firmware or kernels give with their graph: the outputs, as nothing else is shown."""
+    from .project import back_end
 
     assert one.artefact is not None
-    outputs = Simulation(one.graph, one.artefact.artefact).run(fed)
+    target = one.artefact.manifest["target"]
+    outputs = back_end(target).Simulation(one.graph, one.artefact.artefact).run(fed)
     nodes: dict[Node, NDArray] = dict(zip(one.graph.outputs, outputs, strict=True))
     return compare_engine(one.graph, Traced(one.graph, nodes), fed)
 

@@ -11,7 +11,7 @@ from .frontend import load
 from .frontend.attributes import raise_all
 from .graph import GatewrightError, Graph, ManyErrors, Node, OptionError, op_name
 from .launches import launches_of
-from .lowering import Config, keeps_floats, lower, make_config
+from .lowering import Config, keeps_floats, lower, make_config, narrowed
 from .options import Choices
 from .output import MANIFEST, read_manifest
 from .processors import estimated
@@ -63,6 +63,7 @@ def profile(
         try:
             floats = keeps_floats(source, board, settings)
             graph = lower(source, board=board, config=settings, samples=given, output=output, floats=floats)
+            graph = narrowed(graph, board)
             if board.kind == "gpu":
                 designs.append(launches_of(graph, board, progress=progress))
                 continue

@@ -29,7 +29,7 @@ from .graph.evaluate import feed, give
 from .graph.file import load as load_graph
 from .graph.file import to_bytes
 from .graph.ops import Output
-from .lowering import Config, Precision, Seen, keeps_floats, lower, make_config, observe
+from .lowering import Config, Precision, Seen, keeps_floats, lower, make_config, narrowed, observe
 from .manifest import build_manifest
 from .options import Choices, FirmwareChoices, LibraryChoices
 from .output import check_unchanged, manifest_files, read_manifest, read_project, sha256, write_directory
@@ -273,6 +273,7 @@ def compile_model(
     floats = keeps_floats(source, target, settings, integer_only=integer_only)
     progress("simplifying" if floats else "lowering to fixed point")
     graph = lower(source, board=target, samples=samples, config=settings, output=output, floats=floats)
+    graph = narrowed(graph, target)
     count = vectors if vectors is not None else usual_vectors(graph, target)
     made = Project(
         graph, target, "graph", {}, _origin(model, weights, source), {**described(settings), "output": output},

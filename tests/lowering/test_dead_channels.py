@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import gatewright as gw
 from gatewright.graph import Affine, Array, Graph, Node, Overflow, Rounding, evaluate
 from gatewright.graph.ops import (
     Add,
@@ -18,7 +19,7 @@ from gatewright.graph.ops import (
     Quantize,
     Relu,
 )
-from gatewright.lowering import lower
+from gatewright.lowering import lower, narrowed
 from gatewright.lowering.passes.drop_dead_channels import drop_dead_channels
 
 INT8 = Affine(8, True, Fraction(1, 16), -7)
@@ -128,6 +129,13 @@ def test_all_channels_dead() -> None:
     assert less.macs < graph.macs
 
 
-def test_lowering_does_it() -> None:
+def test_processors_get_it() -> None:
     graph = chain(0, 900)
-    assert lower(graph).macs < graph.macs
+    boards = gw.boards()
+    assert lower(graph) is graph
+    assert narrowed(graph, boards["nucleo-l4r5zi"]).macs < graph.macs
+    assert narrowed(graph, boards["pynq-z2"]) is graph
+    project = gw.compile(graph, board="nucleo-l4r5zi", verify=False)
+    found = gw.diff(graph, project, inputs(graph).astype(np.float64))
+    assert found.first is None
+    assert found.tensors
