@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import Any
 
 from ...boards import Board
@@ -53,7 +54,15 @@ def emit(graph: Graph, board: Board, memory: str | int | None = None) -> Project
     described |= {"board": board.name, "memory": memory_map(board, program.arena).as_dict()}
     described |= {"arena_bound": planned.bound, "planner": planned.placement.solver}
     written[FILE] = json.dumps(described, indent=1, sort_keys=True).encode() + b"\n"
-    return Project(written)
+    return Project(written, _notes(program.arena, planned.bound))
+
+
+def _notes(size: int, bound: int) -> tuple[str, ...]:
+    """Say where a plan could be better, and how."""
+    if size <= bound or find_spec("ortools") is not None:
+        return ()
+    less = f"the arena takes {size:,} bytes, at least {bound:,}: OR-tools may find less"
+    return (f"{less} (pip install 'gatewright[firmware]')",)
 
 
 def includes() -> dict[str, bytes]:

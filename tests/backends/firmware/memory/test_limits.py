@@ -1,11 +1,13 @@
 """The option ``memory``: what it may be, what does not fit, and what is told then."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import gatewright
+from gatewright.backends.firmware.emit import _notes
 from gatewright.backends.firmware.memory import Wish, choose, parse
 from gatewright.backends.firmware.memory_map import STACK
 from gatewright.boards import Board
@@ -98,3 +100,14 @@ def test_two_compilations_are_the_same_bytes() -> None:
 def test_boards_without_firmware_say_so() -> None:
     project = gatewright.compile(residual(), board="pynq-z2", verify=False, memory="smallest")
     assert any("memory: no effect on pynq-z2" in note for note in project.notes)
+
+
+def test_a_plan_that_could_be_better_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["gatewright.backends.firmware.emit"]  # the package has a function of that name
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert _notes(41_600, 39_648) == (
+        "the arena takes 41,600 bytes, at least 39,648: OR-tools may find less (pip install 'gatewright[firmware]')",
+    )
+    assert _notes(39_648, 39_648) == ()
+    monkeypatch.setattr(module, "find_spec", lambda name: object())
+    assert _notes(41_600, 39_648) == ()
