@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...boards import Board
-from ...graph import GatewrightError, Graph, NDArray
-from ..loops.verify import STATUS, own_axes
+from ...graph import Graph, NDArray
+from ..loops.verify import run_each
 from ..loops.verify import verify as compare
 from .device import BUDGET, MOST, Device, warm_mix, why_not
 from .emit import emit, read_description
@@ -48,18 +46,7 @@ class Simulation:
 
     def run(self, vectors: Sequence[NDArray]) -> list[NDArray]:
         """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs."""
-        ins = [own_axes(v, n) for v, n in zip(vectors, self.graph.inputs, strict=True)]
-        runner = self.device or self.network
-        results: list[list[NDArray]] = []
-        for k in range(len(vectors[0])):
-            outputs, status = runner.run([v[k] for v in ins])
-            if status:
-                raise GatewrightError(STATUS[status][0], hint=STATUS[status][1])
-            results.append(outputs)
-        found = [own_axes(np.stack(r), n) for r, n in zip(zip(*results, strict=True), self.graph.outputs, strict=True)]
-        return [
-            v.astype(np.int64) if n.type.is_integer else v for v, n in zip(found, self.graph.outputs, strict=True)
-        ]
+        return run_each(self.graph, vectors, (self.device or self.network).run)
 
 
 def verify(

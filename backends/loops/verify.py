@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...graph import Graph, NDArray, Node, evaluate
+from ...graph import GatewrightError, Graph, NDArray, Node, evaluate
 from ...graph.node import bodies
 from ...graph.ops import Constant, Input, Output
 
@@ -158,3 +158,24 @@ def own_axes(values: NDArray, port: Node) -> NDArray:
     op = port.op
     assert isinstance(op, Input | Output)
     return values if op.axes is None else values.transpose(0, *(int(i) + 1 for i in np.argsort(op.axes)))
+
+
+Once = Callable[[Sequence[NDArray]], tuple[Sequence[NDArray], int]]
+"""Runs a network once on stored numbers [*shape] an input, in the source's layout; gives the outputs and the status."""
+
+
+def run_each(graph: Graph, vectors: Sequence[NDArray], once: Once) -> list[NDArray]:
+    """Run a network on stored numbers [count, *shape] an input, in the graph's own layout; give its outputs.
+
+    Raises GatewrightError where the network says that something was wrong with its operands.
+    """
+    ins = [own_axes(v, n) for v, n in zip(vectors, graph.inputs, strict=True)]
+    rows: list[list[NDArray]] = [[] for _ in graph.outputs]
+    for k in range(len(ins[0])):
+        outputs, status = once([v[k] for v in ins])
+        if status:
+            raise GatewrightError(STATUS[status][0], hint=STATUS[status][1])
+        for row, output in zip(rows, outputs, strict=True):
+            row.append(output.copy())
+    found = [own_axes(np.stack(row), n) for row, n in zip(rows, graph.outputs, strict=True)]
+    return [v.astype(np.int64) if n.type.is_integer else v for v, n in zip(found, graph.outputs, strict=True)]

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-
 from ....boards import Board
 from ....graph import FileError, GatewrightError, Graph, NDArray, OptionError
-from ...loops.verify import STATUS, own_axes
+from ...loops.verify import run_each
 from ...loops.verify import verify as compare
 from .emulator import Emulator
 from .runtime.device import DeviceError, open_device
@@ -51,20 +49,14 @@ class Simulation:
 
     def run(self, vectors: Sequence[NDArray]) -> list[NDArray]:
         """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs."""
-        network, count = self.network, len(vectors[0])
-        ins = [own_axes(v, n) for v, n in zip(vectors, self.graph.inputs, strict=True)]
-        results = [np.zeros((count, *o.shape), o.dtype) for o in network.outputs]
-        for k in range(count):
-            for held, given in zip(network.inputs, ins, strict=True):
-                held[...] = given[k]
-            if status := network.run():
-                raise GatewrightError(STATUS[status][0], hint=STATUS[status][1])
-            for result, held in zip(results, network.outputs, strict=True):
-                result[k] = held
-        return [
-            moved.astype(np.int64) if n.type.is_integer else moved
-            for n, moved in ((n, own_axes(r, n)) for r, n in zip(results, self.graph.outputs, strict=True))
-        ]
+        network = self.network
+
+        def once(given: Sequence[NDArray]) -> tuple[Sequence[NDArray], int]:
+            for held, values in zip(network.inputs, given, strict=True):
+                held[...] = values
+            return network.outputs, network.run()
+
+        return run_each(self.graph, vectors, once)
 
 
 def verify(
