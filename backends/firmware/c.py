@@ -26,7 +26,7 @@ from ..loops.code import (
     const,
 )
 from ..loops.fold import Ranges, limits, same
-from ..loops.tidy import parts, values
+from ..loops.walk import parts, values
 from ..loops.widths import WIDTHS
 
 TYPES: Mapping[str, str] = {

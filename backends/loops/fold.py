@@ -1,10 +1,10 @@
 """What is known of the integers that a kernel computes, and what needs not be computed because of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from .code import INDEX, For, Let, Statement, Value, Variable, clip, const, wrapped
+from .walk import with_parts
 from .widths import WIDTHS
 
 Ends = tuple[int, int]
@@ -125,15 +125,9 @@ class Folded:
     def value(self, v: Value) -> Value:
         """Give an equal value."""
         if id(v) not in self._new:
-            parts = tuple(map(self._part, v.parts))
-            made = v if parts == v.parts else replace(v, parts=parts)
+            made = with_parts(v, self.value)
             self._new[id(v)] = v, self._folded(made) if made.lanes == 1 else made
         return self._new[id(v)][1]
-
-    def _part(self, part: Any) -> Any:
-        if isinstance(part, tuple):
-            return tuple(map(self._part, part))
-        return self.value(part) if isinstance(part, Value) else part
 
     def _folded(self, v: Value) -> Value:  # noqa: C901 - a table
         match v.op, *v.parts:

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from ...graph.arrays import NDArray
-from .code import Body, For, Function, If, Let, Memory, Parameter, Run, Statement, Store, Value, cast
+from .code import Body, For, Function, If, Memory, Parameter, Run, Statement, Value, cast
 from .scope import Scope
+from .walk import with_parts, with_values
 
 
 def merged(scope: Scope, function: Function) -> Function:
@@ -66,19 +67,8 @@ class _Rewriter:
         return tuple(map(self.statement, body))
 
     def statement(self, s: Statement) -> Statement:
-        match s:
-            case Let():
-                return replace(s, value=self.value(s.value))
-            case Store():
-                return replace(s, place=self.value(s.place), value=self.value(s.value))
-            case For():
-                return replace(s, begin=self.value(s.begin), extent=self.value(s.extent), body=self.body(s.body))
-            case If():
-                return replace(s, condition=self.value(s.condition), body=self.body(s.body))
-            case Run():
-                operands = tuple(self.value(o) if isinstance(o, Value) else o for o in s.operands)
-                return replace(s, operands=operands)
-        return s
+        s = with_values(s, self.value)
+        return replace(s, body=self.body(s.body)) if isinstance(s, For | If) else s
 
     def value(self, v: Value) -> Value:
         """Rewrite an expression; what does not change stays the same object."""
@@ -92,17 +82,7 @@ class _Rewriter:
             return cast(self.load(v), v.dtype)
         if v.op == "cast" and v.parts[0].op == "load" and v.parts[0].parts[0] in self.places:
             return cast(self.load(v.parts[0]), v.dtype)
-        parts = tuple(map(self.part, v.parts))
-        same = all(a is b for a, b in zip(parts, v.parts, strict=True))
-        return v if same else replace(v, parts=parts)
-
-    def part(self, part: object) -> object:
-        match part:
-            case Value():
-                return self.value(part)
-            case tuple() if any(isinstance(p, Value) for p in part):
-                return tuple(map(self.part, part))
-        return part
+        return with_parts(v, self.value)
 
     def load(self, v: Value) -> Value:
         table, width, i = self.places[v.parts[0]]

@@ -8,12 +8,12 @@ For back ends whose loops are read: compilers do the same by themselves.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .code import Body, For, Function, If, Let, Local, Memory, Run, Statement, Store, Value, Variable
 from .fold import Folded, same
+from .walk import parts, values, with_parts, with_values
 
 LARGEST = 9
 """Operations that an expression may grow to."""
@@ -50,31 +50,25 @@ class _Folder:
         found: list[Statement] = []
         named, folded = list(named), self.folded
         for s in body:
+            s = with_values(s, folded.value)
             match s:
                 case Let():
-                    s = replace(s, value=folded.value(s.value))
                     if (before := self.named(s.value, named)) is not None:
                         folded.instead[s.variable] = before
                         continue
                     folded.ranges.note(s)
                     named.append(s)
-                case Store():
-                    s = replace(s, place=folded.value(s.place), value=folded.value(s.value))
-                    if s.value.op == "load" and s.value.parts[0] is s.memory and same(s.value.parts[1], s.place):
-                        continue
+                case Store(memory, place, Value(op="load", parts=(source, at))) if source is memory and same(at, place):
+                    continue
                 case For():
-                    s = replace(s, begin=folded.value(s.begin), extent=folded.value(s.extent))
                     folded.ranges.note(s)
                     s = replace(s, body=self.body(s.body, named))
                 case If():
-                    condition = folded.value(s.condition)
                     inside = self.body(s.body, named)
-                    if condition.known is not None:
-                        found += inside if condition.known else ()
+                    if s.condition.known is not None:
+                        found += inside if s.condition.known else ()
                         continue
-                    s = replace(s, condition=condition, body=inside)
-                case Run():
-                    s = replace(s, operands=tuple(folded.value(o) if isinstance(o, Value) else o for o in s.operands))
+                    s = replace(s, body=inside)
             found.append(s)
         return tuple(found)
 
@@ -90,15 +84,6 @@ class _Folder:
 
 def _length(body: Body) -> int:
     return sum(1 + (_length(s.body) if isinstance(s, For | If) else 0) for s in body)
-
-
-def parts(v: Value) -> Iterator[Any]:
-    """Give the values, memories and variables that a value is made of."""
-    for part in v.parts:
-        if isinstance(part, tuple):
-            yield from part
-        else:
-            yield part
 
 
 class _Uses:
@@ -176,22 +161,6 @@ class _Living:
         return tuple(found)
 
 
-def values(s: Statement) -> tuple[Value, ...]:
-    """Give the values that a statement itself reads."""
-    match s:
-        case Let():
-            return (s.value,)
-        case Store():
-            return s.place, s.value
-        case For():
-            return s.begin, s.extent
-        case If():
-            return (s.condition,)
-        case Run():
-            return tuple(o for o in s.operands if isinstance(o, Value))
-    return ()
-
-
 @dataclass(eq=False)
 class _Waiting:
     """A name that is used once, and has not been so far."""
@@ -225,31 +194,21 @@ class _Inlined:
                 found.append(waiting.pop(variable).let)
 
         for s in body:
+            if not isinstance(s, For):  # what its ends read stays before it
+                s = with_values(s, lambda v: self.put(v, waiting, found))
             match s:
                 case Let():
-                    made = replace(s, value=self.put(s.value, waiting, found))
-                    loads, size = _made_of(made.value)
+                    loads, size = _made_of(s.value)
                     if self.total[s.variable] == 1 and size <= LARGEST:
-                        waiting[s.variable] = _Waiting(made, loads - self.constants, size)
-                    else:
-                        found.append(made)
-                    continue
+                        waiting[s.variable] = _Waiting(s, loads - self.constants, size)
+                        continue
                 case Store():
-                    s = replace(s, place=self.put(s.place, waiting, found), value=self.put(s.value, waiting, found))
                     flush(lambda w, s=s: any(_may_be(s.memory, m) for m in w.loads))
-                case If():
-                    condition = self.put(s.condition, waiting, found)
-                    flush(lambda w: True)
-                    s = replace(s, condition=condition, body=self.block(s.body))
-                case For():
+                case For() | If():
                     flush(lambda w: True)
                     s = replace(s, body=self.block(s.body))
                 case Run():
-                    operands = tuple(
-                        self.put(o, waiting, found) if isinstance(o, Value) else o for o in s.operands
-                    )
                     flush(lambda w: True)
-                    s = replace(s, operands=operands)
             found.append(s)
         flush(lambda w: True)
         return tuple(found)
@@ -274,14 +233,7 @@ def substituted(v: Value, chosen: dict[Variable, Value]) -> Value:
     """Replace variables by values."""
     if v.op == "variable":
         return chosen.get(v.parts[0], v)
-    new = tuple(_substituted(part, chosen) for part in v.parts)
-    return v if new == v.parts else replace(v, parts=new)
-
-
-def _substituted(part: Any, chosen: dict[Variable, Value]) -> Any:
-    if isinstance(part, tuple):
-        return tuple(_substituted(p, chosen) for p in part)
-    return substituted(part, chosen) if isinstance(part, Value) else part
+    return with_parts(v, lambda part: substituted(part, chosen))
 
 
 def _made_of(v: Value) -> tuple[set[Memory], int]:
