@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from ....graph import Node
-from ....graph.arrays import NDArray, as_array
+from ....graph.arrays import NDArray
 from ..code import Memory, Run, Value, cast, const, extern, index, wrapped
 from ..contract import Contraction
 from ..layout import Layout
@@ -22,6 +22,9 @@ from ..scope import Place, Scope, rows_follow
 from ..widths import WIDTHS
 from .frame import Written, axes, tile_begin, written
 from .products import Frame
+
+WHOLE = ((2, 2), (1, 4))
+"""Positions and filters of the tiles that functions of the target sum."""
 
 
 def product(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Written:
@@ -55,13 +58,22 @@ def weights_fit(node: Node, bits: int) -> bool:
     return -(1 << bits - 1) <= int(low.min()) and int(high.max()) < 1 << bits - 1
 
 
+def widening(x: Layout) -> str:
+    """Name the function that widens two of four bytes; with _8 behind it the other two."""
+    return "gw_uxtb16" if x.dtype == "uint8" else "gw_sxtb16"
+
+
+def pair_of(number: int) -> Value:
+    """Give a word with a number of 16 bits in both halves."""
+    half = number & 0xFFFF
+    return const(wrapped(half << 16 | half, "int32"))
+
+
 class _Columns(Frame):
     """Any numbers: one product after the other."""
 
     step = 1
     """Products that one step of the sum does, of each position and filter."""
-    words = 1
-    """Elements of the packed weights that a step reads, of each filter."""
 
     def __init__(self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory) -> None:
         super().__init__(scope, c, end, out, memory)
@@ -99,12 +111,6 @@ class _Columns(Frame):
         """Write the channels of a cell outside of the operand."""
         with self.code.loop(self.per_group) as i:
             self.put(k + i, p, const(self.zero, self.x.dtype))
-
-    @cached_property
-    def zero(self) -> int:
-        """What stands in memory for zero."""
-        x = self.c.node.inputs[0]
-        return 0 if not x.type.is_integer else int(as_array(x.type.quantized.zero).flat[0]) - self.x.base
 
     def filled(self) -> None:
         """Do what has to be done with whole columns."""
@@ -209,7 +215,7 @@ class _Columns(Frame):
         """Sum some filters over the columns, and hand the sums on. ``f``: the first filter of the group."""
         code = self.code
         channel = code.let(g * self.filters + f)
-        begin = code.let((g * self.filters + f) * (self.steps_of_sum * self.words))
+        begin = code.let((g * self.filters + f) * self.steps_of_sum)
         starts = [code.let(self.first.load(channel + n)) for n in range(together)]
         for n, row in enumerate(self.summed(len(spots), starts, begin)):
             for spot, total in zip(spots, row, strict=True):
@@ -225,13 +231,26 @@ class _Columns(Frame):
         with code.loop(self.steps_of_sum) as step:
             xs = [self.operands(step, p) for p in range(across)]
             for n, row in enumerate(sums):
-                ws = self.factors(begin + (step * together + n) * self.words)
+                ws = self.factors(begin + (step * together + n))
                 for total, x in zip(row, xs, strict=True):
                     value = total.load(0)
                     for a, b in zip(x, ws, strict=True):
                         value = self.add(value, a, b)
                     code.store(total, 0, value)
         return [[code.let(total.load(0)) for total in row] for row in sums]
+
+    def whole_tile(
+        self, name: str, across: int, starts: Sequence[Value], begin: Value, less: Sequence[Value] = ()
+    ) -> list[list[Value]]:
+        """Let a function of the target sum a whole tile; ``less`` is taken off the starts of each position."""
+        code, together = self.code, len(starts)
+        sums = code.local("int32", 4, "sums")
+        for p in range(across):
+            for n, start in enumerate(starts):
+                code.store(sums, p * together + n, start - less[p] if less else start)
+        operands = (self.column, self.packed, begin, index(self.steps_of_sum), sums)
+        code.add(Run(f"{name}_{across}x{together}", operands))
+        return [[code.let(sums.load(p * together + n)) for p in range(across)] for n in range(together)]
 
     def spot_place(self, spot: Value, channel: Value) -> Place:
         """Give the index of a result."""
@@ -269,16 +288,10 @@ class _Bytes(_Columns):
 
     def summed(self, across: int, starts: Sequence[Value], begin: Value) -> list[list[Value]]:
         """Whole tiles have functions of their own."""
-        code, together = self.code, len(starts)
+        code = self.code
         less = [code.let(self.totals.load(p) * self.OFFSET) for p in range(across)]
-        if (across, together) in ((2, 2), (1, 4)):
-            sums = code.local("int32", 4, "sums")
-            for p in range(across):
-                for n, start in enumerate(starts):
-                    code.store(sums, p * together + n, start - less[p])
-            name = f"gw_bytes_{across}x{together}"
-            code.add(Run(name, (self.column, self.packed, begin, index(self.steps_of_sum), sums)))
-            return [[code.let(sums.load(p * together + n)) for p in range(across)] for n in range(together)]
+        if (across, len(starts)) in WHOLE:
+            return self.whole_tile("gw_bytes", across, starts, begin, less)
         found = super().summed(across, starts, begin)
         return [[code.let(total - less[p]) for p, total in enumerate(row)] for row in found]
 
@@ -323,7 +336,7 @@ class _Quads(_Pairs):
         """Ask for the columns: two words for four elements, each beside that of the other position."""
         (self.column,) = self.scope.scratch(2 * self.steps_of_sum * self.across, "int32")
         self.source = self.scope.view(self.c.node.inputs[0], "int32")
-        self.widen = "gw_uxtb16" if self.x.dtype == "uint8" else "gw_sxtb16"
+        self.widen = widening(self.x)
 
     def pack(self) -> Memory:
         """Put four weights into a word."""
@@ -341,8 +354,7 @@ class _Quads(_Pairs):
 
     def blank(self, k: Value, p: int) -> None:
         """Write four channels of a cell outside of the operand at once."""
-        code, pair = self.code, self.zero & 0xFFFF
-        word = const(wrapped(pair << 16 | pair, "int32"))
+        code, word = self.code, pair_of(self.zero)
         first = code.let(k // 4)
         with code.loop(self.per_group // 4) as i:
             for half in range(2):
@@ -359,13 +371,6 @@ class _Quads(_Pairs):
 
     def summed(self, across: int, starts: Sequence[Value], begin: Value) -> list[list[Value]]:
         """Whole tiles have functions of their own: compilers spill sums where they order the instructions."""
-        code, together = self.code, len(starts)
-        if (across, together) not in ((2, 2), (1, 4)):
-            return super().summed(across, starts, begin)
-        sums = code.local("int32", 4, "sums")
-        for p in range(across):
-            for n, start in enumerate(starts):
-                code.store(sums, p * together + n, start)
-        name = f"gw_dot_{across}x{together}"
-        code.add(Run(name, (self.column, self.packed, begin, index(self.steps_of_sum), sums)))
-        return [[code.let(sums.load(p * together + n)) for p in range(across)] for n in range(together)]
+        if (across, len(starts)) in WHOLE:
+            return self.whole_tile("gw_dot", across, starts, begin)
+        return super().summed(across, starts, begin)

@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 
 from ....graph import Node
-from ....graph.arrays import NDArray
+from ....graph.arrays import NDArray, as_array
 from ....graph.numerics import divide, whole
 from ..code import (
     Lanes,
@@ -132,6 +132,12 @@ class Frame:
     def layer(self) -> str:
         """What tiles of this layer are known by."""
         return describe(self.c.node, self.end, self.scope.layouts, self.out, self.c.dot, window_of(self.c))
+
+    @property
+    def zero(self) -> int:
+        """What stands in the operand's memory for zero."""
+        x = self.c.node.inputs[0].type
+        return 0 if not x.is_integer else int(as_array(x.quantized.zero).flat[0]) - self.x.base
 
     def steps(self) -> tuple[int, ...]:
         """How far apart neighbouring positions of each space axis stand in the operand, strides included."""

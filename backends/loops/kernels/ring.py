@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ....graph import Node
-from ....graph.arrays import NDArray, as_array
-from ..code import Memory, Run, Value, cast, const, extern, index, maximum, select, wrapped
+from ....graph.arrays import NDArray
+from ..code import Memory, Run, Value, cast, const, extern, index, maximum, select
 from ..contract import Contraction
 from ..layout import Layout
 from ..machine import Dot, Machine
 from ..scope import Scope
 from ..widths import WIDTHS
-from .columns import weights_fit
+from .columns import pair_of, weights_fit, widening
 from .frame import Written, axes, tile_begin, written
 from .products import Frame
 
@@ -49,9 +49,7 @@ class _Depthwise(Frame):
 
     def __init__(self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory) -> None:
         super().__init__(scope, c, end, out, memory)
-        x = c.node.inputs[0]
-        self.zero = 0 if not x.type.is_integer else int(as_array(x.type.quantized.zero).flat[0]) - self.x.base
-        self.shape = x.shape[:-1]
+        self.shape = c.node.inputs[0].shape[:-1]
 
     @property
     def bytes(self) -> int:
@@ -218,7 +216,7 @@ class _Quads(_Ring):
         """Ask for the ring; weights stand as they are multiplied, for each four channels."""
         self.source = self.scope.view(self.c.node.inputs[0], "int32")
         (self.ring,) = self.scope.scratch(2 * self.slots * self.cells * self.cell, "int32")
-        self.widen = "gw_uxtb16" if self.x.dtype == "uint8" else "gw_sxtb16"
+        self.widen = widening(self.x)
         self.packed = self.scope.table(self.pack().view(np.int32), "int32")
 
     def pack(self) -> NDArray:
@@ -240,10 +238,9 @@ class _Quads(_Ring):
 
     def blank(self, at: Value, cells: int) -> None:
         """Write cells that lie outside of the operand."""
-        half = self.zero & 0xFFFF
         if cells:
             with self.code.loop(cells * self.cell * 2) as i:
-                self.code.store(self.ring, at * 2 + i, const(wrapped(half << 16 | half, "int32")))
+                self.code.store(self.ring, at * 2 + i, pair_of(self.zero))
 
     def copy(self, at: Value, row: Value, cells: int) -> None:
         """Widen the first cells of a row: they follow each other."""
