@@ -6,10 +6,11 @@ counted, ``missing`` lists what cannot be written, ``parse`` reads what a user w
 """
 
 from .complete import complete
-from .emit import costs, emit, machine_of, missing
+from .emit import costs, emit, machine_of, missing, not_here
 from .memory import parse
 from .simulation import Simulation, inference, measured, verify
 
 __all__ = [
-    "Simulation", "complete", "costs", "emit", "inference", "machine_of", "measured", "missing", "parse", "verify",
+    "Simulation", "complete", "costs", "emit", "inference", "machine_of", "measured", "missing", "not_here", "parse",
+    "verify",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from ...graph import FileError, GatewrightError, NDArray
 from .build import machine_in
 
 if TYPE_CHECKING:
-    from .emulator import Mix
+    from .emulator import Image, Mix
 
 WATCHED = 40_000_000
 """Instructions that may run with caches simulated, some ten seconds."""
@@ -47,21 +47,22 @@ class Device:
             raise FileError("is not there", where=path, hint="compile again")
         self.description = description
         self.core = core_in(description)
-        if (layer := self._wrong(project[path])) is not None:
+        image = Image.read(project[path])
+        if (layer := self._wrong(image)) is not None:
             raise FileError(f"the image's self-test fails at {layer}", where=path, hint="compile again")
-        self._emulator = Emulator(Image.read(project[path]), self.core)
+        self._emulator = Emulator(image, self.core)
         self._emulator.call(f"{name}_init")
         self._emulator.clear()
         self.inferences = 0
 
-    def _wrong(self, image: bytes) -> str | None:
+    def _wrong(self, image: "Image") -> str | None:
         """Let an image test itself, where that takes no more than a proof may; name the layer that is wrong."""
-        from .emulator import Emulator, Image
+        from .emulator import Emulator
 
         layers, name = self.description["layers"], self.description["name"]
         if RUNS_OF_SELFTEST * sum(layer["macs"] for layer in layers) > BUDGET:
             return None
-        if (code := Emulator(Image.read(image), self.core).call(f"{name}_selftest")) == 0:
+        if (code := Emulator(image, self.core).call(f"{name}_selftest")) == 0:
             return None
         return str(layers[code - 1]["name"]) if 0 < code <= len(layers) else "the outputs"
 
@@ -115,21 +116,20 @@ class Device:
             found.append(LayerCount(layer["name"], layer["symbol"], layer["macs"], count))
         return found
 
+    def warm_mix(self, board: Board) -> "Mix":
+        """Count one inference on a board's own memories, its caches warm: what the time is estimated from.
 
-def warm_mix(project: Mapping[str, bytes], description: Mapping[str, Any], board: Board, once: int) -> "Mix":
-    """Count one inference on a board's own memories, its caches warm: what the time is estimated from.
+        Where instructions are many, caches stay cold, or are not simulated.
+        """
+        from .emulator import Emulator
 
-    ``once``: instructions of an inference. Where they are many, caches stay cold, or are not simulated.
-    """
-    from .emulator import Emulator, Image
-
-    name = description["name"]
-    device = Emulator(Image.read(project[f"image/{name}.elf"]), board=board, caches=once <= WATCHED)
-    device.call(f"{name}_init")
-    for _ in range(2 if 2 * once <= WATCHED else 1):
-        device.clear()
-        device.call(f"{name}_run")
-    return device.counts().mix
+        name, once = self.description["name"], self.instructions
+        device = Emulator(self._emulator.image, board=board, caches=once <= WATCHED)
+        device.call(f"{name}_init")
+        for _ in range(2 if 2 * once <= WATCHED else 1):
+            device.clear()
+            device.call(f"{name}_run")
+        return device.counts().mix
 
 
 def core_in(description: Mapping[str, Any]) -> Any:

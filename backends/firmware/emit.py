@@ -39,6 +39,12 @@ def machine_of(board: Board) -> Machine:
     return machine
 
 
+def not_here(machine: Machine) -> str | None:
+    """Say why this machine does not run what is written for a core: it always does, the C compiled for itself."""
+    del machine
+    return None
+
+
 def emit(graph: Graph, board: Board, memory: str | int | None = None) -> Project:
     """Write the network of a graph in C for a board: the sources, and what they are called.
 

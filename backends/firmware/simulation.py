@@ -8,7 +8,7 @@ from ...boards import Board
 from ...graph import Graph, NDArray
 from ..loops.verify import run_each
 from ..loops.verify import verify as compare
-from .device import BUDGET, MOST, Device, warm_mix, why_not
+from .device import BUDGET, MOST, Device, why_not
 from .emit import emit, read_description
 from .host import Network
 
@@ -95,4 +95,4 @@ def inference(simulation: Simulation, board: Board) -> "Mix | None":
     device = simulation.device
     if device is None or not device.inferences:
         return None
-    return warm_mix(simulation.project, simulation.description, board, device.instructions)
+    return device.warm_mix(board)

@@ -449,7 +449,7 @@ def _compiled(
             project, target=target, artefact=emitted.files, notes=(*project.notes, *emitted.notes), cost=cost,
             options={**project.options, **asked}, verification=_skipped("not asked for (--no-verify)"),
         )  # fmt: skip
-        if target != FIRMWARE and (reason := not_here(board)) is not None:
+        if (reason := not_here(board)) is not None:
             return replace(done, verification=_skipped(reason))
         if not verify:
             return done
