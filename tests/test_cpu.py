@@ -20,7 +20,7 @@ from gatewright.boards import load as load_board
 from gatewright.cli import app
 from gatewright.graph import Array, Fixed, Float, Graph, Node, Rounding
 from gatewright.graph.ops import Activation, Constant, Dense, Input, Output, Quotient, Relu, Slice
-from gatewright.project import not_here
+from gatewright.targets import not_here
 
 pytest.importorskip("tvm", reason="pip install 'gatewright[tvm]'")
 ROOT = Path(__file__).parents[1]

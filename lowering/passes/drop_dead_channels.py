@@ -46,16 +46,12 @@ def drop_dead_channels(graph: Graph) -> Graph:
         return graph
     found = replace(graph, inputs=tuple(new[i] for i in graph.inputs), outputs=tuple(new[o] for o in graph.outputs))
     gone = _channels(graph) - _channels(found)
-    return note(found, f"{gone:,} {LEFT_OUT}")
-
-
-LEFT_OUT = "channels hold one number whatever the input is: they are left out"
+    return note(found, f"{gone:,} channels hold one number whatever the input is: they are left out")
 
 
 def like(graph: Graph, other: Graph) -> Graph:
-    """Leave out dead channels where another graph of integers has left them out."""
-    gone, here = (any(text.endswith(LEFT_OUT) for text in g.notes) for g in (other, graph))
-    return drop_dead_channels(graph) if gone and not here and graph.is_integer else graph
+    """Leave out dead channels of a graph of integers where another graph of the same model has fewer channels."""
+    return drop_dead_channels(graph) if graph.is_integer and _channels(other) < _channels(graph) else graph
 
 
 def _channels(graph: Graph) -> int:

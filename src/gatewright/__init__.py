@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .boards import Board, boards
     from .comparison import Difference, diff
+    from .compiling import compile_model as compile
     from .frontend import load
     from .graph import (
         Affine,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     )
     from .lowering import lower
     from .project import Module, Project
-    from .project import compile_model as compile
     from .project import open_module as open
     from .tuning import tune
 
@@ -47,9 +47,10 @@ __all__ = [
 _HOME = {
     "boards": ("Board",),
     "comparison": ("Difference", "diff"),
+    "compiling": ("compile",),
     "frontend": ("load",),
     "lowering": ("lower",),
-    "project": ("Module", "Project", "compile", "open"),
+    "project": ("Module", "Project", "open"),
     "tuning": ("tune",),
 }
 _RENAMED = {"compile": "compile_model", "open": "open_module"}

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 from . import wording
 from .boards import Board
 from .boards import load as load_board
+from .compiling import estimate
 from .frontend import load
 from .graph import GatewrightError, Graph, ManyErrors
 from .lowering import Config, keeps_floats, lower, make_config, narrowed
 from .options import Choices
-from .project import FIRMWARE, TARGETS, TVM, back_end, estimate, find_board
 from .rules import unmatched, without_effect
 from .samples import read_samples
+from .targets import FIRMWARE, TARGETS, TVM, back_end, find_board
 
 T = TypeVar("T")
 

@@ -200,8 +200,8 @@ def compile_(
 ) -> None:
     """Compile a model to a project for a board, and prove that it computes what the integer graph says."""
     with _errors(as_json, debug), _progress() as progress:
+        from .compiling import compile_model
         from .output import check_replaceable
-        from .project import compile_model
 
         check_replaceable(out, force=force)
         project = compile_model(
@@ -254,7 +254,7 @@ def simulate(
             if document["status"] == "deadlock":
                 raise typer.Exit(1)
             return
-        from .project import simulate_directory
+        from .simulating import simulate_directory
 
         document = simulate_directory(directory, inputs, outputs, engine, progress, force=force, integers=integers)
         _print(document, as_json, lambda: _lines(wording.run(document)))

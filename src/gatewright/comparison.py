@@ -113,7 +113,7 @@ def _artefact(one: Subject, fed: Sequence[NDArray]) -> Difference:
 
 def _library(one: Subject, fed: Sequence[NDArray]) -> Difference:
     """Compare what a library, firmware or kernels give with their graph: the outputs, as nothing else is shown."""
-    from .project import back_end
+    from .targets import back_end
 
     assert one.artefact is not None
     target = one.artefact.manifest["target"]

@@ -13,8 +13,9 @@ from .graph.evaluate import feed
 from .graph.file import to_bytes
 from .options import Choices
 from .output import sha256
-from .project import Progress, find_board
+from .project import Progress
 from .samples import read_samples
+from .targets import find_board
 
 if TYPE_CHECKING:
     from .explore.space import Space

@@ -10,7 +10,8 @@ from .backends.gpu.host.runtime.plan import Plan
 from .boards import Board
 from .boards import load as load_board
 from .graph import GatewrightError, Graph, OptionError
-from .project import GPUS, Progress
+from .project import Progress
+from .targets import GPUS
 
 TURNS = 50
 """Runs of which each launch's shortest time counts."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .boards import Board
+from .compiling import described
 from .frontend import load
 from .frontend.attributes import raise_all
 from .graph import GatewrightError, Graph, ManyErrors, Node, OptionError, op_name
@@ -15,9 +16,10 @@ from .lowering import Config, keeps_floats, lower, make_config, narrowed
 from .options import Choices
 from .output import MANIFEST, read_manifest
 from .processors import estimated
-from .project import GPUS, TVM, Progress, described, find_board, open_module
+from .project import Progress, open_module
 from .rules import unmatched
 from .samples import read_samples
+from .targets import GPUS, TVM, find_board
 
 if TYPE_CHECKING:
     from .backends.loops.machine import Machine

@@ -156,7 +156,7 @@ def _apply(directory: Path, manifest: Mapping[str, Any], graph: Graph, options: 
     """Write the depths into the generated code, the figures and hashes into the manifest; all or nothing."""
     from .backends.hls4ml.fifo import with_depths
     from .backends.hls4ml.plan import make_plan
-    from .project import estimate
+    from .compiling import estimate
 
     files = read_project(directory, manifest)
     plan = make_plan(graph, options)

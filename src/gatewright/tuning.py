@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from .boards import Board
 from .boards import load as load_board
+from .compiling import tuned_options, usual_vectors
 from .graph import FileError, GatewrightError, Graph, OptionError
 from .output import check_replaceable, manifest_files, read_manifest, sha256, write_directory
 from .processors import library_cost
-from .project import TVM, Progress, Project, open_module, tuned_options, usual_vectors
+from .project import Progress, Project, open_module
 from .simulation import make_vectors
+from .targets import TVM
 
 if TYPE_CHECKING:
     from .backends.loops.machine import Machine

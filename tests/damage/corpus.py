@@ -96,9 +96,9 @@ def _directories() -> Iterator[Good]:
     """An output directory, zipped: without a project, which is only compiled, never read as numbers, and without the
     page, which is made from the rest and may be made again.
     """
+    from gatewright.compiling import compile_model
     from gatewright.graph.file import archive
     from gatewright.output import PAGE
-    from gatewright.project import compile_model
 
     for name in ("digits_qkeras.h5", "jet_tagger.onnx"):
         project = compile_model(ROOT / "examples" / name, board="host", vectors=4)
