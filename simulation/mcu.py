@@ -192,25 +192,42 @@ def costs(mix: Mix, board: Board) -> dict[str, Any]:
     return {name: figure.as_dict() for name, figure in found.items()}
 
 
+GROUPS: Mapping[str, Iterable[str]] = {
+    "multiply": ("multiply", "multiply_long", "multiply_pairs", "divide", "float_multiply_adds", "vectors"),
+    "memory": ("loads", "loads_multiple", "loads_first", "words_loaded", "stores", "stores_multiple",
+               "words_stored", "vector_memory"),
+    "branch": ("branches_taken", "branches_not_taken", "branches", "calls", "returns", "indirect"),
+}  # fmt: skip
+
+
+def _parts(mix: Mix, timing: Timing) -> dict[str, float]:
+    """Split the cycles of a mix, memories without wait states, by what the instructions do."""
+    parts = {
+        name: core_cycles(Mix(**{field: getattr(mix, field) for field in fields}), timing)
+        for name, fields in GROUPS.items()
+    }
+    return {**parts, "other": core_cycles(mix, timing) - sum(parts.values())}
+
+
 def limits(mix: Mix, board: Board) -> dict[str, float]:
     """Give the shares of the cycles that multiplications, memory, branches, waiting for flash and the rest take."""
     timing = timing_of(board)
-    groups: Mapping[str, Iterable[str]] = {
-        "multiply": ("multiply", "multiply_long", "multiply_pairs", "divide", "float_multiply_adds", "vectors"),
-        "memory": ("loads", "loads_multiple", "loads_first", "words_loaded", "stores", "stores_multiple",
-                   "words_stored", "vector_memory"),
-        "branch": ("branches_taken", "branches_not_taken", "branches", "calls", "returns", "indirect"),
-    }  # fmt: skip
-    parts = {
-        name: core_cycles(Mix(**{field: getattr(mix, field) for field in fields}), timing)
-        for name, fields in groups.items()
-    }
-    parts["wait"] = wait_cycles(mix, timing, board)
-    parts["other"] = core_cycles(mix, timing) - sum(parts[name] for name in groups)
+    parts = {**_parts(mix, timing), "wait": wait_cycles(mix, timing, board)}
     total = sum(parts.values())
     return {name: part / total if total else 0.0 for name, part in parts.items()}
 
 
+def bound_by(mix: Mix, cpu: str) -> str | None:
+    """Say what most cycles of a mix do: "multiply", "memory", "branch" or "other", on a core by LLVM's name, memories
+    without wait states; None for a core whose cycles nobody knows.
+    """
+    if cpu not in TIMINGS:
+        return None
+    parts = _parts(mix, TIMINGS[cpu])
+    return max(parts, key=lambda name: parts[name])
+
+
 __all__ = [
-    "TIMINGS", "Timing", "core_cycles", "costs", "cycles", "energy", "latency", "limits", "timing_of", "wait_cycles",
+    "TIMINGS", "Timing", "bound_by", "core_cycles", "costs", "cycles", "energy", "latency", "limits", "timing_of",
+    "wait_cycles",
 ]  # fmt: skip

@@ -116,6 +116,19 @@ class Device:
             found.append(LayerCount(layer["name"], layer["symbol"], layer["macs"], count))
         return found
 
+    def mixes(self) -> list["Mix"]:
+        """Count what each step runs in one more inference, by class of instruction; the few that choose it too."""
+        from .emulator import Emulator
+
+        name, found = self.description["name"], []
+        device = Emulator(self._emulator.image, self.core)
+        device.call(f"{name}_init")
+        for step in range(len(self.description["layers"])):
+            device.clear()
+            device.call(f"{name}_step", step)
+            found.append(device.counts().mix)
+        return found
+
     def warm_mix(self, board: Board) -> "Mix":
         """Count one inference on a board's own memories, its caches warm: what the time is estimated from.
 

@@ -59,14 +59,20 @@ def simulate_directory(
 
 def _counted(module: Module) -> dict[str, Any]:
     """Say what an emulated core counted, by layer."""
+    from .simulation.mcu import bound_by
+
     simulation = module._project._simulation
     device = simulation.device
     if device is None:
         return {}
+    bounds = [bound_by(mix, simulation.description["cpu"]) for mix in device.mixes()]
     return {
         "core": device.core.name, "instructions": device.instructions, "stack_bytes": device.stack_bytes,
         "arena_bytes": simulation.description["arena_bytes"],
-        "layers": [{"name": c.name, "macs": c.macs, "instructions": c.instructions} for c in device.layers()],
+        "layers": [
+            {"name": c.name, "macs": c.macs, "instructions": c.instructions, **({"bound_by": b} if b else {})}
+            for c, b in zip(device.layers(), bounds, strict=True)
+        ],
     }  # fmt: skip
 
 

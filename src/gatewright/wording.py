@@ -115,8 +115,13 @@ def _counted(document: Mapping[str, Any]) -> list[str]:
     for layer in document["layers"]:
         each = f", {layer['instructions'] / layer['macs']:.2f} a product" if layer["macs"] else ""
         share = 100 * layer["instructions"] / max(total, 1)
-        lines.append(f"  {share:5.1f} %  {layer['instructions']:>12,}{each}  {layer['name']}")
+        bound = f", bound by {BOUNDS[layer['bound_by']]}" if "bound_by" in layer else ""
+        lines.append(f"  {share:5.1f} %  {layer['instructions']:>12,}{each}{bound}  {layer['name']}")
     return lines
+
+
+BOUNDS = {"multiply": "multiplications", "memory": "loads and stores", "branch": "branches", "other": "arithmetic"}
+"""What most of a layer's cycles are for, in words."""
 
 
 def tuned(document: Mapping[str, Any], out: Path) -> list[str]:

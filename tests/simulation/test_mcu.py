@@ -13,6 +13,7 @@ from gatewright.graph.errors import OptionError, UnsupportedError
 from gatewright.simulation.mcu import (
     TIMINGS,
     Timing,
+    bound_by,
     core_cycles,
     costs,
     cycles,
@@ -121,6 +122,13 @@ def test_limits_are_shares() -> None:
     assert shares["multiply"] > shares["memory"] > shares["branch"] > 0
     assert shares["wait"] > 0
     assert set(limits(mix(), L4R5).values()) == {0}
+
+
+def test_what_bounds_a_layer_depends_on_the_core() -> None:
+    counts = mix(alu=9, multiply=8, loads=7, loads_first=7, words_loaded=7)
+    assert bound_by(counts, "cortex-m0plus") == "memory"  # two cycles a load
+    assert bound_by(counts, "cortex-m7") == "multiply"  # two simple instructions a cycle
+    assert bound_by(counts, "unheard-of") is None
 
 
 def test_the_benchmark_compares_ratios_of_one_tool(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_simulate_runs_the_image(graph: Graph, tmp_path: Path) -> None:
     assert runs[0]["core"] == "cortex-m4"
     layers = runs[0]["layers"]
     assert 0 < sum(layer["instructions"] for layer in layers) <= runs[0]["instructions"]
+    assert {layer["bound_by"] for layer in layers} <= {"multiply", "memory", "branch", "other"}
     assert runs[0]["arena_bytes"] == gw.open(tmp_path / "out").manifest["cost"]["memory"]["arena_bytes"]["value"]
     assert np.array_equal(np.load(tmp_path / "y.npy"), gw.evaluate(graph, x, integers=True))
 
