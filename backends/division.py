@@ -35,6 +35,8 @@ class Quotient:
     shift: int
 
 
+NEAREST = dict.fromkeys((Rounding.RND_ZERO, Rounding.RND_INF, Rounding.RND_CONV), Rounding.RND)
+"""What is the same, with one offset, where nothing lies half way between two integers."""
 BY_SIGN = (Rounding.TRN_ZERO, Rounding.RND_ZERO, Rounding.RND_INF)
 
 
@@ -83,6 +85,11 @@ def _offset(p: int, d: int, c: int, multiplier: int, shift: int, ends: tuple[int
     return offset if offset * d - min(needed) < 1 << shift else None
 
 
+def has_halves(ratio: Fraction, reach: int) -> bool:
+    """Whether some product with -reach .. reach lies half way between two integers."""
+    return ratio.denominator % 2 == 0 and ratio.denominator <= 2 * reach
+
+
 def simplest(ratio: Fraction, reach: int) -> Fraction:
     """Give the fraction of fewest digits whose rounded products with -reach .. reach are those of ``ratio``.
 
@@ -111,7 +118,8 @@ def approximate(
         found: dict[tuple[Fraction, int, int], Quotient] = {}
         for case in dict.fromkeys(cases):
             ratio, low, high = case
-            if (one := quotient(ratio, rounding, low, high, shift)) is None:
+            mode = rounding if has_halves(ratio, max(abs(low), abs(high))) else NEAREST.get(rounding, rounding)
+            if (one := quotient(ratio, mode, low, high, shift)) is None:
                 break
             found[case] = one
         else:
