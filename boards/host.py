@@ -1,5 +1,6 @@
 """The machine that this runs on, as a board: what can be read of it without any tool."""
 
+import ctypes
 import os
 import platform
 import sysconfig
@@ -18,6 +19,7 @@ AMD = {23: "Zen 2", 25: "Zen 4", 26: "Zen 5"}
 """Generations by what /proc/cpuinfo calls the family (AMD, Processor Programming References)."""
 UNITS = {"K": 1, "M": 1 << 10, "G": 1 << 20}
 """What the kernel writes behind the size of a cache, in KiB."""
+SYS_ARCH_PRCTL, ARCH_GET_XCOMP_SUPP, XFEATURE_XTILEDATA = 158, 0x1021, 18
 
 
 @cache
@@ -26,7 +28,7 @@ def host() -> Board:
 
     The board named ``host`` has kind "cpu". It also serves where only the integer graph is wanted: it limits nothing.
     """
-    processors = _processors(_text(CPUINFO))
+    processors = [_granted(p) for p in _processors(_text(CPUINFO))]
     info = processors[0] if processors else {}
     machine = platform.machine() or "unknown"
     count = os.cpu_count() or 1
@@ -42,6 +44,24 @@ def host() -> Board:
         compiler=compiler_for(platform.system(), machine, processors, musl=musl),
         cores=(core,), caches=tuple(_caches()), memories=_memories(),
     )  # fmt: skip
+
+
+def _granted(processor: dict[str, str]) -> dict[str, str]:
+    """Give what a processor shows without tiles that the system would not let a process use."""
+    flags = processor.get("flags", "").split()
+    if "amx_tile" not in flags or tiles_are_granted():
+        return processor
+    return processor | {"flags": " ".join(f for f in flags if not f.startswith("amx_"))}
+
+
+def tiles_are_granted() -> bool:
+    """Whether Linux lets processes use the tiles of x86 AMX: arch_prctl(ARCH_GET_XCOMP_SUPP), which grants nothing yet
+    (Documentation/arch/x86/xstate.rst). A system call's filter may say no.
+    """
+    mask = ctypes.c_uint64()
+    call = ctypes.CDLL(None).syscall
+    refused = call(ctypes.c_long(SYS_ARCH_PRCTL), ctypes.c_long(ARCH_GET_XCOMP_SUPP), ctypes.byref(mask))
+    return not refused and bool(mask.value >> XFEATURE_XTILEDATA & 1)
 
 
 def _core_name(info: dict[str, str]) -> str:

@@ -13,9 +13,10 @@ import numpy as np
 from ...graph import Node
 from ...graph.arrays import NDArray
 from ...graph.numerics import divide, multiply, whole
-from ...graph.ops import Conv, Dense
+from ...graph.ops import Conv, Dense, Input
 from .layout import centred_ends, stored_ends
 from .machine import GROUP, Dot, Machine
+from .tiles import Cut, byte_type, pays
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -83,6 +84,8 @@ def contraction(node: Node, machine: Machine) -> Contraction | None:
             node, space, kernel, strides, dilation, padding, groups, channels, filters, dot, none, 1, plain
         )
     dot, kind = _dot(node, machine)
+    if machine.amx and (tiled := _tiled(node, space, kernel, strides, dilation, groups)) is not None:
+        dot, kind = Dot.AMX, tiled
     depthwise = groups > 1 and channels == groups == node.shape[-1]
     group = 1 if depthwise or ((channels // groups) % GROUP[dot] and groups > 1) else GROUP[dot]
     if group == 1 and GROUP[dot] > 1 and not (depthwise and dot is Dot.VNNI):
@@ -120,6 +123,30 @@ def _dot(node: Node, machine: Machine) -> tuple[Dot, tuple[str, int] | None]:
     if fits and machine.dot_for_words() is Dot.PAIRS:
         return Dot.PAIRS, ("int16", 0)
     return Dot.WIDE, None
+
+
+def _tiled(
+    node: Node, space: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...],
+    groups: int,
+) -> tuple[str, int] | None:
+    """Give the type of the operand where a matrix unit multiplies it, and where that pays; else None."""
+    x, w = node.inputs[0], node.inputs[1]
+    if not node.type.is_integer or len(x.shape) < 2 or max(map(abs, sum_ends(node))) >= 1 << 31:
+        return None
+    low, high = stored_ends(x)
+    if byte_type(*centred_ends(w)) is None or low < -128 or high > 255 or (low < 0 and high > 127):
+        return None
+    each = x.shape[-1] // groups
+    if groups > 1 and each % 4:
+        return None
+    flat = prod(kernel) == prod(strides) == 1
+    joined = kernel[-1] if dilation[-1] == groups == 1 else 1
+    cut = Cut(prod(space) if flat else space[-1], -(-each // 4) * 4 * joined)
+    if not pays(cut, prod(kernel) // joined, 1 if flat else prod(space[:-1]), node.shape[-1] // groups):
+        return None
+    if isinstance(x.op, Input) and low < 0:  # an input has a sign if its user says so
+        return "int8", 0
+    return "uint8", 0 if low >= 0 else -128
 
 
 def _dot_of_scalars(node: Node, machine: Machine) -> Dot:

@@ -24,6 +24,8 @@ class Dot(StrEnum):
 
     VNNI = "vnni"
     """u8 x s8, four to a lane of 32 bits (x86 vpdpbusd)"""
+    AMX = "amx"
+    """bytes of any sign, four to a lane, in tiles of 16 rows by 64 bytes (x86 tdpbusd and the like)"""
     SDOT = "sdot"
     """s8 x s8, four to a lane (Armv8.2 dot product)"""
     PAIRS = "pairs"
@@ -38,7 +40,7 @@ class Dot(StrEnum):
     """float32, one to a lane"""
 
 
-GROUP = {Dot.VNNI: 4, Dot.SDOT: 4, Dot.PAIRS: 2, Dot.DUAL: 2, Dot.WIDE: 1, Dot.LONG: 1, Dot.FLOAT: 1}
+GROUP = {Dot.VNNI: 4, Dot.AMX: 4, Dot.SDOT: 4, Dot.PAIRS: 2, Dot.DUAL: 2, Dot.WIDE: 1, Dot.LONG: 1, Dot.FLOAT: 1}
 """How many products one lane sums at once."""
 
 
@@ -101,6 +103,11 @@ class Machine:
     def vnni(self) -> bool:
         """Whether vpdpbusd exists at the vectors' width."""
         return self.is_x86 and self.has("avx512vnni" if self.vector_bits >= 512 else "avxvnni")
+
+    @property
+    def amx(self) -> bool:
+        """Whether there are tiles of bytes, which Linux grants to a process that asks, and the vectors for the rest."""
+        return self.vnni and self.vector_bits >= 512 and self.system == "linux" and self.has("amx-int8")
 
     @property
     def unsigned_bytes(self) -> bool:

@@ -30,19 +30,20 @@ from ...graph.ops import (
     TopK,
 )
 from . import elements  # noqa: F401 - registers the rules
-from .code import Function, Value
+from .code import Function, Run, Value
 from .contract import Contraction, contraction
 from .elements.moves import joined
-from .kernels import Written, columns, elementwise, filled, pools, products, reductions, ring, rows, sorting
+from .kernels import Written, columns, elementwise, filled, pools, products, reductions, ring, rows, sorting, tiles
 from .kernels.frame import tidied
-from .kernels.matrices import matrix_product, pack_right
+from .kernels.matrices import kind_of, matrix_product, pack_right
 from .layout import Layout, arena_type, bordered, interface_type, plain, row_major
-from .machine import Machine
+from .machine import Dot, Machine
 from .numbers import real
 from .plan import Groups, Work, flat, group, layouts
 from .prepare import prepare
 from .schedule import Free, Tiles
 from .scope import Place, Scope
+from .tiles import CONFIGURE
 from .widths import WIDTHS
 
 
@@ -121,6 +122,11 @@ class Program:
     blocks: list[Block] = field(default_factory=list)
     arena: int = 0
     flagged: bool = False
+
+    @property
+    def tiled(self) -> bool:
+        """Whether a kernel uses a matrix unit, for which a system has to be asked."""
+        return any(isinstance(s, Run) and s.name == CONFIGURE for f in self.kernels.values() for s in f.body)
 
 
 def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> Program:
@@ -350,7 +356,12 @@ class Builder:
                 if m.bare:
                     write = ring.depthwise if c.depthwise else columns.product
                     return [(write(m, found, c, end, out.layout), c.macs)]
+                if c.dot is Dot.AMX:
+                    return [(tiles.product(m, found, c, end, out.layout), c.macs)]
                 return [(products.product(m, found, c, end, out.layout, self.tiles), c.macs)]
+            case MatMul() if kind_of(anchor, m) is Dot.AMX:
+                made = tiles.matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout)
+                return [(made, matmul_macs(anchor))]
             case MatMul():
                 made = matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout, self.tiles)
                 return [(made, matmul_macs(anchor))]

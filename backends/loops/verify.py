@@ -149,6 +149,7 @@ def _plain(value: Any) -> int | float | str:
 STATUS = {
     1: ("an index lies outside of what it picks from", "check the samples"),
     2: ("divides whole numbers by zero", "keep zeros out of the samples, or add 1 to them"),
+    3: ("the processor has no AMX, or the system does not let this process use it", "compile for x86-avx512"),
 }
 """What a network's status means: the problem, and what to try."""
 

@@ -34,6 +34,7 @@ ARM_CALLS = frozenset(
     | {f"__{sign}{name}{size}3" for sign in ("", "u") for name in ("div", "mod") for size in ("si", "di")}
 )
 """What code for 32-bit Arm may call beside the C library; it is written in arm.c."""
+AMX = Path(__file__).with_name("amx.c")
 FLAGS = (
     "-O2", "-fPIC", "-g0", "-DNDEBUG", "-std=c99", "-fno-sanitize=all", "-fno-stack-protector", "-fno-unwind-tables",
     "-fno-asynchronous-unwind-tables",
@@ -117,6 +118,8 @@ def machine_code(program: Program, name: str) -> dict[str, bytes]:
     }  # fmt: skip
     if target.arch == "arm" and ARM_CALLS & set(read(kernels).undefined):
         sources["arm.c"] = ARM.read_bytes()
+    if program.tiled:
+        sources["amx.c"] = AMX.read_bytes()
     return sources
 
 
@@ -150,10 +153,7 @@ def _generated(program: Program, name: str) -> Any:
 
     target = tvm.target.Target(llvm_target(program.machine))
     mod = module({f"{name}_{k}": f for k, f in program.kernels.items()})
-    passes = [
-        tirx.transform.BindTarget(target.with_host(target)), tirx.transform.LowerTVMBuiltin(),
-        tirx.transform.LowerIntrin(),
-    ]  # fmt: skip
+    passes = [tirx.transform.BindTarget(target.with_host(target)), tirx.transform.LowerIntrin()]
     with tvm.transform.PassContext(opt_level=3):
         lowered = tvm.transform.Sequential(passes)(mod)
         made = tvm.get_global_func("target.build.llvm")(lowered, target)
@@ -173,7 +173,8 @@ def _link(folder: Path, name: str, target: Platform) -> dict[str, bytes]:
 
 def _object(folder: Path, name: str, target: Platform) -> Contents:
     """Make one object of what was laid out: NAME.c, the constants, the kernels and other C."""
-    parts = [f"{name}.c", "constants.S", "kernels.o", *(["arm.c"] if (folder / "arm.c").exists() else [])]
+    own = [file for file in ("arm.c", "amx.c") if (folder / file).exists()]
+    parts = [f"{name}.c", "constants.S", "kernels.o", *own]
     zig(["cc", "-target", target.zig, *FLAGS, "-isystem", "shims", "-c", *parts, "-o", f"{name}.o"], folder)
     return read((folder / f"{name}.o").read_bytes())
 

@@ -19,7 +19,8 @@ def source(program: Program, name: str) -> str:
     plain = Lines(program, name).statements(program.statements, parallel=False)
     text = [
         f'#include "{name}.h"', "#include <assert.h>", "#include <string.h>", "",
-        f"extern const unsigned char {name}_constants[];", "", *prototypes(program, name), "",
+        f"extern const unsigned char {name}_constants[];",
+        *(["extern int gw_tiles_refused;"] if program.tiled else []), "", *prototypes(program, name), "",
         *_function(program, name, f"{name}_run({_arguments(program)})", plain), "", *_parallel(program, name), "",
         *_bound(program, name), "", *_pool(name),
     ]  # fmt: skip
@@ -72,6 +73,8 @@ def _prologue(program: Program, name: str) -> list[str]:
     lines.append(f"    assert((uintptr_t)arena % {name.upper()}_ALIGNMENT == 0);")
     if program.flagged:
         lines.append("    int32_t status[1] = {0};")
+    if program.tiled:
+        lines.append("    if (gw_tiles_refused) return 3;")
     return lines
 
 
@@ -207,7 +210,9 @@ def header(program: Program, name: str) -> str:
             lines += _port(node, kind, i, upper)
     lines += [
         "/* Run the network once. Every pointer is used during the call only; the arena's content is not kept.",
-        " * Gives 0, 1 where an index lay outside of what it picks from, 2 where a divisor was zero.",
+        " * Gives 0, 1 where an index lay outside of what it picks from, 2 where a divisor was zero"
+        + (",\n * 3 where the processor has no AMX, or the operating system does not let this process use it."
+           if program.tiled else "."),
         " * Any number of calls may run at the same time, each with an arena of its own. */",
         f"int {name}_run({_arguments(program)});", "",
         "/* The same, all pointers (inputs, outputs, arena) in one array. */",

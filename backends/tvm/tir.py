@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from ..loops.code import INDEX, Body, For, Function, If, Let, Local, Memory, Store, Value, Variable
+from ..loops.code import INDEX, Body, For, Function, If, Let, Local, Memory, Run, Store, Value, Variable, index
 from .load import tirx, tvm
 
 HUGE = 1 << 28
@@ -16,6 +16,13 @@ BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
     "bitor": tirx.bitwise_or, "bitxor": tirx.bitwise_xor, "and": tirx.And, "or": tirx.Or, "lt": tirx.LT, "le": tirx.LE,
     "gt": tirx.GT, "ge": tirx.GE, "eq": tirx.EQ, "ne": tirx.NE,
 }  # fmt: skip
+
+TILES: Mapping[str, str] = {
+    "tile_configure": "ldtilecfg", "tile_release": "tilerelease", "tile_zero": "tilezero",
+    "tile_load": "tileloadd64", "tile_store": "tilestored64", "tile_dot_ss": "tdpbssd", "tile_dot_su": "tdpbsud",
+    "tile_dot_us": "tdpbusd", "tile_dot_uu": "tdpbuud",
+}  # fmt: skip
+"""LLVM's names of the instructions of x86's matrix unit."""
 
 
 @cache
@@ -83,6 +90,8 @@ class _Writer:
                     written.append(tirx.BufferStore(self.buffers[s.memory], self.value(s.value), at))
                 case For():
                     written.append(self.loop(s))
+                case Run():
+                    written.append(self.run(s))
                 case If():
                     written.append(tirx.IfThenElse(self.value(s.condition), self.block(s.body), None))
         return _sequence(written)
@@ -111,6 +120,22 @@ class _Writer:
         self.variables[s.variable] = variable if start is None else tirx.Add(variable, begin)
         body = self.block(s.body)
         return tirx.For(variable, imm(0) if start else begin, self.value(s.extent), tirx.ForKind.SERIAL, body)
+
+    def run(self, s: Run) -> Any:
+        """Write an instruction for tiles: their numbers, or where memory begins and how far apart its rows are."""
+        match s.operands:
+            case (Memory() as memory,):
+                written = [self.address(memory, index(0))]
+            case (Value() as tile, Memory() as memory, Value() as at, Value() as stride):
+                address = self.address(memory, at)
+                written = [imm(_number(tile), "int8"), address, tirx.Cast("int64", self.value(stride))]
+            case numbers:
+                written = [imm(_number(o), "int8") for o in numbers]
+        return tirx.Evaluate(tirx.call_llvm_intrin("void", f"llvm.x86.{TILES[s.name]}", *written))
+
+    def address(self, memory: Memory, at: Value) -> Any:
+        """Give the address of an element."""
+        return tirx.address_of(tirx.BufferLoad(self.buffers[memory], [self.value(at)]))
 
     def value(self, v: Value) -> Any:
         """Write an expression; one that is used twice is written once."""
@@ -159,6 +184,12 @@ class _Writer:
             case "extern":
                 return tirx.call_pure_extern(kind, name, *written)
         raise AssertionError(v.op)
+
+
+def _number(tile: Value | Memory) -> int:
+    assert isinstance(tile, Value)
+    assert isinstance(tile.known, int)
+    return tile.known
 
 
 def _sequence(statements: list[Any]) -> Any:

@@ -67,10 +67,11 @@ def cores() -> dict[str, Core]:
 
 def _core(raw: dict[str, Any]) -> Core:
     pipes = tuple(str(p) for p in raw["pipes"])
-    unknown = set(raw["kinds"]) ^ set(KINDS)
+    entries = {"tile": {"pipes": [], "latency": 1}, **raw["kinds"]}  # few have a matrix unit
+    unknown = set(entries) ^ set(KINDS)
     assert not unknown, (raw["name"], unknown)
     kinds = {}
-    for kind, entry in raw["kinds"].items():
+    for kind, entry in entries.items():
         at = tuple(pipes.index(p) for p in entry["pipes"])
         latency = float(entry["latency"])
         work = Work(at, latency, float(entry.get("busy", 1)), float(entry.get("chain", latency)))

@@ -8,11 +8,12 @@ from .assembly import Instruction
 
 Kind: TypeAlias = Literal[
     "int", "mul", "div", "branch", "call", "load", "store", "move", "vec", "shift", "shuffle", "convert", "vmul",
-    "dot", "fma", "fdiv", "config",
+    "dot", "fma", "fdiv", "config", "tile",
 ]  # fmt: skip
 """int, mul, div: of general registers. move: between general and vector registers. vec: integers and bits in vectors;
 shift: by lane; shuffle: across lanes, widening and narrowing; vmul: products of integers; dot: sums of products of
-bytes; fma: float sums and products; fdiv: quotients and roots; config: the vector length of RISC-V. Nothing: moves that
+bytes; fma: float sums and products; fdiv: quotients and roots; config: the vector length of RISC-V; tile: products of
+tiles, on a matrix unit. Nothing: moves that
 register renaming does away with.
 """
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from ...backends.loops.code import Body, For, Function, If, Let, Memory, Store, Value, Variable
+from ...backends.loops.code import Body, For, Function, If, Let, Memory, Run, Store, Value, Variable
+from ...backends.loops.tiles import ROW_BYTES, ROWS
 from ...backends.loops.widths import WIDTHS
 
 LINE = 64
@@ -102,6 +103,10 @@ class _Reader:
                     self.access(s.memory, s.place, nest, stores=True)
                 case If():
                     self.body(s.body, nest)
+                case Run(operands=(_, Memory() as memory, Value() as place, Value() as stride)):
+                    rows = Nest(Variable("row"), ROWS)
+                    nest.inner.append(rows)
+                    self.tile(memory, place, stride, rows, stores=s.name == "tile_store")
                 case For():
                     begin, extent = self.affine(s.begin), self.affine(s.extent)
                     turns = max(1, int(extent.constant)) if not extent.factors else 1
@@ -143,6 +148,15 @@ class _Reader:
         lines = max(min(row, float(place.lanes * LINE)), LINE)
         found = self.affine(base).scaled(size)
         nest.accesses.append(Access(memory, found, row, lines, stores))
+
+    def tile(self, memory: Memory, place: Value, stride: Value, rows: Nest, *, stores: bool) -> None:
+        """Note the rows of a tile, ``stride`` bytes apart."""
+        assert rows.variable is not None
+        assert stride.known is not None
+        if memory.size is None:
+            size = WIDTHS[memory.dtype] // 8
+            begin = self.affine(place).scaled(size).plus(Affine(0.0, {rows.variable: float(stride.known)}))
+            rows.accesses.append(Access(memory, begin, float(ROW_BYTES), float(LINE), stores))
 
     def affine(self, v: Value) -> Affine:
         found = self.values.get(id(v))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gatewright.boards import Board, load
-from gatewright.boards.host import CPUINFO, host
+from gatewright.boards.host import CPUINFO, host, tiles_are_granted
 from gatewright.boards.instruction_sets import compiler_for
 
 V3 = "cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3 avx avx2 bmi1 bmi2 f16c fma abm movbe xsave"
@@ -83,12 +83,15 @@ MACHINES = {
 }  # fmt: skip
 
 
-def machine(monkeypatch: pytest.MonkeyPatch, folder: Path, cpuinfo: str, name: str, system: str = "Linux") -> Board:
+def machine(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, cpuinfo: str, name: str, system: str = "Linux", *, tiles: bool = True
+) -> Board:
     """Give the board of a machine that shows ``cpuinfo``, and the caches that ``folder`` has."""
     if cpuinfo:
         (folder / "cpuinfo").write_text(cpuinfo)
     monkeypatch.setattr("gatewright.boards.host.CPUINFO", folder / "cpuinfo")
     monkeypatch.setattr("gatewright.boards.host.CACHES", folder / "cache")
+    monkeypatch.setattr("gatewright.boards.host.tiles_are_granted", lambda: tiles)
     monkeypatch.setattr(platform, "machine", lambda: name)
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr("sysconfig.get_config_var", lambda _: "cpython-311-x86_64-linux-gnu")
@@ -118,6 +121,17 @@ def test_what_the_compiler_is_told(name: str, tmp_path: Path, monkeypatch: pytes
     assert (" ".join(told.features), told.abi, told.vector_bits) == (features, abi, bits)
     assert board.caches == ()
     assert board.as_dict()["cores"][0]["isa"] == arch
+
+
+def test_tiles_that_the_system_does_not_grant_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = machine(monkeypatch, tmp_path, SERVER, "x86_64", tiles=False)
+    assert "+avx512vnni" in board.compiler.features
+    assert not any("amx" in word for word in (*board.compiler.features, *board.cores[0].extensions))
+
+
+def test_the_system_is_asked_for_tiles() -> None:
+    shown = CPUINFO.exists() and "amx_tile" in CPUINFO.read_text()
+    assert tiles_are_granted() <= shown
 
 
 @pytest.mark.parametrize(

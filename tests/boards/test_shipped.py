@@ -27,10 +27,11 @@ WANTED = [
     "arty-a7-100t", "nexys-a7", "kcu1500", "vck190", "xc7z007s", "xc7z030", "xc7z100", "xc7a200t", "xc7vx690t",
     "xcku035", "xcku15p", "xczu49dr", "stratix-10-gx", "agilex-7", "arria-10-gx", "ulx3s-85f", "icebreaker",
     "upduino", "fomu", "tang-nano-9k", "tang-nano-20k",
-    "x86-avx512", "x86-avx2", "aarch64-generic", "armv7-neon", "riscv64-generic", "riscv-k1", "raspberry-pi-4",
-    "raspberry-pi-5", "jetson-orin-nano", "jetson-agx-orin", "apple-m1", "pixel-8", "galaxy-s23", "snapdragon-8-gen-3",
-    "iphone-14-pro", "iphone-15", "iphone-15-pro", "cuda-jetson-orin-nano", "cuda-jetson-agx-orin", "cuda-h100",
-    "cuda-rtx-4090", "opencl-adreno-740", "opencl-mali-g715", "metal-a17", "webgpu-generic",
+    "x86-amx", "x86-avx512", "x86-avx2", "aarch64-generic", "armv7-neon", "riscv64-generic", "riscv-k1",
+    "raspberry-pi-4", "raspberry-pi-5", "jetson-orin-nano", "jetson-agx-orin", "apple-m1", "pixel-8", "galaxy-s23",
+    "snapdragon-8-gen-3", "iphone-14-pro", "iphone-15", "iphone-15-pro", "cuda-jetson-orin-nano",
+    "cuda-jetson-agx-orin", "cuda-h100", "cuda-rtx-4090", "opencl-adreno-740", "opencl-mali-g715", "metal-a17",
+    "webgpu-generic",
 ]  # fmt: skip
 
 # LUT, FF, DSP, 36-kbit block RAM, UltraRAM as the vendor's own tools print them for the die
@@ -198,7 +199,8 @@ def test_width_of_vectors_agrees_with_the_features(name: str) -> None:
         assert arch in ("aarch64", "arm64", "armv7")
         expected = 128
     assert told.vector_bits == expected
-    dots = {"dotprod": "+dotprod", "fp16": "+fullfp16", "i8mm": "+i8mm", "bf16": "+bf16", "avx512_vnni": "+avx512vnni"}
+    dots = {"dotprod": "+dotprod", "fp16": "+fullfp16", "i8mm": "+i8mm", "bf16": "+bf16", "avx512_vnni": "+avx512vnni",
+            "amx_tile": "+amx-tile", "amx_int8": "+amx-int8", "amx_bf16": "+amx-bf16"}  # fmt: skip
     for core in board.cores:
         assert {dots[word] for word in core.extensions if word in dots} == set(told.features) & set(dots.values()), core
 

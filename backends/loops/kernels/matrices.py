@@ -6,6 +6,7 @@ from math import prod
 
 from ....graph import Node
 from ....graph.ops import MatMul
+from .. import tiles
 from ..code import Index, Lanes, Memory, Value, cast, const, index, lanes_from, minimum, select, spread
 from ..layout import Layout, centred_ends, plain, working_type
 from ..machine import GROUP, Dot, Machine
@@ -25,6 +26,8 @@ def kind_of(node: Node, machine: Machine) -> Dot:
     if max(-low, high) >= 1 << 31 or max(ends) >= 1 << 31:
         return Dot.LONG
     (least, most), (low, high) = (centred_ends(x) for x in node.inputs)
+    if machine.amx and tiles.suit(node):
+        return Dot.AMX
     if machine.vnni and low >= -128 and high < 128 and ((least >= 0 and most < 256) or (least >= -128 and most < 128)):
         return Dot.VNNI
     if max(ends) < 1 << 15 and machine.dot_for_words() is Dot.PAIRS:
@@ -32,13 +35,20 @@ def kind_of(node: Node, machine: Machine) -> Dot:
     return Dot.WIDE
 
 
-LEFT = {Dot.VNNI: "uint8"}
-"""Type of the left operand where it is not that of the right one."""
 TYPES = {Dot.VNNI: "int8", Dot.FLOAT: "float32", Dot.LONG: "int64", Dot.PAIRS: "int16", Dot.WIDE: "int32"}
+
+
+def types_of(node: Node, kind: Dot) -> tuple[str, str]:
+    """Give the types of the packed operands, the left one first."""
+    if kind is Dot.AMX:
+        return tiles.types_of(node)
+    return "uint8" if kind is Dot.VNNI else TYPES[kind], TYPES[kind]
 
 
 def lanes_of(node: Node, machine: Machine) -> int:
     """Lanes of the sums, and of the packed right operand."""
+    if kind_of(node, machine) is Dot.AMX:
+        return tiles.FILTERS
     return lanes_for(node.shape[-1], kind_of(node, machine), machine)
 
 
@@ -48,8 +58,9 @@ def right_layout(node: Node, machine: Machine) -> Layout:
     kind, lanes = kind_of(node, machine), lanes_of(node, machine)
     group = GROUP[kind]
     depth, filters = -(-y.shape[-2] // group), y.shape[-1]
+    depth = tiles.cut_of_matrices(node).whole // group if kind is Dot.AMX else depth
     shape = (*y.shape[:-2], -(-filters // lanes), depth, lanes, group)
-    return plain(shape, TYPES[kind])
+    return plain(shape, types_of(node, kind)[1])
 
 
 def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> Iterator[tuple[Written, int, Layout]]:
@@ -57,9 +68,9 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
     assert isinstance(node.op, MatMul)
     x, y = node.inputs
     kind, width = kind_of(node, machine), lanes_of(node, machine)
-    group, dtype = GROUP[kind], TYPES[kind]
-    depth = -(-x.shape[-1] // group)
+    group, (own_type, dtype) = GROUP[kind], types_of(node, kind)
     layout = right_layout(node, machine)
+    depth = layout.shape[-3]
 
     above = lift(node, kind)
 
@@ -84,17 +95,16 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
                 with code.loop(width) as lane:
                     n = minimum(first + lane, filters - 1)
                     found = value(scope, y, (*own, inside, n))
-                    if x.shape[-1] % group:
+                    if x.shape[-1] < depth * group:
                         found = select(k < x.shape[-1], found, const(0, dtype))
                     code.store(memory, base + lane * group + g, found)
 
     yield written(machine, layouts, layout, build, (99,)), 1, layout
-    row = -(-x.shape[-1] // group) * group
-    own_type = LEFT.get(kind, dtype)
+    row = depth * group
     left = Layout(x.shape, own_type, _strides(x.shape, row), 0, prod(x.shape[:-1]) * row)
 
     def lifted(scope: Scope, at: Place) -> Value:
-        return cast(centred(scope, x, at) + above, own_type) if kind is Dot.VNNI else value(scope, x, at)
+        return value(scope, x, at) if kind is Dot.FLOAT else cast(centred(scope, x, at) + above, own_type)
 
     def copy(scope: Scope, memory: Memory, lanes: int) -> None:
         code = scope.code
@@ -139,14 +149,14 @@ def _ready(layout: Layout, dtype: str, row: int) -> bool:
 
 def matrix_product(
     machine: Machine, layouts: Mapping[Node, Layout], node: Node, packed: tuple[Node, Node], end: Node, out: Layout,
-    tiles: Tiles,
+    chosen: Tiles,
 ) -> Written:
-    """Write the product of two ``packed`` matrices with the operations from it up to ``end``; ``tiles``: what is not
+    """Write the product of two ``packed`` matrices with the operations from it up to ``end``; ``chosen``: what is not
     left to the formula.
     """
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        _Product(scope, memory, node, packed, end, out, tiles).write()
+        _Product(scope, memory, node, packed, end, out, chosen).write()
 
     return written(machine, layouts, out, build, (99,))
 
@@ -182,8 +192,8 @@ class _Product:
             with code.loop(tiles) if lead else nullcontext(o) as t:
                 first = tile_begin(code, t, mr, self.rows)
                 x, y = node.inputs
-                a0 = _base(own, x.shape[:-2], self.left, self.group) + first * (self.left.strides[-2] // self.group)
-                b0 = _base(own, y.shape[:-2], self.right, self.group)
+                a0 = base_of(own, x.shape[:-2], self.left, self.group) + first * (self.left.strides[-2] // self.group)
+                b0 = base_of(own, y.shape[:-2], self.right, self.group)
                 self._panels(own, first, mr, code.let(a0), code.let(b0))
 
     def _panels(self, own: Sequence[Index], first: Value, mr: int, a0: Value, b0: Value) -> None:
@@ -210,7 +220,7 @@ class _Product:
                 for k in [*(j * piece for j in range(full)), *rest]:
                     at = (*own, first + i, lanes_from(begin + k, piece))
                     total = one.load(k, piece) - extra[v].load(k, piece) if self.above else one.load(k, piece)
-                    _finish(self.scope, self.memory, self.out, self.node, self.end, at, total)
+                    finish(self.scope, self.memory, self.out, self.node, self.end, at, total)
 
     def _sum(self, sums: list[list[Memory]], extra: list[Memory], a0: Value, b0: Value) -> None:
         code, width, kind, machine = self.scope.code, self.width, self.kind, self.scope.machine
@@ -228,7 +238,7 @@ class _Product:
                     code.store(one, 0, dot(kind, machine, one.load(0, width), x, w))
 
 
-def _finish(scope: Scope, memory: Memory, out: Layout, node: Node, end: Node, at: Place, total: Value) -> None:
+def finish(scope: Scope, memory: Memory, out: Layout, node: Node, end: Node, at: Place, total: Value) -> None:
     """Hand a sum to the operations behind it and write what comes out."""
     found = scope.code.let(total)
     if node.type.is_integer:
@@ -237,7 +247,7 @@ def _finish(scope: Scope, memory: Memory, out: Layout, node: Node, end: Node, at
     put(scope, memory, out, at, scope.at(end, at))
 
 
-def _base(own: Sequence[Index], shape: tuple[int, ...], layout: Layout, group: int) -> Value:
+def base_of(own: Sequence[Index], shape: tuple[int, ...], layout: Layout, group: int) -> Value:
     """Give where the matrix of an index of the result stands in an operand that broadcasts."""
     base: Value = index(layout.offset // group)
     lead = own[len(own) - len(shape) :] if shape else []

@@ -35,7 +35,7 @@ from ..scope import Place, Scope, rows_follow
 from .frame import SPLIT_ABOVE, Written, axes, put, tile_begin, vectors, written
 
 ACCUMULATOR = {
-    Dot.VNNI: "int32", Dot.SDOT: "int32", Dot.PAIRS: "int32", Dot.WIDE: "int32", Dot.LONG: "int64",
+    Dot.VNNI: "int32", Dot.AMX: "int32", Dot.SDOT: "int32", Dot.PAIRS: "int32", Dot.WIDE: "int32", Dot.LONG: "int64",
     Dot.FLOAT: "float32", Dot.DUAL: "int32",
 }  # fmt: skip
 
@@ -55,10 +55,10 @@ def product(
         else:
             _Product(scope, c, end, out, memory, lanes, tiles).write()
 
-    return written(machine, layouts, out, build, (1, 99) if _mergeable(c, layouts[c.node.inputs[0]], out) else (99,))
+    return written(machine, layouts, out, build, (1, 99) if mergeable(c, layouts[c.node.inputs[0]], out) else (99,))
 
 
-def _mergeable(c: Contraction, x: Layout, out: Layout) -> bool:
+def mergeable(c: Contraction, x: Layout, out: Layout) -> bool:
     """Whether the positions of all space axes are one row: no window, and no gaps between the rows."""
     if len(c.space) < 2 or c.taps > 1 or any(s != 1 for s in c.strides):
         return False

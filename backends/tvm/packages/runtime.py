@@ -21,7 +21,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Numbers = float | Sequence[Any]
 ALIGNMENT = 64
 LEAST, GREATEST = -(2**63), 2**63 - 1
-STATUS = {1: "an index lies outside of what it picks from", 2: "whole numbers are divided by zero"}
+STATUS = {
+    1: "an index lies outside of what it picks from", 2: "whole numbers are divided by zero",
+    3: "the processor has no AMX, or the system does not let this process use it",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -281,7 +284,8 @@ class Network:
     """Memory for one call at a time. ``inputs`` and ``outputs`` are arrays (one sample, the library's own numbers, in
     the layout of the source model): write the ones, call ``run()``, read the others. Nothing is allocated or copied.
 
-    ``run()`` gives 0, 1 where an index lay outside of what it picks from, 2 where whole numbers were divided by zero.
+    ``run()`` gives 0, 1 where an index lay outside of what it picks from, 2 where whole numbers were divided by zero, 3
+    where a library for AMX does not get it from the system.
     With ``threads`` large layers are shared among so many.
     """
 

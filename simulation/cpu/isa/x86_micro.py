@@ -6,7 +6,7 @@ from ..assembly import Instruction
 from ..micro import Kind, Micro, once, table
 from .x86 import REGISTERS
 
-VECTOR = re.compile(r"%[xyz]mm(\d+)|%k(\d)")
+VECTOR = re.compile(r"%[xyz]mm(\d+)|%k(\d)|%tmm(\d)")
 NAMED = re.compile(r"%\w+")
 MEMORY = re.compile(r"\(|^[\w.]+\(%rip\)|^\d+$")
 SIZES = {"x": 16, "y": 32, "z": 64}
@@ -26,6 +26,7 @@ LEGACY = re.compile(r"^(?:add|sub|and|or|xor|imul|inc|dec|neg|not|sh[lr]|sa[lr]|
 MOVES = re.compile(
     r"^v?mov(?:[bwlq]|aps|apd|ups|upd|dq[au]\d*|abs\w|z\w*|s[bwlx]\w*|d|nt\w+|ss|sd)?$|^movs[bwl]\w|^movz"
 )
+TILES = frozenset(f"t{i}" for i in range(8))
 COMPARES = re.compile(r"^(?:cmp|test|bt)[bwlq]$|^v?u?comis")
 
 
@@ -39,8 +40,10 @@ class X86Micro:
             return Micro(once("branch"), frozenset({"flags"}), frozenset())
         if name.startswith("call"):
             return Micro(once("call"), frozenset(), frozenset({"rax"}))
-        if not ops or name == "vzeroupper":
+        if (not ops or name == "vzeroupper") and name != "tilerelease":
             return Micro((), frozenset(), frozenset())
+        if (found := _of_tiles(name, ops)) is not None:
+            return found
         last = ops[-1]
         memory = next((op for op in ops if MEMORY.search(op) and "%" in op and not op.startswith("$")), "")
         writes_memory = memory == last and not COMPARES.match(name) and not name.startswith("push")
@@ -92,6 +95,24 @@ class X86Micro:
         return [(kind, 1.0)] if kind else []
 
 
+def _of_tiles(name: str, ops: tuple[str, ...]) -> Micro | None:
+    """An instruction of the matrix unit: a tile is as many loads or stores as it has rows."""
+    match name:
+        case "ldtilecfg":
+            return Micro((("load", 1.0), ("tile", 12.0)), _all(ops[0]), TILES, bytes=64)
+        case "tilerelease":
+            return Micro(once("tile"), TILES, TILES)
+        case "tilezero":
+            return Micro((), frozenset(), _all(ops[0]))
+        case "tileloadd":
+            return Micro((("load", 16.0),), _all(ops[0]), _all(ops[1]), bytes=1024)
+        case "tilestored":
+            return Micro((("store", 16.0),), _all(ops[0]) | _all(ops[1]), frozenset(), bytes=1024)
+    if name.startswith("tdp"):
+        return Micro(once("tile"), _all(ops[0]) | _all(ops[1]), _all(ops[2]), _all(ops[2]))
+    return None
+
+
 def _kind(name: str, ops: tuple[str, ...]) -> Kind | None:
     vectors = [bool(VECTOR.search(op)) for op in ops]
     if any(vectors):
@@ -111,7 +132,7 @@ def _kind(name: str, ops: tuple[str, ...]) -> Kind | None:
 
 
 def _all(operand: str) -> frozenset[str]:
-    found = {f"v{m[1]}" if m[1] else f"k{m[2]}" for m in VECTOR.finditer(operand)}
+    found = {f"v{m[1]}" if m[1] else f"k{m[2]}" if m[2] else f"t{m[3]}" for m in VECTOR.finditer(operand)}
     found |= {REGISTERS[r][0] for r in NAMED.findall(operand) if r in REGISTERS}
     return frozenset(found)
 

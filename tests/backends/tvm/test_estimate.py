@@ -26,7 +26,7 @@ from .networks import digits, small_cnn
 from .support import vectors
 
 BOARDS = ("raspberry-pi-4", "raspberry-pi-5", "pixel-8", "iphone-15", "riscv-k1", "riscv64-generic", "armv7-neon",
-          "jetson-orin-nano", "x86-avx512", "x86-avx2")  # fmt: skip
+          "jetson-orin-nano", "x86-amx", "x86-avx512", "x86-avx2")  # fmt: skip
 EMULATED = {"aarch64": "raspberry-pi-4", "aarch64-dotprod": "raspberry-pi-5", "armv7-neon": "armv7-neon",
             "riscv64": "riscv64-generic", "riscv64-v": "riscv-k1"}  # fmt: skip
 FAR = 1.005

@@ -76,6 +76,7 @@ def test_every_board_has_a_core() -> None:
         "pixel-8": "cortex-x3", "snapdragon-8-gen-3": "cortex-x3", "iphone-15-pro": "apple-performance",
         "apple-m1": "apple-performance", "riscv-k1": "spacemit-x60", "riscv64-generic": "riscv-scalar",
         "armv7-neon": "cortex-a9", "x86-avx2": "generic-avx2", "x86-avx512": "generic-avx512",
+        "x86-amx": "sapphire-rapids",
         "aarch64-generic": "cortex-a72",
     }  # fmt: skip
     assert {n: known[n] for n in wanted} == wanted

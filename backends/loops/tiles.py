@@ -1,0 +1,158 @@
+"""How products of bytes are cut into tiles of a matrix unit (x86 AMX), and where that pays.
+
+A tile holds up to 16 rows of up to 64 bytes. One instruction multiplies a tile of the left operand (rows are
+positions, bytes are channels) by one of the right operand (rows are groups of four channels, words are filters) and
+adds to a tile of 32-bit sums. (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from ...graph import Node
+from ...graph.arrays import NDArray
+from .layout import centred_ends
+
+ROWS, ROW_BYTES, GROUP = 16, 64, 4
+FILTERS = ROW_BYTES // 4
+"""Sums in a row of a tile."""
+PRODUCTS = ROWS * FILTERS * ROW_BYTES
+"""What one instruction multiplies."""
+SUMS, TILES = 4, 8
+"""Tiles that are summed in, of those that there are: the others hold operands."""
+PRODUCT_CYCLES, LATENCY = 16, 52
+"""From one product of tiles to the next, and to the use of its sums (Intel 64 and IA-32 Architectures Optimization
+Reference Manual, volume 1, chapter on AMX)."""
+MOVE_CYCLES = 24
+"""To load what sums start from, and to store them."""
+START_CYCLES = 230
+"""To say how large the tiles are, and to give them back: LDTILECFG, TILERELEASE."""
+
+CONFIGURE = "tile_configure"
+"""With what every kernel that uses tiles begins: how large they are."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``rows`` positions to a tile, of which there are ``tiles``; the bytes of a sum in ``chunks`` of ``bytes``, the
+    last of which is shifted back so that it ends where they do (``length``).
+    """
+
+    positions: int
+    length: int
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles cover the positions: one, or pairs."""
+        least = -(-self.positions // ROWS)
+        return least if least == 1 else least + least % 2
+
+    @property
+    def rows(self) -> int:
+        """Positions of a tile."""
+        return -(-self.positions // self.tiles)
+
+    @property
+    def chunks(self) -> int:
+        """How many products of tiles cover the bytes."""
+        return -(-self.length // ROW_BYTES)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of a chunk: whole groups."""
+        return -(-self.length // self.chunks // GROUP) * GROUP
+
+    @property
+    def whole(self) -> int:
+        """Bytes of all chunks, where what they have beyond the end is zero."""
+        return self.chunks * self.bytes
+
+    def begins(self) -> list[int]:
+        """Where each chunk begins."""
+        return [min(k * self.bytes, self.length - self.bytes) for k in range(self.chunks)]
+
+
+def pays(cut: Cut, runs: int, lines: int, filters: int) -> bool:
+    """Whether tiles are faster than dot products of vectors, of which two begin in a cycle.
+
+    ``runs``: how many pieces of ``cut.length`` bytes a sum has; ``lines``: how many rows of positions there are.
+    """
+    tiles = lines * cut.tiles * -(-filters // FILTERS)
+    own = START_CYCLES + tiles * (runs * cut.chunks * PRODUCT_CYCLES + MOVE_CYCLES)
+    return own < lines * cut.positions * -(-filters // FILTERS) * runs * -(-cut.length // GROUP) / 2
+
+
+def cut_of_matrices(node: Node) -> Cut:
+    """Cut a product of two computed matrices."""
+    *_, rows, depth = node.inputs[0].shape
+    return Cut(rows, -(-depth // GROUP) * GROUP)
+
+
+def types_of(node: Node) -> tuple[str, str]:
+    """Give the types of two matrices of bytes, of whose integers the zero is taken away."""
+    left, right = (byte_type(*centred_ends(x)) for x in node.inputs)
+    assert left is not None
+    assert right is not None
+    return left, right
+
+
+def suit(node: Node) -> bool:
+    """Whether tiles multiply two computed matrices of integers, and whether that pays."""
+    if any(byte_type(*centred_ends(x)) is None for x in node.inputs):
+        return False
+    return pays(cut_of_matrices(node), 1, prod(node.shape[:-2]), node.shape[-1])
+
+
+def block(tiles: int, vectors: int) -> tuple[int, int]:
+    """Choose how many tiles of positions by vectors of filters are summed at the same time: enough of them that one
+    product begins where another waits for its sums, and operands are used twice.
+    """
+    if tiles > 1:
+        return 2, min(2, vectors)
+    panels = -(-vectors // SUMS)
+    return 1, -(-vectors // panels)
+
+
+def shapes(cut: Cut, down: int) -> NDArray:
+    """Give the 64 bytes that LDTILECFG reads: sums, ``down`` tiles of the left operand, the others of the right one."""
+    left = range(SUMS, SUMS + down)
+    row_bytes = [cut.bytes if t in left else ROW_BYTES for t in range(TILES)]
+    rows = [cut.rows if t < SUMS + down else cut.bytes // GROUP for t in range(TILES)]
+    made = np.zeros(64, np.uint8)
+    made[0] = 1  # the palette
+    made[16:32] = np.array(row_bytes, "<u2").view(np.uint8)
+    made[48 : 48 + TILES] = rows
+    return made
+
+
+def dot_name(left: str, right: str) -> str:
+    """Name the product of tiles of two types ("int8", "uint8")."""
+    return f"tile_dot_{''.join('s' if t == 'int8' else 'u' for t in (left, right))}"
+
+
+def byte_type(low: int, high: int) -> str | None:
+    """Give the type of bytes that holds integers of an interval; None where there is none."""
+    return "int8" if low >= -128 and high < 128 else "uint8" if low >= 0 and high < 256 else None
+
+
+def chunked(weights: NDArray, cut: Cut) -> NDArray:
+    """Cut ``weights`` [runs, length, filters] along the bytes into chunks [runs, chunks, bytes, filters]; what two
+    chunks both have counts in the first of them.
+    """
+    parts: list[NDArray] = []
+    done = 0
+    for begin in cut.begins():
+        part = weights[:, begin : begin + cut.bytes].copy()
+        part[:, : max(done - begin, 0)] = 0
+        parts.append(part)
+        done = begin + cut.bytes
+    return np.stack(parts, axis=1)
+
+
+def words(chunk_rows: NDArray, starts: Sequence[int]) -> NDArray:
+    """Put [..., bytes, filters] into the order of tiles of the right operand: [..., vector, bytes / 4, 16, 4]."""
+    columns = np.stack([chunk_rows[..., s : s + FILTERS] for s in starts], axis=-3)
+    *lead, length, filters = columns.shape
+    return columns.reshape(*lead, length // GROUP, GROUP, filters).swapaxes(-1, -2)
