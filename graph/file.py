@@ -23,7 +23,7 @@ import numpy as np
 
 from .arrays import Array, Grid, NDArray
 from .errors import FileError, GatewrightError, ManyErrors
-from .formats import Affine, Fixed, Float
+from .formats import FLOAT, FLOATS, Affine, Fixed, Float
 from .node import Graph, Node, Op
 from .ops import OPS, Input, Output
 
@@ -200,7 +200,7 @@ def _encode(value: Any, key: str, arrays: dict[str, NDArray]) -> Any:
         case Graph():
             return {"graph": _graph(value, f"{key}_", arrays)}
         case Float():
-            return {"float": value.bits}
+            return {"float": value.bits} if value == FLOAT else {"float": str(value)}
         case Fixed():
             signed = value.signed if isinstance(value.signed, Grid) else bool(value.signed)
             return {"fixed": [_encode(v, key, arrays) for v in (value.width, value.integer, signed)]}
@@ -272,6 +272,8 @@ def _decode(value: Any, hint: Any, array: Callable[[str], NDArray]) -> Any:
             return _rebuilt(head, array)
         case {"float": int(bits)}:
             return Float(bits)
+        case {"float": str(name)}:
+            return FLOATS[name]
         case {"fixed": [width, integer, signed]}:
             return Fixed(_whole(width), _whole(integer), signed if isinstance(signed, bool) else _grid(signed))
         case {"affine": [int(width), bool(signed), scale, zero]}:

@@ -56,17 +56,48 @@ class Overflow(StrEnum):
 
 @dataclass(frozen=True)
 class Float:
-    """IEEE binary floating point of ``bits`` bits. ``note`` says why a value that could be integers is not."""
+    """Binary floating point of ``bits`` bits, ``exponent`` of them for the exponent.
+
+    ``FLOAT`` and ``HALF`` are those of IEEE 754, ``BFLOAT`` is the upper half of the former. ``note`` says why a value
+    that could be integers is not.
+
+    Values of 16 bits are kept and computed with as the float32 numbers that they are.
+    """
 
     bits: int = 32
     note: str = field(default="", compare=False)
+    exponent: int = 8
+
+    def __post_init__(self) -> None:
+        if (self.bits, self.exponent) not in FLOAT_NAMES:
+            what = f"floating point of {self.bits} bits, {self.exponent} of them for the exponent"
+            raise OptionError(what, hint=f"there is {', '.join(FLOAT_NAMES.values())}")
+
+    def rounded(self, x: NDArray) -> NDArray:
+        """Give the nearest numbers of the format, halves to even, in float32; infinite beyond the largest."""
+        with np.errstate(over="ignore"):
+            if self == HALF:
+                return x.astype(np.float16).astype(np.float32)
+            wide = x.astype(np.float32)
+        return wide if self == FLOAT else _upper_half(wide)
 
     def map(self, shape: tuple[int, ...], fn: Callable[[NDArray], NDArray]) -> "Float":
         """Follow a shape operation: nothing to do."""
         return self
 
     def __str__(self) -> str:
-        return f"float{self.bits}"
+        return FLOAT_NAMES[self.bits, self.exponent]
+
+
+FLOAT_NAMES = {(32, 8): "float32", (16, 5): "float16", (16, 8): "bfloat16"}
+"""What the formats in floating point are called, by their bits and those of the exponent."""
+
+
+def _upper_half(x: NDArray) -> NDArray:
+    """Round float32 to its upper 16 bits, halves to even; what is no number stays so."""
+    bits = x.view(np.uint32)
+    kept = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(x), np.float32(np.nan), kept.view(np.float32))
 
 
 @dataclass(frozen=True)
@@ -190,7 +221,9 @@ class Affine:
         return f"{'' if self.signed else 'u'}int{self.width}(scale={scale}{zero})"
 
 
-FLOAT = Float()
+FLOAT, HALF, BFLOAT = Float(), Float(16, exponent=5), Float(16)
+FLOATS = {str(f): f for f in (FLOAT, HALF, BFLOAT)}
+"""The formats in floating point by their names."""
 Quantized = Fixed | Affine
 Format = Float | Fixed | Affine
 

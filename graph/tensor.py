@@ -8,7 +8,7 @@ import numpy as np
 
 from .arrays import Array, Grid, Ints, NDArray, as_array, compress
 from .errors import RangeError, ShapeError
-from .formats import Affine, Fixed, Float, Format, Quantized, narrowest
+from .formats import FLOAT, FLOATS, Affine, Fixed, Float, Format, Quantized, narrowest
 from .numerics import LIMIT, Ratio, common_scale, divide, whole
 
 
@@ -103,6 +103,15 @@ def grids(format: Format) -> list[Grid]:
 def floats(shape: tuple[int, ...], note: str = "") -> Tensor:
     """Give the type of a float32 tensor; ``note`` says why it is not one of integers."""
     return Tensor(shape, Float(32, note))
+
+
+def picked(shape: tuple[int, ...], *operands: Tensor, note: str = "") -> Tensor:
+    """Give the type of values of which each is one of the operands', which are not all integers."""
+    format = operands[0].format
+    if isinstance(format, Float):
+        same = all(t.format == format for t in operands)
+        return Tensor(shape, FLOATS[str(format)] if same else FLOAT)
+    return floats(shape, note)
 
 
 def full(shape: tuple[int, ...], format: Format) -> Tensor:

@@ -1,12 +1,14 @@
 """Graph in, graph out: from what a framework trained to integers that a board computes."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..boards import Board
 from ..boards import load as load_board
-from ..graph import Fixed, Graph, Inputs, OptionError, UnsupportedError, bodies, op_name
+from ..graph import Fixed, Float, Graph, Inputs, OptionError, UnsupportedError, bodies, op_name, unknown
+from ..graph.formats import BFLOAT, HALF
 from ..graph.ops import Quantize
 from .config import Config, Precision, make_config
 from .inside import everywhere
@@ -17,12 +19,14 @@ from .passes.fold_constants import fold_constants
 from .passes.fold_scale import fold_scale
 from .passes.make_tables import make_tables
 from .passes.merge_quantizers import merge_quantizers
+from .passes.narrow_floats import narrow_floats
 from .passes.place_quantizers import place_quantizers
 from .passes.real_outputs import real_outputs
 from .passes.refuse_dynamic import refuse_dynamic
 from .passes.simplify import simplify
 from .passes.soften_masks import soften_masks
 from .passes.split_scales import split_scales
+from .passes.widen_floats import widen_floats
 from .ranges import Seen, observe
 
 Pass = Callable[[Graph, Config, Inputs | None], Graph]
@@ -30,6 +34,7 @@ Watch = Callable[[str, Graph], None]
 
 PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("refuse_dynamic", lambda g, c, x: everywhere(refuse_dynamic, g)),
+    ("widen_floats", lambda g, c, x: everywhere(widen_floats, g)),
     ("fold_constants", lambda g, c, x: everywhere(fold_constants, g)),
     ("decompose", lambda g, c, x: everywhere(decompose, g)),
     ("simplify", lambda g, c, x: everywhere(simplify, g)),
@@ -54,6 +59,10 @@ FLOATS: tuple[tuple[str, Pass], ...] = (
 """What it does where floating point may stay."""
 
 
+SHORT: Mapping[str, Float] = {"fp16": HALF, "bf16": BFLOAT}
+"""What floats can be kept in, by the names that a user writes."""
+
+
 def keeps_floats(graph: Graph, board: Board, config: Config, *, integer_only: bool = False) -> bool:
     """Say whether a graph keeps its floating-point parts on a board: processors have floats, and a model that was
     trained for fixed point, or a precision that the user names, asks for integers.
@@ -72,6 +81,7 @@ def lower(
     config: str | Path | Mapping[str, Any] | Config | None = None,
     output: str = "model",
     floats: bool = False,
+    float_format: str | None = None,
     watch: Watch = lambda name, graph: None,
 ) -> Graph:
     """Turn a float graph into one of integers only, ready for a back end.
@@ -80,7 +90,8 @@ def lower(
     integer bits of those formats come from the values seen. ``config``: a TOML file with overrides per layer
     (docs/configuration.md). ``output="logits"`` drops a softmax at the output. With ``floats`` what
     the model computes in floating point stays so (for processors): nothing is quantized that it does not quantize
-    itself. ``watch`` sees the graph after each pass.
+    itself; ``float_format`` ("fp16", "bf16") then says what weights and tensors in memory are rounded to. ``watch``
+    sees the graph after each pass.
 
     Raises UnsupportedError for what has no integer form, OptionError for options that make no sense, ShapeError for
     samples that do not fit. A graph that is all integers already comes back as it is.
@@ -90,6 +101,7 @@ def lower(
     if output not in ("model", "logits"):
         raise OptionError(f"output {output!r}", hint="model or logits")
     settings = make_config(precision, config)
+    check_short(float_format)
     if output == "logits":
         graph = drop_softmax(graph)
     if graph.is_integer:
@@ -97,7 +109,17 @@ def lower(
     for name, step in FLOATS if floats else PIPELINE:
         graph = step(graph, settings, samples)
         watch(name, graph)
-    return graph if floats else _checked(graph)
+    if not floats:
+        return _checked(graph)
+    if float_format is None:
+        return graph
+    return everywhere(partial(narrow_floats, format=SHORT[float_format]), graph)
+
+
+def check_short(float_format: str | None) -> None:
+    """Raise OptionError for what floats cannot be kept in."""
+    if float_format is not None and float_format not in SHORT:
+        raise unknown("format of floats", float_format, SHORT)
 
 
 def narrowed(graph: Graph, board: Board) -> Graph:
@@ -124,6 +146,6 @@ def _checked(graph: Graph) -> Graph:
 
 
 __all__ = [
-    "PIPELINE", "Config", "Precision", "Seen", "Watch", "keeps_floats", "like", "lower", "make_config", "narrowed",
-    "observe",
+    "PIPELINE", "Config", "Precision", "Seen", "Watch", "check_short", "keeps_floats", "like", "lower",
+    "make_config", "narrowed", "observe",
 ]  # fmt: skip

@@ -26,17 +26,20 @@ from ..loops.code import (
     const,
 )
 from ..loops.fold import Ranges, limits, same
+from ..loops.halves import bits_of
 from ..loops.walk import parts, values
-from ..loops.widths import WIDTHS
+from ..loops.widths import HALVES, WIDTHS, is_float
 
 TYPES: Mapping[str, str] = {
     "bool": "int", "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
     "uint32": "uint32_t", "int64": "int64_t", "uint64": "uint64_t", "float32": "float", "float64": "double",
+    "float16": "uint16_t", "bfloat16": "uint16_t",
 }  # fmt: skip
 """C types of values."""
 STORED: Mapping[str, str] = {
     "int8": "int8_t", "uint8": "uint8_t", "int16": "gw_i16", "uint16": "gw_u16", "int32": "gw_i32", "uint32": "gw_u32",
-    "int64": "gw_i64", "uint64": "gw_u64", "float32": "gw_f32", "float64": "gw_f64",
+    "int64": "gw_i64", "uint64": "gw_u64", "float32": "gw_f32", "float64": "gw_f64", "float16": "gw_u16",
+    "bfloat16": "gw_u16",
 }  # fmt: skip
 """C types of what stands in the arena, where memory holds one type after the other."""
 WRAPPING = {"add", "sub", "mul", "shl"}
@@ -221,6 +224,8 @@ class _Writer:
                 return f"!{self.part(a, ATOM)}", UNARY
             case "select", condition, a, b:
                 return f"{self.part(condition, RELATION)} ? {self.part(a, SUM)} : {self.part(b, SUM)}", CHOICE
+            case "cast", a if v.dtype in HALVES or a.dtype in HALVES:
+                return self.call(f"gw_{v.dtype}_of_{a.dtype}", a), ATOM
             case "cast", a:
                 while a.op == "cast" and _narrows(v, a):
                     (a,) = a.parts
@@ -317,7 +322,7 @@ def _kept(v: Value) -> bool:
 def _widens(v: Value) -> bool:
     """Whether a cast is one from an integer type to another that holds all of its numbers."""
     a, b = v.parts[0].dtype, v.dtype
-    if a[0] == "f" or b[0] == "f" or "bool" in (a, b):
+    if is_float(a) or is_float(b) or "bool" in (a, b):
         return False
     unsigned = a.startswith("uint"), b.startswith("uint")
     return WIDTHS[a] < WIDTHS[b] and (unsigned[0] or not unsigned[1])
@@ -354,7 +359,9 @@ def literal(number: int | float, dtype: str) -> str:
     """Write a constant so that C reads exactly this one."""
     if dtype == "bool":
         return str(int(number))
-    if dtype[0] == "f":
+    if dtype in HALVES:
+        return f"{int(bits_of(np.array(number), dtype))}u"
+    if is_float(dtype):
         return _real(float(number), dtype)
     whole = int(number)
     if dtype == "int64":

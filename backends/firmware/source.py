@@ -147,7 +147,7 @@ class _Source:
         kernels = self.kernels()
         steps = [self.step(s) for s in program.statements]
         text = "\n".join([*kernels, *self.layers])
-        floats = re.search(r"\b(float|double)\b", text) is not None
+        floats = re.search(r"\b(float|double|gw_b?float\w+)\b", text) is not None
         copies = "gw_copy(" in text
         return "\n".join([
             f'#include "{name}.h"', f'#include "{name}_weights.h"', *(['#include "gw_float.h"'] if floats else []),

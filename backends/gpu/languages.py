@@ -1,5 +1,6 @@
 """CUDA, OpenCL and Metal: three dialects of C."""
 
+import re
 from collections.abc import Mapping
 from math import isinf, isnan
 from struct import pack, unpack
@@ -12,9 +13,11 @@ from .wgsl import Wgsl
 C_TYPES = {
     "bool": "bool", "int8": "char", "uint8": "uchar", "int16": "short", "uint16": "ushort", "int32": "int",
     "uint32": "uint", "int64": "long", "uint64": "ulong", "float32": "float", "float64": "double",
+    "float16": "ushort", "bfloat16": "ushort",
 }  # fmt: skip
 CUDA_TYPES = {
     "int8": "signed char", "uint8": "unsigned char", "uint16": "unsigned short", "uint32": "unsigned int",
+    "float16": "unsigned short", "bfloat16": "unsigned short",
     "int64": "long long", "uint64": "unsigned long long",
 }  # fmt: skip
 CUDA_BITS = {
@@ -107,6 +110,50 @@ static __device__ __forceinline__ void multiply_pieces(
 """Adds the product of a piece of 16 by 32 bytes and one of 32 by 8 to four sums of each thread."""
 
 
+HALVES = """\
+INLINE float float32_of_bfloat16(USHORT x) { return TO_FLOAT((int)x << 16); }
+---
+INLINE USHORT bfloat16_of_float32(float x) {
+  const UINT bits = (UINT)TO_INT(x);
+  return (USHORT)((bits & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+---
+INLINE float float32_of_float16(USHORT x) {
+#ifdef DEVICE
+  WIDEN
+#else
+  const UINT size = x & 0x7fffu;
+  const UINT normal = (size << 13) + (size >= 0x7c00u ? 0x70000000u : 0x38000000u);
+  const UINT found = size < 0x400u ? (UINT)TO_INT((float)size * 5.9604644775390625e-08f) : normal;
+  return TO_FLOAT((int)(found | (x & 0x8000u) << 16));
+#endif
+}
+---
+INLINE USHORT float16_of_float32(float x) {
+#ifdef DEVICE
+  NARROW
+#else
+  const UINT bits = (UINT)TO_INT(x), size = bits & 0x7fffffffu;
+  const UINT normal = (size + 0xc8000fffu + (size >> 13 & 1u)) >> 13;
+  const UINT small = (UINT)TO_INT(TO_FLOAT((int)size) + 0.5f) - 0x3f000000u;
+  const UINT special = size > 0x7f800000u ? 0x7e00u : 0x7c00u;
+  const UINT found = size >= 0x477ff000u ? special : size < 0x38800000u ? small : normal;
+  return (USHORT)(found | (bits >> 16 & 0x8000u));
+#endif
+}"""
+"""Floats of 16 bits from their bits and back, halves to even: by the device's instructions, and where kernels are
+emulated in integers. In units of 2^-24 small numbers are rounded by a sum with 0.5."""
+
+
+def _halves(inline: str, **words: str) -> dict[str, str]:
+    """Give the functions of ``HALVES`` in a dialect's words, by name."""
+    text = HALVES
+    for word, meaning in {"INLINE": inline, **words}.items():
+        text = re.sub(rf"\b{word}\b", meaning.replace("\\", r"\\"), text)
+    parts = text.split("\n---\n")
+    return {part.partition("(")[0].split()[-1]: part for part in parts}
+
+
 def _dialect(inline: str, dot: str) -> dict[str, str]:
     """Give the functions that stand before kernels; ``dot`` adds the products of four signed bytes in a, b to c."""
     return {
@@ -124,6 +171,12 @@ class _Cuda(_Dialect):
     kind, suffix, long, shared = "cuda", "cu", "LL", "__shared__"
     helpers: Mapping[str, str] = {
         **_dialect("static __device__ __forceinline__", DOT4), "multiply_pieces": MULTIPLY_PIECES,
+        **_halves(
+            "static __device__ __forceinline__", USHORT="unsigned short", UINT="unsigned int", DEVICE="__CUDA_ARCH__",
+            TO_FLOAT="__int_as_float", TO_INT="__float_as_int",
+            WIDEN='float y; asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x)); return y;',
+            NARROW='unsigned short y; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x)); return y;',
+        ),
     }  # fmt: skip
 
     def type(self, dtype: str) -> str:
@@ -151,10 +204,17 @@ class _OpenCl(_Dialect):
     """OpenCL C 1.2."""
 
     kind, suffix, shared = "opencl", "cl", "__local"
-    helpers = _dialect(
-        "static inline",
-        " const char4 x = as_char4(a), y = as_char4(b); return c + x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w; ",
-    )
+    helpers: Mapping[str, str] = {
+        **_dialect(
+            "static inline",
+            " const char4 x = as_char4(a), y = as_char4(b); return c + x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w; ",
+        ),
+        **_halves(
+            "static inline", USHORT="ushort", UINT="uint", DEVICE="__OPENCL_VERSION__", TO_FLOAT="as_float",
+            TO_INT="as_int", WIDEN="return vload_half(0, (const half *)&x);",
+            NARROW="ushort y; vstore_half_rte(x, 0, (half *)&y); return y;",
+        ),
+    }  # fmt: skip
 
     def type(self, dtype: str) -> str:
         if dtype == "float64":
@@ -186,11 +246,18 @@ class _Metal(_Dialect):
     """The Metal shading language 2."""
 
     kind, suffix, shared = "metal", "metal", "threadgroup"
-    helpers = _dialect(
-        "static inline",
-        " const char4 x = as_type<char4>(a), y = as_type<char4>(b); "
-        "return c + x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w; ",
-    )
+    helpers: Mapping[str, str] = {
+        **_dialect(
+            "static inline",
+            " const char4 x = as_type<char4>(a), y = as_type<char4>(b); "
+            "return c + x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w; ",
+        ),
+        **_halves(
+            "static inline", USHORT="ushort", UINT="uint", DEVICE="__METAL_VERSION__", TO_FLOAT="as_type<float>",
+            TO_INT="as_type<int>", WIDEN="return float(as_type<half>(x));",
+            NARROW="return as_type<ushort>(half(x));",
+        ),
+    }  # fmt: skip
 
     def type(self, dtype: str) -> str:
         if dtype == "float64":

@@ -1,13 +1,12 @@
 """What schedules know of a graphics processor."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ...boards import Board
 from ...graph import OptionError
-from ..loops.layout import Layout
 from ..loops.machine import Dot, Machine
-from ..loops.widths import WIDTHS
+from ..loops.widths import WIDTHS, is_float
 
 UNITS = 8
 """Multiprocessors of a board that does not say how many it has."""
@@ -50,10 +49,11 @@ class GpuMachine(Machine):
         """Whether memory can be read and written in integers of fewer than 32 bits."""
         return self.language != "webgpu"
 
-    def stored(self, layout: Layout) -> Layout:
-        """Keep integers of fewer than 32 bits in 32, where there are no narrower ones."""
-        narrow = not self.narrow_storage and WIDTHS[layout.dtype] < 32
-        return replace(layout, dtype="int32") if narrow else layout
+    def held(self, dtype: str) -> str:
+        """Keep numbers of fewer than 32 bits in 32, where there are no narrower ones."""
+        if self.narrow_storage or WIDTHS[dtype] >= 32:
+            return dtype
+        return "float32" if is_float(dtype) else "int32"
 
     def dot_for_bytes(self) -> Dot:
         """Four products of signed bytes at once."""

@@ -18,7 +18,7 @@ from ...graph.ops import Input, Output
 from ..loops.code import INDEX
 from ..loops.layout import interface_type
 from ..loops.program import Call, Copy, Loop, Pointer, Statement
-from ..loops.widths import WIDTHS
+from ..loops.widths import HALVES, WIDTHS
 from .program import GpuProgram
 from .threads import Kernel
 
@@ -46,6 +46,8 @@ def plan(program: GpuProgram, name: str, files: Mapping[str, str]) -> bytes:
 def _port(node: Node, narrow: bool) -> dict[str, Any]:
     op, dtype, shape = node.op, interface_type(node), surface_shape(node)
     assert isinstance(op, Input | Output)
+    if dtype in HALVES:  # numpy, and C, know the bits of bfloat16 only
+        dtype = "float32" if not narrow else "uint16" if dtype == "bfloat16" else dtype
     stored = dtype if narrow or WIDTHS[dtype] >= 32 else INDEX
     own = {} if stored == dtype else {"stored": stored}
     return {"name": op.name, "shape": list(shape), "type": dtype, **own, "bytes": node.type.size * WIDTHS[stored] // 8}

@@ -80,7 +80,7 @@ class _Implicit(Product):
         if c.dot is Dot.SDOT:
             return self.scope.table(data.astype(np.int8).view(np.int32).ravel(), "int32")
         if c.dot is Dot.FLOAT:
-            return self.scope.table(data.astype(np.float32).ravel(), "float32")
+            return self.scope.table(data.ravel(), self.frame.weight_type)
         return self.scope.table(data.ravel())
 
     def space(self, row: Value) -> list[Value]:
@@ -196,7 +196,7 @@ class _Channels(Frame):
     def write(self) -> None:
         c, scope, code = self.c, self.scope, self.code
         self.operand = scope.view(c.node.inputs[0], self.x.dtype)
-        self.packed = scope.table(self.weights, "float32" if self.dtype == "float32" else None)
+        self.packed = scope.table(self.weights, self.weight_type)
         self.first = scope.table(self.start, self.dtype)
         positions, machine = self.space[-1], scope.machine
         assert isinstance(machine, GpuMachine)

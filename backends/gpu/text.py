@@ -8,8 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from textwrap import indent
 
+import numpy as np
+
 from ...graph import UnsupportedError
 from ..loops.code import Body, For, If, Let, Local, Memory, Run, Store, Value, Variable
+from ..loops.halves import bits_of
+from ..loops.widths import HALVES
 from .threads import Kernel
 
 SIGNS = {
@@ -154,8 +158,10 @@ class Language(ABC):
         return [*head.split("\n"), *(f"  {line}" for line in self.statements(body)), "}"]
 
     def value(self, v: Value) -> str:
-        """Write an expression."""
+        """Write an expression; floats of 16 bits are their bits."""
         if v.known is not None:
+            if v.dtype in HALVES:
+                return self.literal(int(bits_of(np.array(v.known), v.dtype)), "uint32")
             return self.literal(v.known, v.dtype)
         if v.lanes > 1:
             raise AssertionError(f"kernels on graphics processors have no vectors: {v.op}")
@@ -169,7 +175,7 @@ class Language(ABC):
             case "select", condition, a, b:
                 return self.chosen(self.inner(condition), self.inner(a), self.inner(b), v.dtype)
             case "cast", a:
-                return self.cast(self.inner(a), a.dtype, v.dtype)
+                return self.converted(a, v.dtype)
             case "reinterpret", a:
                 return self.bits(self.value(a), a.dtype, v.dtype)
             case (("intrinsic" | "extern"), name, operands):
@@ -177,6 +183,12 @@ class Language(ABC):
             case _, a, b:
                 return self.binary(v.op, self.inner(a), self.inner(b), a.dtype)
         raise AssertionError(v.op)
+
+    def converted(self, a: Value, dtype: str) -> str:
+        """Convert a number; those of 16 bits in floating point by functions of ours."""
+        if dtype in HALVES or a.dtype in HALVES:
+            return self.helper(f"{dtype}_of_{a.dtype}", self.value(a))
+        return self.cast(self.inner(a), a.dtype, dtype)
 
     def named(self, name: str, operands: Sequence[str], dtype: str) -> str:
         """Call a function by its name: one of those before the kernels, or of the language."""

@@ -20,7 +20,8 @@ from .wgsl_helpers import HELPERS, NEEDED
 
 PAIR = "vec2<u32>"
 TYPES = {
-    "bool": "bool", "uint32": "u32", "int64": PAIR, "uint64": PAIR, "float32": "f32",
+    "bool": "bool", "uint32": "u32", "int64": PAIR, "uint64": PAIR, "float32": "f32", "float16": "u32",
+    "bfloat16": "u32",
     **dict.fromkeys(("int8", "uint8", "int16", "uint16", "int32"), "i32"),
 }  # fmt: skip
 PAIRED = {

@@ -6,6 +6,31 @@ fn from_bits(bits : u32) -> f32 { return bitcast<f32>(bits); }""",
     "remainder": "fn remainder(a : f32, b : f32) -> f32 { return a - b * trunc(a / b); }",
     "greater": "fn greater(a : f32, b : f32) -> f32 { return select(b, a, a > b); }",
     "lesser": "fn lesser(a : f32, b : f32) -> f32 { return select(b, a, a < b); }",
+    "float32_of_bfloat16": """\
+fn float32_of_bfloat16(x : u32) -> f32 { return bitcast<f32>(x << 16u); }""",
+    "bfloat16_of_float32": """\
+fn bfloat16_of_float32(x : f32) -> u32 {
+  let bits : u32 = bitcast<u32>(x);
+  let kept : u32 = (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
+  return select(kept, 0x7fc0u, (bits & 0x7fffffffu) > 0x7f800000u);
+}""",
+    "float32_of_float16": """\
+fn float32_of_float16(x : u32) -> f32 {
+  let size : u32 = x & 0x7fffu;
+  let normal : u32 = (size << 13u) + select(0x38000000u, 0x70000000u, size >= 0x7c00u);
+  let small : u32 = bitcast<u32>(f32(size) * 5.9604644775390625e-08f);
+  return bitcast<f32>(select(normal, small, size < 0x400u) | ((x & 0x8000u) << 16u));
+}""",
+    "float16_of_float32": """\
+fn float16_of_float32(x : f32) -> u32 {
+  let bits : u32 = bitcast<u32>(x);
+  let size : u32 = bits & 0x7fffffffu;
+  let normal : u32 = (size + 0xc8000fffu + ((size >> 13u) & 1u)) >> 13u;
+  let small : u32 = bitcast<u32>(bitcast<f32>(size) + 0.5f) - 0x3f000000u;
+  let special : u32 = select(0x7c00u, 0x7e00u, size > 0x7f800000u);
+  let found : u32 = select(select(normal, small, size < 0x38800000u), special, size >= 0x477ff000u);
+  return found | ((bits >> 16u) & 0x8000u);
+}""",
     "widened": """\
 fn widened(x : i32) -> vec2<u32> { return vec2<u32>(u32(x), u32(x >> 31u)); }""",
     "add64": """\

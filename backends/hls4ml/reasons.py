@@ -1,12 +1,15 @@
 """Operations that have no rule here, and why."""
 
 from ...graph import Node, Op, UnsupportedError, op_name
-from ...graph.ops import Activation, Div, DynamicScale, Power, Softmax
+from ...graph.ops import Activation, Cast, Div, DynamicScale, Power, Softmax
 from .kernel import refuse
 
 REASONS: dict[type[Op], str] = dict.fromkeys(
     (Activation, Softmax, Div, Power), "lowering turns it into tables and arithmetic"
-) | {DynamicScale: "a scale that is computed at run time is a real number"}
+) | {
+    DynamicScale: "a scale that is computed at run time is a real number",
+    Cast: "lowering leaves the rounding of floats to quantizers",
+}
 """Why an operation has no rule here."""
 
 

@@ -13,7 +13,10 @@ from functools import cache, cached_property
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from .widths import WIDTHS
+import numpy as np
+
+from ...graph.formats import FLOATS
+from .widths import HALVES, WIDTHS, is_float
 
 INDEX = "int32"
 
@@ -59,7 +62,7 @@ class Value:
             return a
         if a.known == 1:
             return b
-        if 0 in (a.known, b.known) and a.dtype[0] != "f":
+        if 0 in (a.known, b.known) and not is_float(a.dtype):
             return const(0, a.dtype, a.lanes)
         return _folded("mul", a, b, lambda x, y: x * y)
 
@@ -166,7 +169,7 @@ def lanes_from(begin: Value, width: int) -> Index:
 @cache
 def const(number: int | float, dtype: str = INDEX, lanes: int = 1) -> Value:
     """Give a constant."""
-    return Value("const", (), dtype, lanes, float(number) if dtype[0] == "f" else int(number))
+    return Value("const", (), dtype, lanes, float(number) if is_float(dtype) else int(number))
 
 
 def index(number: int) -> Value:
@@ -201,7 +204,7 @@ def _made(op: str, a: Value, b: Value) -> Value:
 
 
 def _folded(op: str, a: Value, b: Value, fold: Any) -> Value:
-    if isinstance(a.known, int) and isinstance(b.known, int) and a.dtype[0] != "f":
+    if isinstance(a.known, int) and isinstance(b.known, int) and not is_float(a.dtype):
         return const(wrapped(fold(a.known, b.known), a.dtype), a.dtype, a.lanes)
     return _made(op, a, b)
 
@@ -248,11 +251,12 @@ def select(condition: Value, a: Number, b: Number) -> Value:
 
 
 def cast(value: Value, dtype: str) -> Value:
-    """Convert numbers."""
+    """Convert numbers; to floats of 16 bits from float32, and from them to it."""
     if value.dtype == dtype:
         return value
     if value.known is not None:
-        return const(value.known, dtype, value.lanes)
+        known = FLOATS[dtype].rounded(np.array(value.known)).item() if dtype in HALVES else value.known
+        return const(known, dtype, value.lanes)
     return Value("cast", (value,), dtype, value.lanes)
 
 
@@ -385,6 +389,7 @@ class Code:
     def __init__(self) -> None:
         self._blocks: list[list[Statement]] = [[]]
         self._count = 0
+        self._short: dict[Variable, Value] = {}
 
     def add(self, statement: Statement) -> None:
         """Append a statement."""
@@ -419,6 +424,8 @@ class Code:
             return value
         variable = Variable(self._name("v"), kept=True)
         self.add(Let(variable, value))
+        if value.op == "cast" and value.parts[0].dtype in HALVES:
+            self._short[variable] = value.parts[0]
         return Value("variable", (variable,), value.dtype, value.lanes)
 
     def local(self, dtype: str, size: int, stem: str = "local") -> Memory:
@@ -430,7 +437,9 @@ class Code:
 
     def store(self, memory: Memory, at: Index | int, value: Value) -> None:
         """Write one element or a vector; the value gets the memory's type."""
-        self.add(Store(memory, _place(at, value.lanes), cast(value, memory.dtype)))
+        short = self._short.get(value.parts[0]) if value.op == "variable" else None
+        stored = short if short is not None and short.dtype == memory.dtype else cast(value, memory.dtype)
+        self.add(Store(memory, _place(at, value.lanes), stored))
 
     def body(self) -> Body:
         """Give everything."""

@@ -14,7 +14,7 @@ from ...graph import Node
 from ...graph.arrays import NDArray
 from ...graph.numerics import divide, multiply, whole
 from ...graph.ops import Conv, Dense, Input
-from .layout import centred_ends, stored_ends
+from .layout import centred_ends, float_type, stored_ends
 from .machine import GROUP, Dot, Machine
 from .tiles import Cut, byte_type, pays
 
@@ -78,7 +78,7 @@ def contraction(node: Node, machine: Machine) -> Contraction | None:
     channels = x.shape[-1]
     if machine.bare:  # what lies outside of the operand is never in memory
         none = ((0, 0),) * (len(space) if isinstance(node.op, Conv) else len(x.shape) - 1)
-        filters, plain = node.shape[-1], None if node.type.is_integer else ("float32", 0)
+        filters, plain = node.shape[-1], None if node.type.is_integer else (machine.held(float_type(x)), 0)
         dot = _dot_of_scalars(node, machine)
         return Contraction(
             node, space, kernel, strides, dilation, padding, groups, channels, filters, dot, none, 1, plain
@@ -107,7 +107,7 @@ def _dot(node: Node, machine: Machine) -> tuple[Dot, tuple[str, int] | None]:
     """Choose how products are summed, and what type the operand has for it."""
     x, w = node.inputs[0], node.inputs[1]
     if not node.type.is_integer:
-        return Dot.FLOAT, ("float32", 0)
+        return Dot.FLOAT, (machine.held(float_type(x)), 0)
     low, high = stored_ends(x)
     least, most = centred_ends(w)
     out = sum_ends(node)

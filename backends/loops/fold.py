@@ -5,7 +5,7 @@ from typing import Any
 
 from .code import INDEX, For, Let, Statement, Value, Variable, clip, const, wrapped
 from .walk import with_parts
-from .widths import WIDTHS
+from .widths import WIDTHS, is_float
 
 Ends = tuple[int, int]
 EXACT: Mapping[str, Callable[[Ends, Ends], Ends]] = {
@@ -51,7 +51,7 @@ def limits(dtype: str) -> Ends:
 
 def whole(v: Value) -> bool:
     """Whether a value is an integer."""
-    return v.dtype[0] != "f" and v.lanes == 1
+    return not is_float(v.dtype) and v.lanes == 1
 
 
 class Ranges:
@@ -92,7 +92,7 @@ class Ranges:
                 return int(v.known), int(v.known)
             case "variable", variable:
                 return self._variables.get(variable, own)
-            case "load", memory, _ if memory.dtype[0] != "f":
+            case "load", memory, _ if not is_float(memory.dtype):
                 return limits(memory.dtype)
             case "cast", a if whole(a):
                 return self.of(a)

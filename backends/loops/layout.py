@@ -86,9 +86,14 @@ def natural(node: Node) -> Layout:
 def interface_type(node: Node) -> str:
     """Give the C type of a tensor at the network's surface."""
     if not node.type.is_integer:
-        return "float32"
+        return str(node.type.format)
     low, high = (int(pick(b)) for pick, b in zip((np.min, np.max), node.type.quantized.bounds, strict=True))
     return narrow(low, high)
+
+
+def float_type(node: Node) -> str:
+    """Give the type in which the real values of a tensor stand in memory."""
+    return "float32" if node.type.is_integer else str(node.type.format)
 
 
 def narrow(low: int, high: int) -> str:
@@ -102,7 +107,7 @@ def narrow(low: int, high: int) -> str:
 def arena_type(node: Node, unsigned_bytes: bool) -> tuple[str, int]:
     """Give type and base of a tensor in the arena: bytes with or without sign as the machine multiplies them."""
     if not node.type.is_integer:
-        return "float32", 0
+        return str(node.type.format), 0
     low, high = stored_ends(node)
     if high - low < 256:
         return _byte(low, high, unsigned_bytes)

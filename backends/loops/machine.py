@@ -1,13 +1,13 @@
 """What the schedules know of a processor: its vectors, and how it multiplies small integers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .layout import Layout
 
 IMPLIED = {
-    "x86-64-v3": ("avx", "avx2", "fma"),
-    "x86-64-v4": ("avx", "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq"),
+    "x86-64-v3": ("avx", "avx2", "f16c", "fma"),
+    "x86-64-v4": ("avx", "avx2", "f16c", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq"),
     "cortex-a76": ("neon", "dotprod"),
     "cortex-a78": ("neon", "dotprod"),
     "cortex-m4": ("dsp",),
@@ -116,7 +116,7 @@ class Machine:
 
     def stored(self, layout: Layout) -> Layout:
         """Give a layout as memory of the machine can have it."""
-        return layout
+        return replace(layout, dtype=self.held(layout.dtype))
 
     @property
     def doubles(self) -> bool:
@@ -137,6 +137,17 @@ class Machine:
     def step_bytes(self) -> int:
         """Bytes to a multiple of which the steps of a sequence begin."""
         return 1
+
+    def held(self, dtype: str) -> str:
+        """Give the type in which memory of the machine has numbers of a type."""
+        return dtype
+
+    @property
+    def converts_halves(self) -> bool:
+        """Whether there are instructions between float16 and float32, of vectors too."""
+        if self.is_x86:
+            return self.has("f16c")
+        return self.arch.startswith(("aarch64", "arm64"))
 
     def dot_for_bytes(self) -> Dot:
         """Give how bytes are multiplied by bytes."""

@@ -12,6 +12,7 @@ from ...graph.arrays import NDArray
 from .code import Body, For, Function, If, Memory, Parameter, Run, Statement, Value, cast
 from .scope import Scope
 from .walk import with_parts, with_values
+from .widths import HALVES
 
 
 def merged(scope: Scope, function: Function) -> Function:
@@ -20,7 +21,8 @@ def merged(scope: Scope, function: Function) -> Function:
     kept = _operands(function.body)
     for key, (data, parameter) in scope.constants.items():
         fits = data.dtype.kind in "iu" and int(data.min()) >= -(1 << 31) and int(data.max()) < 1 << 31
-        if fits and data.size > 1 and parameter.memory not in kept:
+        memory = parameter.memory
+        if fits and data.size > 1 and memory not in kept and memory is not None and memory.dtype not in HALVES:
             lengths.setdefault(data.size, []).append(key)
     groups = [keys for keys in lengths.values() if len(keys) > 1]
     if not groups:

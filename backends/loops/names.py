@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from keyword import kwlist
 
 from ...graph import Affine, Fixed, Graph, Node
+from ...graph.formats import FLOAT
 from .program import Call, Loop, Statement
 
 C_TYPES = {
     "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
-    "uint32": "uint32_t", "int64": "int64_t", "uint64": "uint64_t", "float32": "float",
+    "uint32": "uint32_t", "int64": "int64_t", "uint64": "uint64_t", "float32": "float", "float16": "uint16_t",
+    "bfloat16": "uint16_t",
 }  # fmt: skip
 KEYWORDS = {
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
@@ -42,7 +44,7 @@ def meaning(node: Node) -> str:
             return f"value = (q - {format.zero_point}) * {float(format.scale):.9g}"
         case Fixed() | Affine():
             return f"{format}"
-    return "real numbers"
+    return "real numbers" if format == FLOAT else f"the bits of {format}"
 
 
 def walk(statements: Sequence[Statement]) -> list[Call]:

@@ -19,6 +19,7 @@ from ...graph.ops import (
     ArgMax,
     AvgPool,
     Broadcast,
+    Cast,
     Compare,
     Concat,
     Constant,
@@ -63,14 +64,14 @@ from ...graph.tensor import grids
 from .contract import Contraction, contraction
 from .layout import Layout, arena_type, bordered, plain
 from .machine import Machine
-from .widths import WIDTHS
+from .widths import WIDTHS, is_float
 
 ANCHORS: tuple[type[Op], ...] = (
     Dense, MatMul, Conv, ConvTranspose, MaxPool, AvgPool, Reduce, ArgMax, TopK, Softmax, FixedSoftmax, ScatterND, Scan,
 )  # fmt: skip
 POINTWISE: tuple[type[Op], ...] = (
-    Quantize, MultiplyShift, Lookup, Step, DynamicScale, Add, Sub, Mul, Div, Power, Maximum, Minimum, Relu, Activation,
-    Compare, Select, Quotient, Remainder,
+    Cast, Quantize, MultiplyShift, Lookup, Step, DynamicScale, Add, Sub, Mul, Div, Power, Maximum, Minimum, Relu,
+    Activation, Compare, Select, Quotient, Remainder,
 )  # fmt: skip
 FOLLOWED: tuple[type[Op], ...] = (Dense, MatMul, Conv, ConvTranspose, MaxPool, AvgPool, Reduce)
 """Anchors whose elements are handed to the operations behind them while they are in registers."""
@@ -278,7 +279,7 @@ def layouts(groups: Groups, machine: Machine) -> dict[Node, Layout]:
 def _layout(node: Node, wants: Sequence[Contraction], machine: Machine) -> Layout:
     dtype, base = arena_type(node, machine.unsigned_bytes)
     wanted = {w.operand_type for w in wants}
-    if len(wanted) == 1 and (found := wanted.pop()) is not None and (found[0] != "float32" or dtype == found[0]):
+    if len(wanted) == 1 and (found := wanted.pop()) is not None and is_float(found[0]) == is_float(dtype):
         dtype, base = found
     if not wants or not node.shape:
         return plain(node.shape, dtype, base)

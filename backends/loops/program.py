@@ -33,6 +33,7 @@ from . import elements  # noqa: F401 - registers the rules
 from .code import Function, Run, Value
 from .contract import Contraction, contraction
 from .elements.moves import joined
+from .halves import bits_of
 from .kernels import Written, columns, elementwise, filled, pools, products, reductions, ring, rows, sorting, tiles
 from .kernels.frame import tidied
 from .kernels.matrices import kind_of, matrix_product, pack_right
@@ -44,7 +45,7 @@ from .prepare import prepare
 from .schedule import Free, Tiles
 from .scope import Place, Scope
 from .tiles import CONFIGURE
-from .widths import WIDTHS
+from .widths import HALVES, WIDTHS, is_float
 
 
 @dataclass(eq=False)
@@ -391,10 +392,10 @@ class Builder:
         dtype, base = c.operand_type or arena_type(x, self.machine.unsigned_bytes)
         wanted = self.machine.stored(bordered(x.shape, dtype, c.border, c.multiple, base))
         out = Held(wanted, Pointer(self.block(wanted)))
-        zero = 0 if not x.type.is_integer or dtype == "float32" else int(as_array(x.type.quantized.zero).flat[0])
+        zero = 0 if not x.type.is_integer or is_float(dtype) else int(as_array(x.type.quantized.zero).flat[0])
         if any(any(b) for b in c.border):
             self.call(filled(self.machine, wanted, c.border, zero), out, x, whole=False)
-        read = real if dtype == "float32" else _as_is
+        read = real if is_float(dtype) else _as_is
         self.call(elementwise(self.machine, self.layouts, x, wanted, _of(x, read)), out, x)
         self.held[x] = out
 
@@ -414,9 +415,12 @@ class Builder:
         """Let a constant stand in memory, where a kernel wants a tensor."""
         if isinstance(node.op, Constant) and node not in self.held:
             dtype, base = arena_type(node, self.machine.unsigned_bytes)
-            data = node.op.value.data.astype(np.float32 if dtype == "float32" else np.int64)
             layout = self.machine.stored(plain(node.shape, dtype, base))
-            stored = (data - base).astype(layout.dtype)
+            data = node.op.value.data
+            if layout.dtype in HALVES:
+                stored = bits_of(data, layout.dtype)
+            else:
+                stored = (data.astype(np.float32 if is_float(dtype) else np.int64) - base).astype(layout.dtype)
             self.held[node] = Held(layout, self.constant(np.ascontiguousarray(stored)))
 
     # Recurrence
@@ -434,7 +438,7 @@ class Builder:
             layout = _step_layout(entry, self.machine)
             whole_layout = _repeated(layout, op.steps) if i < op.sequences else layout
             held = Held(whole_layout, Pointer(self.block(whole_layout)))
-            read = real if layout.dtype == "float32" else _as_is
+            read = real if is_float(layout.dtype) else _as_is
             self.call(elementwise(self.machine, self.layouts, operand, whole_layout, _of(operand, read)), held, operand)
             stride = layout.bytes if i < op.sequences else 0
             body.held[entry] = Held(layout, Pointer(held.pointer.block, 0, stride, loop if stride else None))

@@ -26,10 +26,11 @@ from ...graph.ops import (
     Upsample,
 )
 from .code import Code, Index, Lanes, Memory, Parameter, Value, cast, const, index, wrapped
-from .layout import Layout, narrow, stored_ends, working_type
+from .halves import bits_of
+from .layout import Layout, float_type, narrow, stored_ends, working_type
 from .machine import Machine
 from .schedule import Free
-from .widths import WIDTHS
+from .widths import HALVES, WIDTHS, is_float
 
 Place = tuple[Index, ...]
 MOVING = (Reshape, Transpose, Slice, Gather, Broadcast, Upsample, Pad, Take, TakeAlong, GatherND, Concat)
@@ -93,7 +94,7 @@ class Scope:
         memory = self.reads[node].memory
         assert memory is not None
         held = memory.load(place(layout, at))
-        if held.dtype.startswith("float"):
+        if is_float(held.dtype):
             return self.code.let(cast(held, "float32"))
         low, high = stored_ends(node)
         return self.code.let(cast(held, working_type(low, high)) + layout.base)
@@ -147,15 +148,18 @@ class Scope:
         assert isinstance(node.op, Constant)
         data = node.op.value.data
         if not node.type.is_integer:
-            return self.constant(data.astype(np.float32), at, "float32")
+            return self.constant(data.astype(np.float32), at, "float32", float_type(node))
         low, high = stored_ends(node)
         return self.constant(data, at, working_type(low, high))
 
-    def constant(self, data: NDArray, at: Place, dtype: str) -> Value:
-        """Read an array that broadcasts, from the right, to the place's shape; integers modulo the type's range."""
+    def constant(self, data: NDArray, at: Place, dtype: str, held: str | None = None) -> Value:
+        """Read an array that broadcasts, from the right, to the place's shape; integers modulo the type's range.
+
+        ``held``: as what it stands in memory, where that is not the narrowest type that there is for it.
+        """
         if data.size == 1 or (data == data.flat[0]).all():
-            return const(data.flat[0].item() if dtype[0] == "f" else wrapped(int(data.flat[0]), dtype), dtype)
-        memory = self.table(data)
+            return const(data.flat[0].item() if is_float(dtype) else wrapped(int(data.flat[0]), dtype), dtype)
+        memory = self.table(data, held)
         where: Index = index(0)
         step = 1
         for axis in reversed(range(data.ndim)):
@@ -170,7 +174,8 @@ class Scope:
         """Give the memory of an array of constants, in row-major order; equal arrays stand there once."""
         if dtype is None:
             dtype = narrow(int(data.min()), int(data.max())) if data.dtype.kind in "iub" else str(data.dtype)
-        packed = np.ascontiguousarray(data, dtype)
+        dtype = self.machine.held(dtype) if dtype in HALVES else dtype
+        packed = bits_of(data, dtype) if dtype in HALVES else np.ascontiguousarray(data, dtype)
         key = dtype.encode() + packed.tobytes()
         if key not in self.constants:
             self.constants[key] = (packed, Parameter.pointer(f"constant{len(self.constants)}", dtype))

@@ -152,7 +152,7 @@ def _generated(program: Program, name: str) -> Any:
     from .tir import module
 
     target = tvm.target.Target(llvm_target(program.machine))
-    mod = module({f"{name}_{k}": f for k, f in program.kernels.items()})
+    mod = module({f"{name}_{k}": f for k, f in program.kernels.items()}, program.machine)
     passes = [tirx.transform.BindTarget(target.with_host(target)), tirx.transform.LowerIntrin()]
     with tvm.transform.PassContext(opt_level=3):
         lowered = tvm.transform.Sequential(passes)(mod)

@@ -14,6 +14,8 @@ import numpy as np
 
 from ...boards import Board
 from ...graph import FileError, GatewrightError, Graph, NDArray, OptionError
+from ..loops.halves import fill, from_port, port_type
+from ..loops.layout import interface_type
 from ..loops.machine import Machine
 from ..loops.verify import run_each
 from ..loops.verify import verify as compare
@@ -60,10 +62,10 @@ def _launch(threads: int) -> int:
 
 def _aligned(shape: Sequence[int], dtype: str) -> NDArray:
     """Make an array whose first element stands at a multiple of 64 bytes."""
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    size = int(np.prod(shape, dtype=np.int64)) * port_type(dtype).itemsize
     raw = np.zeros(size + ALIGNMENT, np.uint8)
     begin = -raw.ctypes.data % ALIGNMENT
-    return raw[begin : begin + size].view(dtype).reshape(shape)
+    return raw[begin : begin + size].view(port_type(dtype)).reshape(shape)
 
 
 def read_description(project: Mapping[str, bytes]) -> dict[str, Any]:
@@ -132,9 +134,10 @@ class Simulation:
         network = self.network
 
         def once(given: Sequence[NDArray]) -> tuple[Sequence[NDArray], int]:
-            for held, values in zip(network.inputs, given, strict=True):
-                held[...] = values
-            return network.outputs, network.run()
+            for held, values, node in zip(network.inputs, given, self.graph.inputs, strict=True):
+                fill(held, values, interface_type(node))
+            status, ports = network.run(), zip(network.outputs, self.graph.outputs, strict=True)
+            return [from_port(held, interface_type(node)) for held, node in ports], status
 
         return run_each(self.graph, vectors, once)
 

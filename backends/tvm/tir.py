@@ -4,7 +4,12 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from ..loops.code import INDEX, Body, For, Function, If, Let, Local, Memory, Run, Store, Value, Variable, index
+from ..loops.halves import Keep, bits_of, narrowed, widened
+from ..loops.machine import Machine
+from ..loops.widths import HALVES, is_float
 from .load import tirx, tvm
 
 HUGE = 1 << 28
@@ -33,7 +38,7 @@ def imm(number: int, dtype: str = INDEX) -> Any:
 
 @cache
 def _constant(number: int | float, dtype: str, lanes: int) -> Any:
-    scalar = tirx.FloatImm(dtype, number) if dtype[0] == "f" else imm(int(number), dtype)
+    scalar = tirx.FloatImm(dtype, number) if is_float(dtype) else imm(int(number), dtype)
     return scalar if lanes == 1 else tirx.Broadcast(scalar, imm(lanes))
 
 
@@ -42,24 +47,25 @@ def _typed(dtype: str, lanes: int) -> str:
     return dtype if lanes == 1 else f"{dtype}x{lanes}"
 
 
-def prim_func(function: Function) -> Any:
+def prim_func(function: Function, machine: Machine) -> Any:
     """Give a TIR function that is called as plain C."""
-    return _Writer().function(function)
+    return _Writer(machine).function(function)
 
 
-def module(functions: Mapping[str, Function]) -> Any:
+def module(functions: Mapping[str, Function], machine: Machine) -> Any:
     """Put functions into one module, each with its symbol."""
-    return tvm.IRModule({n: prim_func(f).with_attr("global_symbol", n) for n, f in functions.items()})
+    return tvm.IRModule({n: prim_func(f, machine).with_attr("global_symbol", n) for n, f in functions.items()})
 
 
 class _Writer:
     """One function being written."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
         self.variables: dict[Variable, Any] = {}
         self.buffers: dict[Memory, Any] = {}
         self.kept: dict[Variable, Any] = {}
-        self.made: dict[int, Any] = {}
+        self.made: dict[int, tuple[Value, Any]] = {}
 
     def function(self, function: Function) -> Any:
         pointers, declared = [], []
@@ -68,14 +74,23 @@ class _Writer:
                 self.variables[p.variable] = tirx.Var(p.variable.name, INDEX)
                 pointers.append(self.variables[p.variable])
                 continue
-            kind = tvm.ir.PointerType(tvm.ir.PrimType(p.memory.dtype), "global")
+            dtype = self.type(p.memory.dtype)
+            kind = tvm.ir.PointerType(tvm.ir.PrimType(dtype), "global")
             pointers.append(tirx.Var(f"{p.variable.name}_pointer", kind))
-            self.buffers[p.memory] = tirx.decl_buffer((HUGE,), p.memory.dtype, name=p.memory.name)
+            self.buffers[p.memory] = tirx.decl_buffer((HUGE,), dtype, name=p.memory.name)
             declared.append(tirx.DeclBuffer(self.buffers[p.memory], data=pointers[-1]))
         body = _sequence([*declared, self.block(function.body)])
         for key, number in (("device_type", 1), ("device_id", 0)):  # what MakePackedAPI would say, for the stack
             body = tirx.AttrStmt("default", key, imm(number), body)
         return tirx.PrimFunc(pointers, body).with_attr({"calling_conv": 1, "tirx.noalias": True})
+
+    def type(self, dtype: str) -> str:
+        """Name a type: floats of 16 bits that the machine has no instructions for are their bits."""
+        return "uint16" if dtype in HALVES and not self.native(dtype) else dtype
+
+    def native(self, dtype: str) -> bool:
+        """Whether LLVM converts floats of 16 bits by instructions."""
+        return dtype == "float16" and self.machine.converts_halves
 
     def block(self, statements: Body) -> Any:
         written: list[Any] = []
@@ -103,13 +118,13 @@ class _Writer:
         behind each other.
         """
         value = s.value
-        buffer = tirx.decl_buffer((value.lanes,), value.dtype, name=s.variable.name)
+        buffer = tirx.decl_buffer((value.lanes,), self.type(value.dtype), name=s.variable.name)
         at = [imm(0) if value.lanes == 1 else tirx.Ramp(imm(0), imm(1), imm(value.lanes))]
         self.kept[s.variable] = tirx.BufferLoad(buffer, at)
         return [tirx.AllocBuffer(buffer), tirx.BufferStore(buffer, self.value(value), at)]
 
     def room(self, memory: Memory, name: str, dtype: str, size: int) -> Any:
-        self.buffers[memory] = tirx.decl_buffer((size,), dtype, name=name)
+        self.buffers[memory] = tirx.decl_buffer((size,), self.type(dtype), name=name)
         return tirx.AllocBuffer(self.buffers[memory])
 
     def loop(self, s: For) -> Any:
@@ -141,16 +156,18 @@ class _Writer:
         """Write an expression; one that is used twice is written once."""
         if v.op == "const":
             assert v.known is not None
+            if (dtype := self.type(v.dtype)) != v.dtype:
+                return _constant(bits_of(np.array(v.known), v.dtype).item(), dtype, v.lanes)
             return _constant(v.known, v.dtype, v.lanes)
         if v.op == "variable":
             return self.kept[v.parts[0]] if v.parts[0].kept else self.variables[v.parts[0]]
         found = self.made.get(id(v))
         if found is None:
-            found = self.made[id(v)] = self.written(v)
-        return found
+            found = self.made[id(v)] = v, self.written(v)  # the value stays alive with its number
+        return found[1]
 
     def written(self, v: Value) -> Any:
-        kind = _typed(v.dtype, v.lanes)
+        kind = _typed(self.type(v.dtype), v.lanes)
         if (make := BINARY.get(v.op)) is not None:
             a, b = v.parts
             return make(self.value(a), self.value(b))
@@ -165,6 +182,10 @@ class _Writer:
                 return tirx.Not(self.value(a))
             case "select", condition, a, b:
                 return tirx.Select(*map(self.value, (condition, a, b)))
+            case "cast", a if self.type(a.dtype) != a.dtype:
+                return self.converted(widened, a, a.dtype)
+            case "cast", a if self.type(v.dtype) != v.dtype:
+                return self.converted(narrowed, a, v.dtype)
             case "cast", a:
                 return tirx.Cast(kind, self.value(a))
             case "reinterpret", a:
@@ -172,6 +193,22 @@ class _Writer:
             case "shuffle", values, places:
                 return tirx.Shuffle([self.value(a) for a in values], [imm(p) for p in places])
         return self.call(v, kind)
+
+    def converted(self, convert: Callable[[Keep, Value, str], Value], a: Value, dtype: str) -> Any:
+        """Write a conversion from or to floats of 16 bits; what it needs twice has a name within the expression."""
+        named: list[tuple[Any, Any]] = []
+
+        def keep(value: Value) -> Value:
+            variable = Variable(f"h{len(self.variables)}")
+            written = self.value(value)
+            self.variables[variable] = tirx.Var(variable.name, _typed(self.type(value.dtype), value.lanes))
+            named.append((self.variables[variable], written))
+            return Value("variable", (variable,), self.type(value.dtype), value.lanes)
+
+        found = self.value(convert(keep, keep(a), dtype))
+        for variable, written in reversed(named):
+            found = tirx.Let(variable, written, found)
+        return found
 
     def call(self, v: Value, kind: str) -> Any:
         name, operands = v.parts

@@ -14,6 +14,7 @@ from ..ops import (
     Add,
     AvgPool,
     Broadcast,
+    Cast,
     Concat,
     Constant,
     Div,
@@ -58,6 +59,11 @@ def _(op: Constant, out: Tensor) -> NDArray:
 @run.register
 def _(op: Output, out: Tensor, x: Value) -> NDArray:
     return x.data
+
+
+@run.register
+def _(op: Cast, out: Tensor, x: Value) -> NDArray:
+    return op.format.rounded(x.real)
 
 
 @run.register

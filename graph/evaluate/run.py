@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..arrays import Ints, NDArray, as_array
 from ..errors import GatewrightError, RangeError, ShapeError
-from ..formats import Float, Quantized
+from ..formats import HALF, Float, Quantized
 from ..node import Graph, Node
 from ..numerics import dequantize, quantize, requantize
 from ..ops import Input, Output, Scan
@@ -53,7 +53,7 @@ def values_of(node: Node, stored: NDArray) -> NDArray:
 def feed(graph: Graph, x: Inputs, *, integers: bool = False) -> list[NDArray]:
     """Bring what a user passed to one array [batch, *shape] an input, in the graph's layout.
 
-    Stored integers where the input has an integer format, else float32. Raises ShapeError.
+    Stored integers where the input has an integer format, else float32, rounded to its format. Raises ShapeError.
     """
     arrays = [
         _to_input(n, op, v, integers)
@@ -108,7 +108,7 @@ def _to_input(node: Node, op: Input, x: npt.ArrayLike, integers: bool) -> NDArra
         array = array.transpose(0, *(a + 1 for a in op.axes))
     if isinstance(op.format, Float):
         with np.errstate(over="ignore"):
-            return array.astype(np.float32)
+            return op.format.rounded(array)
     if not integers:
         return _to_integers(op, op.format, array)
     low, high = op.format.bounds
@@ -162,7 +162,7 @@ def give(graph: Graph, stored: Sequence[NDArray], asked: Inputs = (), *, integer
     """Turn stored outputs (graph layout) into what a user gets: real values (or integers) in the source's layout."""
     results = []
     for node, op, value in zip(graph.outputs, graph.output_ops, stored, strict=True):
-        value = value if integers or not node.type.is_integer else _as_real(node, value)
+        value = value if integers else _as_real(node, value)
         results.append(value.transpose(0, *(a + 1 for a in op.axes)) if op.axes is not None else value)
     if isinstance(asked, Mapping):
         return {op.name: r for op, r in zip(graph.output_ops, results, strict=True)}
@@ -170,7 +170,9 @@ def give(graph: Graph, stored: Sequence[NDArray], asked: Inputs = (), *, integer
 
 
 def _as_real(node: Node, stored: NDArray) -> NDArray:
-    """Real values: float32 where it holds them all exactly, else float64."""
+    """Real values: float16 where that is the format, float32 where it holds them all exactly, else float64."""
+    if isinstance(node.type.format, Float):
+        return stored.astype(np.float16) if node.type.format == HALF else stored
     width = int(as_array(node.type.quantized.width).max())
     return values_of(node, stored).astype(np.float32 if width <= 24 else np.float64)
 

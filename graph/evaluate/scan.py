@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import NDArray
 from ..errors import GatewrightError
+from ..formats import Float
 from ..node import Node
 from ..ops import Input, Scan
 from ..tensor import Tensor
@@ -53,8 +54,8 @@ def steps_of(op: Scan, operands: Sequence[Value], change: Change | None = None) 
 
 
 def _fed(value: Value, entry: Tensor) -> NDArray:
-    """Bring an operand to what the body reads: its integers as they are stored, or real values."""
-    return value.data if entry.is_integer else value.real
+    """Bring an operand to what the body reads: its integers as they are stored, or real values of its format."""
+    return entry.format.rounded(value.real) if isinstance(entry.format, Float) else value.data
 
 
 def _constants(op: Scan, change: Change | None) -> dict[Node, NDArray]:

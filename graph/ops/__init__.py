@@ -6,7 +6,7 @@ from .division import Quotient, Remainder
 from .elementwise import Activation, Add, Div, Maximum, Minimum, Mul, Power, Relu, Softmax, Sub
 from .functions import FUNCTIONS, Function
 from .gather import GatherND, ScatterND, Take, TakeAlong
-from .interface import Constant, DynamicScale, Input, Lookup, Output, Quantize, Step
+from .interface import Cast, Constant, DynamicScale, Input, Lookup, Output, Quantize, Step
 from .linear import Conv, ConvTranspose, Dense, MatMul, window_shape
 from .pool import AvgPool, MaxPool, Reduce, Reduction, pool_counts
 from .rescale import MultiplyShift, Scaling, multiply_shift
@@ -17,7 +17,7 @@ from .softmax import FixedSoftmax
 OPS: dict[str, type[Op]] = {
     op.__name__: op
     for op in (
-        Input, Constant, Output, Quantize, MultiplyShift, Lookup, Step, DynamicScale,
+        Input, Constant, Output, Cast, Quantize, MultiplyShift, Lookup, Step, DynamicScale,
         Dense, MatMul, Conv, ConvTranspose,
         MaxPool, AvgPool, Reduce,
         Add, Sub, Mul, Div, Power, Maximum, Minimum, Relu, Activation, Softmax, FixedSoftmax,
@@ -29,10 +29,11 @@ OPS: dict[str, type[Op]] = {
 """Every operation by its class's name: what the file format and the backends' tables count on."""
 
 __all__ = [
-    "BOOLEAN", "FUNCTIONS", "OPS", "Activation", "Add", "ArgMax", "AvgPool", "Broadcast", "Compare", "Comparison",
-    "Concat", "Constant", "Conv", "ConvTranspose", "Dense", "Div", "DynamicScale", "FixedSoftmax", "Function",
-    "Gather", "GatherND", "Input", "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul", "MultiplyShift",
-    "Output", "Pad", "Power", "Quantize", "Quotient", "Reduce", "Reduction", "Relu", "Remainder", "Reshape",
-    "Scaling", "Scan", "ScatterND", "Select", "Slice", "Softmax", "Step", "Sub", "Take", "TakeAlong", "TopK",
-    "Transpose", "Upsample", "is_boolean", "mover", "multiply_shift", "pad_value", "pool_counts", "window_shape",
+    "BOOLEAN", "FUNCTIONS", "OPS", "Activation", "Add", "ArgMax", "AvgPool", "Broadcast", "Cast", "Compare",
+    "Comparison", "Concat", "Constant", "Conv", "ConvTranspose", "Dense", "Div", "DynamicScale", "FixedSoftmax",
+    "Function", "Gather", "GatherND", "Input", "Lookup", "MatMul", "MaxPool", "Maximum", "Minimum", "Mul",
+    "MultiplyShift", "Output", "Pad", "Power", "Quantize", "Quotient", "Reduce", "Reduction", "Relu", "Remainder",
+    "Reshape", "Scaling", "Scan", "ScatterND", "Select", "Slice", "Softmax", "Step", "Sub", "Take", "TakeAlong",
+    "TopK", "Transpose", "Upsample", "is_boolean", "mover", "multiply_shift", "pad_value", "pool_counts",
+    "window_shape",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from ..arrays import NDArray
 from ..errors import RangeError, ShapeError
 from ..formats import Fixed, narrowest
 from ..node import Op, infer
-from ..tensor import Bounded, Tensor, align, exact, floats, grids
+from ..tensor import Bounded, Tensor, align, exact, floats, grids, picked
 from .elementwise import bounded, broadcast
 from .interface import flat_scale
 from .pool import SCALES
@@ -120,7 +120,7 @@ def _(op: Select, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
     except ValueError:
         raise ShapeError(f"shapes {condition.shape}, {x.shape} and {y.shape} do not broadcast") from None
     if not (x.is_integer and y.is_integer):
-        return floats(shape)
+        return picked(shape, x, y)
     if (aligned := align(bounded(x), bounded(y))) is None:
         return floats(shape, "the two scales have no common unit within 63 bits")
     scale, (_, low_x, high_x), (_, low_y, high_y) = aligned
@@ -166,7 +166,7 @@ def _(op: TopK, x: Tensor) -> Tensor:
     if op.indices:
         return index_type(shape, length)
     if not x.is_integer:
-        return floats(shape)
+        return picked(shape, x)
     low, high = (_ranked(op, np.broadcast_to(end, x.shape)) for end in x.interval)
     return exact(shape, x.quantized.scale, low, high) if grids(x.format) else Tensor(shape, x.format, low, high)
 

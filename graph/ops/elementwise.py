@@ -8,7 +8,7 @@ from ..arrays import NDArray
 from ..errors import OptionError, ShapeError
 from ..node import Op, infer
 from ..numerics import multiply
-from ..tensor import Bounded, Tensor, align, exact, fits, floats, sum_type
+from ..tensor import Bounded, Tensor, align, exact, fits, floats, picked, sum_type
 from .functions import FUNCTIONS
 
 
@@ -123,7 +123,7 @@ def _(op: Minimum, x: Tensor, y: Tensor) -> Tensor:
 def _extreme(x: Tensor, y: Tensor, pick: np.ufunc) -> Tensor:
     shape = broadcast(x, y)
     if not (x.is_integer and y.is_integer):
-        return floats(shape)
+        return picked(shape, x, y)
     if (aligned := align(bounded(x), bounded(y))) is None:
         return floats(shape, "the two scales have no common unit within 63 bits")
     scale, (_, low_x, high_x), (_, low_y, high_y) = aligned
@@ -143,7 +143,7 @@ def _(op: Power, x: Tensor, y: Tensor) -> Tensor:
 @infer.register
 def _(op: Relu, x: Tensor) -> Tensor:
     if not x.is_integer:
-        return floats(x.shape)
+        return picked(x.shape, x)
     low, high = x.interval
     return exact(x.shape, x.quantized.scale, np.maximum(low, 0), np.maximum(high, 0))
 

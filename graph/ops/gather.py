@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import NDArray
 from ..errors import ShapeError
 from ..node import Op, infer
-from ..tensor import Tensor, align, check_size, exact, fits, floats, grids
+from ..tensor import Tensor, align, check_size, exact, fits, floats, grids, picked
 from .choose import along
 from .elementwise import bounded
 from .interface import flat_scale
@@ -113,7 +113,7 @@ def _picked(shape: tuple[int, ...], x: Tensor, reach: Callable[[NDArray, np.ufun
     """Give the type of elements of ``x`` that nobody knows yet: the least and the greatest that can be meant."""
     check_size(shape)
     if not x.is_integer or not flat_scale(x):
-        return floats(shape, SCALES if x.is_integer else "")
+        return picked(shape, x, note=SCALES)
     ends = tuple(np.broadcast_to(v, x.shape) for v in x.interval)
     low, high = reach(ends[0], np.minimum), reach(ends[1], np.maximum)
     return exact(shape, x.quantized.scale, low, high) if grids(x.format) else Tensor(shape, x.format, low, high)

@@ -64,6 +64,8 @@ def _(op: Constant) -> Tensor:
             raise ShapeError(f"a constant does not fit its format {op.format}")
     elif not np.isfinite(data).all():
         raise ShapeError("NaN or infinite weights", hint="the training diverged; load an earlier checkpoint")
+    elif op.format.bits < 32 and (op.format.rounded(data) != data).any():
+        raise ShapeError(f"a constant does not fit its format {op.format}", hint="numbers that the format has")
     return constant(op.value, op.format)
 
 
@@ -127,6 +129,21 @@ def _edge(format: Quantized, low: NDArray, high: NDArray) -> bool:
     """Whether an end lies on the format's bound, where saturating and wrapping cannot be told apart."""
     least, greatest = format.bounds
     return bool((low <= least).any() or (high >= greatest).any())
+
+
+@dataclass(frozen=True)
+class Cast(Op):
+    """Bring real values to a format in floating point: the nearest, halves to even; infinite beyond the largest.
+
+    Every other operation computes in float32, whatever floats it reads, and gives float32, or what it picked as it was.
+    """
+
+    format: Float
+
+
+@infer.register
+def _(op: Cast, x: Tensor) -> Tensor:
+    return Tensor(x.shape, op.format)
 
 
 @dataclass(frozen=True)

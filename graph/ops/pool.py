@@ -10,7 +10,7 @@ from ..arrays import Grid, NDArray, compress
 from ..errors import ShapeError
 from ..node import Op, infer
 from ..numerics import LIMIT, divide, multiply
-from ..tensor import Tensor, exact, floats, grids, moved
+from ..tensor import Tensor, exact, floats, grids, moved, picked
 from .interface import flat_scale
 from .linear import Pairs, channel_bounds, window_shape
 
@@ -82,7 +82,7 @@ def _(op: MaxPool, x: Tensor) -> Tensor:
     if pool_counts(AvgPool(op.window, op.strides, op.padding, op.dilation), x.shape[:-1]).min() < 1:
         raise ShapeError(f"padding {op.padding} leaves windows of {op.window} with nothing in them")
     if not x.is_integer or not flat_scale(x):
-        return floats(shape, SCALES if x.is_integer else "")
+        return picked(shape, x, note=SCALES)
     low, high = (compress(v) for v in channel_bounds(x))
     return exact(shape, x.quantized.scale, low, high) if grids(x.format) else Tensor(shape, x.format, low, high)
 
@@ -132,6 +132,8 @@ def _(op: Reduce, x: Tensor) -> Tensor:
     if op.axes != tuple(sorted(set(op.axes))) or any(not 0 <= a < len(x.shape) for a in op.axes):
         raise ShapeError(f"cannot reduce axes {op.axes} of shape {x.shape}", hint="axes are counted without the batch")
     shape = tuple(1 if i in op.axes else n for i, n in enumerate(x.shape) if op.keep or i not in op.axes)
+    if op.kind in (Reduction.MAX, Reduction.MIN) and not x.is_integer:
+        return picked(shape, x)
     if op.kind is Reduction.PROD or not x.is_integer or not flat_scale(x):
         reason = "a product of all elements" if op.kind is Reduction.PROD else SCALES
         return floats(shape, reason if x.is_integer else "")

@@ -9,9 +9,10 @@ import numpy as np
 
 from ..arrays import Grid, NDArray, as_array, compress, reshape_grid
 from ..errors import ShapeError
+from ..formats import Float
 from ..node import Op, infer
 from ..numerics import Ratio, common_scale
-from ..tensor import Tensor, align, check_size, exact, floats, grids, moved
+from ..tensor import Tensor, align, check_size, exact, floats, grids, moved, picked
 from .elementwise import bounded
 
 Move = Callable[[NDArray], NDArray]
@@ -159,8 +160,9 @@ def _(op: Pad, x: Tensor) -> Tensor:
         raise ShapeError(f"padding {op.padding} does not fit shape {x.shape}")
     shape = tuple(n + sum(p) for n, p in zip(x.shape, op.padding, strict=True))
     check_size(shape)
-    if not x.is_integer:
-        return floats(shape)
+    if isinstance(x.format, Float):
+        same = np.array_equal(x.format.rounded(np.array(op.value, np.float32)), np.float32(op.value))
+        return picked(shape, x) if same else floats(shape)
     value = pad_value(x, op.value)
     if value is None:
         return floats(shape, f"the padding value {op.value:g} is not one of {x.format}")
@@ -195,7 +197,7 @@ def _(op: Concat, *xs: Tensor) -> Tensor:
         )
     shape = tuple(sum(x.shape[i] for x in xs) if i == op.axis else n for i, n in enumerate(xs[0].shape))
     if not all(x.is_integer for x in xs):
-        return floats(shape)
+        return picked(shape, *xs)
     return _joined(op, shape, xs)
 
 

@@ -5,7 +5,21 @@ import numpy as np
 from ...graph import Float, Graph, Node
 from ...graph.formats import Fixed, Overflow, Rounding
 from ...graph.numerics import quantize
-from ...graph.ops import Activation, Add, Maximum, Minimum, Mul, Output, Quantize, Relu, Reshape, Step, Sub, Transpose
+from ...graph.ops import (
+    Activation,
+    Add,
+    Cast,
+    Maximum,
+    Minimum,
+    Mul,
+    Output,
+    Quantize,
+    Relu,
+    Reshape,
+    Step,
+    Sub,
+    Transpose,
+)
 from ..rewrite import again, integers, real, rebuild, value_of
 
 
@@ -37,6 +51,8 @@ def _simple(node: Node) -> Node:
             return x
         case Node(op=Activation(function=name, parameters=parameters), inputs=(x,)):
             return _piecewise(node, x, name, parameters)
+        case Node(op=Cast() as op, inputs=(x,)) if x.type.format == op.format:
+            return x
         case Node(op=Quantize() as op, inputs=(x,)) if x.type.format == op.format and not isinstance(x.op, Output):
             return x
         case _:

@@ -181,6 +181,10 @@ def compile_(
         bool,
         typer.Option("--integer-only", help="On a processor too, compute in integers what the model leaves in floats."),
     ] = False,
+    float_format: Annotated[
+        str | None,
+        typer.Option("--float", help="On a processor: fp16 or bf16, what floats are kept in; sums stay in float32."),
+    ] = None,
     tuning: Annotated[
         Path | None, typer.Option(help="What gatewright tune found for this kind of board: DIR/project/tuning.json.")
     ] = None,
@@ -207,8 +211,8 @@ def compile_(
         project = compile_model(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
-            vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, tuning=tuning, memory=memory,
-            project=build_system, emit=emit or (), progress=progress,
+            vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, float_format=float_format,
+            tuning=tuning, memory=memory, project=build_system, emit=emit or (), progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))

@@ -56,6 +56,7 @@ def compile_model(
     verify: bool = True,
     strict: bool = False,
     integer_only: bool = False,
+    float_format: str | None = None,
     tuning: "str | Path | Tuning | None" = None,
     memory: str | int | None = None,
     project: str | None = None,
@@ -72,7 +73,8 @@ def compile_model(
     nanoseconds, else the board's; ``types``: the fixed-point headers of the C simulation (lean or vendor);
     ``vectors``: how many to verify on (512; on processors fewer for large networks); ``verify``: whether to;
     ``strict``: refuse a design whose high estimate of a resource is over what the device has; ``integer_only``: on
-    a processor too, compute in integers what the model leaves in floating point; ``tuning``: what ``tune`` found for
+    a processor too, compute in integers what the model leaves in floating point; ``float_format``: "fp16" or "bf16":
+    there keep its weights and tensors so, and compute in float32; ``tuning``: what ``tune`` found for
     this kind of board, or its file (``project/tuning.json``); ``memory``: of firmware, what the arena is planned for:
     "fastest" (also None), "smallest", or the fastest in so many bytes; ``project``: of firmware, for which build
     systems: "cmake" (also None), "zephyr", "arduino", "platformio", "bare", several with commas between; ``emit``: on
@@ -80,9 +82,9 @@ def compile_model(
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
-    firmware, library = FirmwareChoices(memory, project), LibraryChoices(tuple(emit), integer_only)
-    library.check()
+    firmware, library = FirmwareChoices(memory, project), LibraryChoices(tuple(emit), integer_only, float_format)
     target = find_board(board)
+    library.check(target)
     settings = make_config(precision, config)
     options = _checked(choices, firmware, target, settings, vectors)
     tuned = None if tuning is None else find_tuning(tuning, target)
@@ -94,11 +96,15 @@ def compile_model(
         samples = read_samples(samples, source)
     floats = keeps_floats(source, target, settings, integer_only=integer_only)
     progress("simplifying" if floats else "lowering to fixed point")
-    graph = lower(source, board=target, samples=samples, config=settings, output=output, floats=floats)
+    library.check_used(floats and not source.is_integer)
+    graph = lower(
+        source, board=target, samples=samples, config=settings, output=output, floats=floats, float_format=float_format
+    )
     graph = narrowed(graph, target)
     count = vectors if vectors is not None else usual_vectors(graph, target)
+    asked = {**described(settings), "output": output, **({"float": float_format} if float_format else {})}
     made = Project(
-        graph, target, "graph", {}, _origin(model, weights, source), {**described(settings), "output": output},
+        graph, target, "graph", {}, _origin(model, weights, source), asked,
         observe(graph, samples) if samples is not None and not floats else {},
         _skipped("the board takes no project: only the integer graph is written"),
         tuple(without_effect(settings, source, graph)),

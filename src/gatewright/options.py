@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .boards import Board
 from .frontend.attributes import raise_all
-from .graph import GatewrightError, unknown
-from .lowering import Config
+from .graph import GatewrightError, OptionError, unknown
+from .lowering import Config, check_short
 
 if TYPE_CHECKING:
     from .backends.hls4ml import Options
@@ -64,17 +64,30 @@ def _configured(where: str, values: Mapping[str, Any]) -> str:
 @dataclass(frozen=True)
 class LibraryChoices:
     """What a user chooses of a library for a processor. ``emit``: texts of the kernels to put beside them;
-    ``integer_only``: whether to compute in integers what the model leaves in floating point.
+    ``integer_only``: whether to compute in integers what the model leaves in floating point; ``float_format``: what its
+    floats are kept in ("fp16", "bf16").
     """
 
     emit: tuple[str, ...] = ()
     integer_only: bool = False
+    float_format: str | None = None
 
-    def check(self) -> None:
-        """Raise OptionError for what does not exist on any board."""
+    def check(self, board: Board) -> None:
+        """Raise OptionError for what does not exist on any board, and for floats where a board has none."""
         for form in self.emit:
             if form not in FORMS:
                 raise unknown("form of the kernels", form, FORMS)
+        check_short(self.float_format)
+        if self.float_format is not None and (self.integer_only or board.kind in ("fpga", "mcu")):
+            where = "integer_only" if self.integer_only else board.name
+            hint = "leave float_format out, or take a board of kind cpu, phone or gpu"
+            raise OptionError(f"floats in {self.float_format}, where everything is integers", where=where, hint=hint)
+
+    def check_used(self, floats: bool) -> None:
+        """Raise OptionError where a format of floats is asked for, and a model or a precision has integers only."""
+        if self.float_format is not None and not floats:
+            hint = "leave float_format out, or precision and config"
+            raise OptionError(f"floats in {self.float_format}: the network is computed in integers", hint=hint)
 
     def without_effect(self, board: Board) -> list[str]:
         """Say which choices change nothing on a board that takes no library, or has no floats."""

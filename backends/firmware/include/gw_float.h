@@ -19,6 +19,31 @@ static inline int64_t gw_int64_of_float64(double v) { union gw_bits64 b; b.real 
 #define GW_NAN gw_float32_of_int32(0x7fc00000)
 #endif
 
+/* Floats of 16 bits, which memory holds as their bits; to them with halves to even. */
+static inline float gw_float32_of_bfloat16(uint16_t v) { return gw_float32_of_int32((int32_t)((uint32_t)v << 16)); }
+
+static inline uint16_t gw_bfloat16_of_float32(float v)
+{
+    uint32_t bits = (uint32_t)gw_int32_of_float32(v);
+    return (uint16_t)(v != v ? 0x7fc0u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+static inline float gw_float32_of_float16(uint16_t v)
+{
+    uint32_t size = v & 0x7fffu, bits = (size << 13) + (size >= 0x7c00u ? 0x70000000u : 0x38000000u);
+    if (size < 0x400u) bits = (uint32_t)gw_int32_of_float32((float)size * 5.9604644775390625e-08f);
+    return gw_float32_of_int32((int32_t)(bits | (v & 0x8000u) << 16));
+}
+
+static inline uint16_t gw_float16_of_float32(float v)
+{
+    uint32_t bits = (uint32_t)gw_int32_of_float32(v), size = bits & 0x7fffffffu, found;
+    if (size >= 0x477ff000u) found = size > 0x7f800000u ? 0x7e00u : 0x7c00u; /* 65520 and beyond */
+    else if (size >= 0x38800000u) found = (size - 0x37fff001u + (size >> 13 & 1u)) >> 13;
+    else found = (uint32_t)gw_int32_of_float32(gw_float32_of_int32((int32_t)size) + 0.5f) - 0x3f000000u;
+    return (uint16_t)(found | (bits >> 16 & 0x8000u));
+}
+
 /* Whole numbers, toward zero; 0 where there is no number. What is beyond the type was clamped before. */
 static inline int32_t gw_whole32f(float x) { return x == x ? (int32_t)x : 0; }
 static inline int32_t gw_whole32d(double x) { return x == x ? (int32_t)x : 0; }

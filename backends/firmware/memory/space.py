@@ -7,6 +7,7 @@ import numpy as np
 
 from ....graph.arrays import NDArray
 from ...loops.code import Memory, Value, Variable
+from ...loops.widths import is_float
 
 Numbers: TypeAlias = "NDArray | int"
 OPERATIONS: Mapping[str, Callable[[NDArray, NDArray], NDArray]] = {
@@ -78,7 +79,7 @@ class Space:
         return found if self.of is None or np.ndim(found) == 0 else np.asarray(found)[self.of]
 
     def _compute(self, value: Value) -> Numbers:
-        if value.dtype[0] == "f" or value.lanes != 1:
+        if is_float(value.dtype) or value.lanes != 1:
             raise Unknown
         match value.op, *value.parts:
             case "variable", Variable() as variable:
@@ -103,7 +104,7 @@ class Space:
     @staticmethod
     def _cast(found: Numbers, source: Value, dtype: str) -> Numbers:
         """Convert integers; raises Unknown where it would change one: indices do not wrap around."""
-        if source.dtype[0] == "f" or dtype[0] == "f":
+        if is_float(source.dtype) or is_float(dtype):
             raise Unknown
         if dtype == "bool":
             truth: NDArray = np.asarray(found) != 0

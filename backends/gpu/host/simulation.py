@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from ....boards import Board
 from ....graph import FileError, GatewrightError, Graph, NDArray, OptionError
+from ...loops.halves import fill, from_port
+from ...loops.layout import interface_type
 from ...loops.verify import run_each
 from ...loops.verify import verify as compare
 from .emulator import Emulator
@@ -52,9 +54,10 @@ class Simulation:
         network = self.network
 
         def once(given: Sequence[NDArray]) -> tuple[Sequence[NDArray], int]:
-            for held, values in zip(network.inputs, given, strict=True):
-                held[...] = values
-            return network.outputs, network.run()
+            for held, values, node in zip(network.inputs, given, self.graph.inputs, strict=True):
+                fill(held, values, interface_type(node))
+            status, ports = network.run(), zip(network.outputs, self.graph.outputs, strict=True)
+            return [from_port(held, interface_type(node)) for held, node in ports], status
 
         return run_each(self.graph, vectors, once)
 

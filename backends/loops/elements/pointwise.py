@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ....graph import Node, Op, Rounding
 from ....graph.numerics import common_scale, divide, whole
-from ....graph.ops import Activation, Add, Div, Maximum, Minimum, Mul, Power, Quotient, Relu, Remainder, Sub
+from ....graph.ops import Activation, Add, Cast, Div, Maximum, Minimum, Mul, Power, Quotient, Relu, Remainder, Sub
 from ..code import Value, cast, const, extern, intrinsic, maximum, minimum, quotient, select
 from ..functions import call, power
 from ..layout import centred_ends, working_type
@@ -61,6 +61,11 @@ def _(op: Div, scope: Scope, node: Node, at: Place) -> Value:
 def _(op: Power, scope: Scope, node: Node, at: Place) -> Value:
     x, y = node.inputs
     return power(real_operand(scope, x, at), real_operand(scope, y, at))
+
+
+@element.register
+def _(op: Cast, scope: Scope, node: Node, at: Place) -> Value:
+    return cast(scope.code.let(cast(real(scope, node.inputs[0], at), str(op.format))), "float32")
 
 
 @element.register

@@ -96,7 +96,7 @@ class _Columns(Frame):
 
     def pack(self) -> Memory:
         """Put the weights in the order in which they are read: [tile][step][filter]."""
-        return self.scope.table(self.tiled(self.weights))
+        return self.scope.table(self.tiled(self.weights), self.weight_type)
 
     def put(self, k: Value, p: int, value: Value) -> None:
         """Write element ``k`` of the column of position ``p``."""

@@ -30,6 +30,7 @@ from ..merge import merged
 from ..plan import POINTWISE
 from ..scope import NotFlat, Place, ScalarsOnly, Scope, place, rows_follow
 from ..tidy import tidy
+from ..widths import is_float
 
 SPLIT_ABOVE = 250_000
 """Operations of a kernel from which on its outer loop is one that threads can share."""
@@ -103,7 +104,7 @@ def numbers(scope: Scope) -> list[Parameter]:
 
 def put(scope: Scope, memory: Memory, layout: Layout, at: Place, value: Value) -> None:
     """Write a stored value where its element stands."""
-    if not memory.dtype.startswith("float") and layout.base:
+    if not is_float(memory.dtype) and layout.base:
         value = value - layout.base
     where = place(layout, at)
     if value.lanes == 1 and isinstance(where, Lanes):
@@ -224,7 +225,7 @@ def _interleaved(
             parts = []
             for c in range(shape[-1]):
                 found = value(scope, (*lead, Lanes(first, width), index(c)))
-                if not kind.startswith("float") and out.base:
+                if not is_float(kind) and out.base:
                     found = found - out.base
                 parts.append(code.let(cast(spread(found, width), kind)))
             where = place(out, (*lead, first, index(0)))
@@ -298,7 +299,7 @@ def filled(machine: Machine, layout: Layout, border: Sequence[tuple[int, int]], 
         code = scope.code
         space = [n + sum(b) for n, b in zip(layout.shape[:-1], border, strict=True)]
         channels = layout.strides[-2] if len(layout.strides) > 1 else layout.size
-        cell = const(zero - layout.base if not memory.dtype.startswith("float") else 0, memory.dtype)
+        cell = const(zero - layout.base if not is_float(memory.dtype) else 0, memory.dtype)
         wide = lanes * 32 // max(8, 8 if memory.dtype.endswith("8") else 16 if memory.dtype.endswith("16") else 32)
 
         def run(begin: Value, length: int) -> None:

@@ -10,7 +10,7 @@ from ....graph.numerics import divide, whole
 from ....graph.ops import AvgPool, ConvTranspose, MaxPool, pool_counts
 from ..code import Index, Lanes, Memory, Value, cast, const, index, maximum, minimum
 from ..contract import bias_units, product_scale
-from ..layout import Layout, centred_ends, working_type
+from ..layout import Layout, centred_ends, float_type, working_type
 from ..machine import Machine
 from ..numbers import centred, fitted, in_units, real, real_scale
 from ..scope import Place, Scope
@@ -114,7 +114,7 @@ def transposed(machine: Machine, layouts: Mapping[Node, Layout], node: Node, end
         code = scope.code
         groups, filters = op.groups, weights.shape[-1]
         space = node.shape[:-1]
-        table = scope.table(weights if node.type.is_integer else weights.astype(np.float32))
+        table = scope.table(weights, None if node.type.is_integer else float_type(node.inputs[1]))
         work = node.type.size * int(np.prod(weights.shape[1:-1]))
         with scope.outer(space[0], split=work > SPLIT_ABOVE) as first, axes(code, space[1:]) as others:
             lead = [first, *others]

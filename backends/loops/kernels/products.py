@@ -27,7 +27,7 @@ from ..code import (
     spread,
 )
 from ..contract import Contraction, bias_units, product_scale
-from ..layout import Layout, centred_ends, working_type
+from ..layout import Layout, centred_ends, float_type, working_type
 from ..machine import GROUP, Dot, Machine
 from ..numbers import real_scale
 from ..schedule import Tile, Tiles, describe, free_in_depthwise, free_in_product, window_of
@@ -132,6 +132,11 @@ class Frame:
     def layer(self) -> str:
         """What tiles of this layer are known by."""
         return describe(self.c.node, self.end, self.scope.layouts, self.out, self.c.dot, window_of(self.c))
+
+    @property
+    def weight_type(self) -> str | None:
+        """The type of weights in memory; None for the narrowest that holds them."""
+        return float_type(self.c.node.inputs[1]) if self.dtype == "float32" else None
 
     @property
     def zero(self) -> int:
@@ -280,7 +285,7 @@ class _Product(Frame):
             case Dot.PAIRS:
                 return self.scope.table(data.astype(np.int16).view(np.int32), "int32")
         if c.dot is Dot.FLOAT:
-            return self.scope.table(data.astype(np.float32), "float32")
+            return self.scope.table(data, self.weight_type)
         return self.scope.table(data)
 
     def _start(self, starts: list[int], width: int) -> NDArray:
@@ -384,8 +389,8 @@ class _Depthwise(Frame):
     def write(self) -> None:
         c, scope, code = self.c, self.scope, self.code
         self.operand = scope.view(c.node.inputs[0], self.x.dtype)
-        narrow = None if self.dtype == "float32" else ("int16" if np.abs(self.weights).max() < 1 << 15 else None)
-        self.packed = scope.table(self.weights, narrow or ("float32" if self.dtype == "float32" else None))
+        narrow = "int16" if self.dtype != "float32" and np.abs(self.weights).max() < 1 << 15 else None
+        self.packed = scope.table(self.weights, narrow or self.weight_type)
         self.first = scope.table(self.start, self.dtype)
         lead, positions = self.space[:-1], self.space[-1]
         if self.lanes == 1:

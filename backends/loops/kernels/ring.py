@@ -68,7 +68,7 @@ class _Windows(_Depthwise):
         """Write the kernel."""
         c, code, scope = self.c, self.code, self.scope
         source = scope.view(c.node.inputs[0], self.x.dtype)
-        weights, first = scope.table(self.weights), scope.table(self.start, self.dtype)
+        weights, first = scope.table(self.weights, self.weight_type), scope.table(self.start, self.dtype)
         total = code.local(self.dtype, 1, "sum")
         with axes(code, (*c.space, c.channels)) as at:
             *spot, channel = (i for i in at if isinstance(i, Value))
@@ -123,7 +123,7 @@ class _Ring(_Depthwise):
         """Ask for the ring, weights, and where sums begin."""
         self.source = self.scope.view(self.c.node.inputs[0], self.x.dtype)
         (self.ring,) = self.scope.scratch(self.slots * self.cells * self.c.channels, self.x.dtype)
-        self.packed = self.scope.table(self.weights)
+        self.packed = self.scope.table(self.weights, self.weight_type)
 
     def write(self) -> None:
         """Write the kernel."""

@@ -21,9 +21,10 @@ PLATFORMS = {
 }
 """Tags of wheels. The library uses functions that every C library has, without their versions."""
 FLAGS = {
-    "avx": "avx", "avx2": "avx2", "fma": "fma", "avx512f": "avx512f", "avx512bw": "avx512bw", "avx512vl": "avx512vl",
-    "avx512dq": "avx512dq", "avx512vbmi": "avx512vbmi", "avx512vbmi2": "avx512_vbmi2", "avx512ifma": "avx512ifma",
-    "avx512fp16": "avx512_fp16", "avx512vnni": "avx512_vnni", "avxvnni": "avx_vnni", "avx512bf16": "avx512_bf16",
+    "avx": "avx", "avx2": "avx2", "f16c": "f16c", "fma": "fma", "avx512f": "avx512f", "avx512bw": "avx512bw",
+    "avx512vl": "avx512vl", "avx512dq": "avx512dq", "avx512vbmi": "avx512vbmi", "avx512vbmi2": "avx512_vbmi2",
+    "avx512ifma": "avx512ifma", "avx512fp16": "avx512_fp16", "avx512vnni": "avx512_vnni", "avxvnni": "avx_vnni",
+    "avx512bf16": "avx512_bf16",
     "amx-int8": "amx_int8", "amx-tile": "amx_tile", "dotprod": "asimddp", "fullfp16": "asimdhp", "i8mm": "i8mm",
     "bf16": "bf16",
 }  # fmt: skip

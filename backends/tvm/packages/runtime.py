@@ -54,7 +54,12 @@ class Port:
     @property
     def real(self) -> bool:
         """Whether the library itself reads or writes real numbers."""
-        return self.dtype == "float32"
+        return "float" in self.dtype
+
+    @property
+    def stored(self) -> str:
+        """Numpy's type of what stands in memory: it has no bfloat16, whose bits stand there."""
+        return "uint16" if self.dtype == "bfloat16" else self.dtype
 
     def array(self, x: Any) -> Array:
         """Check what was passed: numbers [batch, *shape]. Raises ValueError."""
@@ -84,7 +89,7 @@ class Port:
         """Real (or whole) numbers -> what the library reads. Raises ValueError for what cannot be brought to it."""
         if self.real:
             with np.errstate(over="ignore"):
-                return x.astype(np.float32)
+                return upper_half(x) if self.dtype == "bfloat16" else x.astype(self.dtype)
         q = self._overflow(self._offset(self._rounded(x)))
         if self.strict and not np.array_equal(self.dequantize(q), x):
             raise ValueError(f"input {self.name!r} holds whole numbers from {self.low} to {self.high}; got others")
@@ -146,6 +151,8 @@ class Port:
 
     def values(self, q: Array) -> Array:
         """What the library writes -> real numbers: float32 where q has at most 24 bits, else float64."""
+        if self.dtype == "bfloat16":
+            return (q.astype(np.uint32) << 16).view(np.float32)
         if self.real:
             return q.copy()
         return self.dequantize(q).astype(np.float32 if np.max(self.bits) <= 24 else np.float64)
@@ -156,6 +163,14 @@ class Port:
             return np.ldexp(q.astype(np.float64), -np.asarray(self.fraction, np.int32))
         centred = q.astype(np.int64) - np.asarray(self.zero, np.int64)
         return centred.astype(np.float64) * np.asarray(self.scale, np.float64)
+
+
+def upper_half(x: Array) -> Array:
+    """Give the bits of the nearest bfloat16, halves to even: the upper half of those of float32."""
+    wide = np.ascontiguousarray(x, np.float32)
+    bits = wide.view(np.uint32)
+    kept = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) >> np.uint32(16)
+    return np.where(np.isnan(wide), np.uint32(0x7FC0), kept).astype(np.uint16)
 
 
 def rounded(u: Array, mode: str) -> Array:
@@ -269,7 +284,7 @@ class Library:
 
     def _batch(self, stored: Sequence[Array], network: "Network") -> list[Array]:
         count = len(stored[0])
-        results = [np.empty((count, *port.shape), port.dtype) for port in self.outputs]
+        results = [np.empty((count, *port.shape), port.stored) for port in self.outputs]
         for k in range(count):
             for held, given in zip(network.inputs, stored, strict=True):
                 held[...] = given[k]
@@ -292,8 +307,8 @@ class Network:
     def __init__(self, library: Library, *, threads: int = 1) -> None:
         if threads < 1:
             raise ValueError(f"{threads} threads; give 1 or more")
-        self.inputs = [aligned(port.shape, port.dtype) for port in library.inputs]
-        self.outputs = [aligned(port.shape, port.dtype) for port in library.outputs]
+        self.inputs = [aligned(port.shape, port.stored) for port in library.inputs]
+        self.outputs = [aligned(port.shape, port.stored) for port in library.outputs]
         self._arena = aligned((max(library.arena, 1),), "uint8")
         addresses = [a.ctypes.data for a in (*self.inputs, *self.outputs, self._arena)]
         call = library.call

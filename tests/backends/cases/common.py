@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gatewright.backends.loops.halves import fill, port_type
 from gatewright.graph import Array, Format, Graph, Node, Op, Tensor, evaluate
 from gatewright.graph.ops import Constant, Input, Output
 
@@ -15,16 +16,27 @@ SMALLEST = 2e-6
 Operand = Node | tuple[tuple[int, ...], Format] | Constant
 
 
+EDGE = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""How far apart, at most, neighbouring floats of 16 bits are, of their own size: rounding may end at either."""
+
+
 def stored(rng: np.random.Generator, tensor: Tensor, count: int) -> np.ndarray:
     """Draw stored integers [count, *shape]: the whole range, the extremes, and numbers near 0; or real numbers."""
     if not tensor.is_integer:
-        return rng.normal(0, 2, (count, *tensor.shape)).astype(np.float32)
+        return tensor.format.rounded(rng.normal(0, 2, (count, *tensor.shape)))  # type: ignore[union-attr]
     low, high = (np.broadcast_to(b, tensor.shape) for b in tensor.quantized.bounds)
     drawn = rng.integers(low, high, (count, *tensor.shape), endpoint=True)
     zero = np.asarray(getattr(tensor.quantized.zero, "data", tensor.quantized.zero))
     near = np.clip(np.clip(rng.integers(-9, 9, drawn.shape) + zero, low, high), low, high)
     kind = rng.integers(0, 8, drawn.shape)
     return np.select([kind == 0, kind == 1, kind == 2], [low, high, near], drawn).astype(np.int64)
+
+
+def in_memory(v: np.ndarray, dtype: str) -> np.ndarray:
+    """Give stored numbers as they stand in memory of a type."""
+    held = np.zeros(v.shape, port_type(dtype))
+    fill(held, v, dtype)
+    return held
 
 
 def in_source_layout(node: Node, v: np.ndarray) -> np.ndarray:
@@ -53,7 +65,7 @@ def differences(
     """Say which outputs differ from ``evaluate``: integers at all, real numbers beyond rounding."""
     found = []
     for node, right, mine in zip(graph.outputs, expected(graph, inputs), got, strict=True):
-        wrong = mine != right if node.type.is_integer else ~_near(mine, right, each)
+        wrong = mine != right if node.type.is_integer else ~_near(mine, right, each, EDGE.get(str(node.type.format), 0))
         if wrong.any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             source, name = node.inputs[0], getattr(node.op, "name", "")
@@ -64,12 +76,13 @@ def differences(
     return found
 
 
-def _near(mine: np.ndarray, right: np.ndarray, each: bool) -> np.ndarray:
+def _near(mine: np.ndarray, right: np.ndarray, each: bool, edge: float) -> np.ndarray:
     """Whether real numbers are equal up to rounding; what is no number, or infinite, has to be so in both."""
     finite = np.isfinite(right)
     bound = RELATIVE * np.abs(right) + SMALLEST if each else RELATIVE * np.abs(right[finite]).max(initial=0.0)
     with np.errstate(invalid="ignore"):
-        return np.where(finite, np.abs(mine - right) <= bound, (mine == right) | (np.isnan(mine) & np.isnan(right)))
+        near = np.abs(mine - right) <= bound + (edge * np.abs(right) if edge else 0)
+        return np.where(finite, near, (mine == right) | (np.isnan(mine) & np.isnan(right)))
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,32 @@
 
 import numpy as np
 
-from gatewright.graph import Affine, Fixed, Format, Graph, Node, Rounding
+from gatewright.backends.loops.halves import values_of
+from gatewright.graph import Affine, Array, Fixed, Float, Format, Graph, Node, Rounding
+from gatewright.graph.formats import BFLOAT, HALF
 from gatewright.graph.ops import (
     FUNCTIONS,
     Activation,
     Add,
+    AvgPool,
+    Cast,
     Compare,
     Comparison,
+    Concat,
+    Constant,
     Conv,
+    ConvTranspose,
     Dense,
     Div,
     DynamicScale,
     Input,
     MatMul,
     Maximum,
+    MaxPool,
     Minimum,
     Mul,
     Output,
+    Pad,
     Power,
     Quotient,
     Reduce,
@@ -28,6 +37,8 @@ from gatewright.graph.ops import (
     Select,
     Softmax,
     Sub,
+    Take,
+    Transpose,
 )
 
 from ...drawn import network
@@ -177,6 +188,90 @@ def choices_and_scales() -> Trial:
     chosen = Node(Select(), (Node(Compare(Comparison.LESS), (x, y)), y, x))
     scale = Node(DynamicScale("dynamic"), (x,))
     return Trial(Graph((x, y), (Node(Output("a"), (chosen,)), Node(Output("b"), (scale,)))), count=8)
+
+
+HALVES = (HALF, BFLOAT)
+
+
+def every_half(format: Float) -> np.ndarray:
+    """Every float of 16 bits but what is no number, those beside each in float32, and the ties between them."""
+    own = values_of(np.arange(1 << 16, dtype=np.uint16), str(format))
+    own = np.sort(own[np.isfinite(own)])
+    with np.errstate(over="ignore"):
+        ties = (own[1:].astype(np.float64) + own[:-1]) / 2
+        beside = [np.nextafter(ties.astype(np.float32), np.float32(end)) for end in (-np.inf, np.inf)]
+    special = np.array([np.inf, -np.inf, np.nan, 65519.996, 65520, 3.4e38, -3.4e38, -0.0], np.float32)
+    return np.concatenate([own, ties.astype(np.float32), *beside, special])
+
+
+@once
+def rounding_to_halves() -> Trial:
+    """Each number, and what it becomes: equal in every bit, so that nothing hides behind a tolerance."""
+    cases, samples = [], []
+    for format in HALVES:
+        x = Node(Input(f"x_{format}", (1021,)))
+        short = Node(Cast(format), (x,))
+        same = Node(Compare(Comparison.EQUAL), (short, Node(Input(f"y_{format}", (1021,), format))))
+        cases += [of(f"short_{format}", short), of(f"same_{format}", same)]
+        points = every_half(format)
+        points = np.resize(points, (-(-len(points) // 1021), 1021))
+        samples += [points, format.rounded(points)]
+    order = joined(cases)
+    names = [n.op.name for n in order.inputs]  # type: ignore[attr-defined]
+    given = dict(zip([f"{p}_{f}" for f in HALVES for p in "xy"], samples, strict=True))
+    count = max(map(len, samples))
+    return Trial(order, inputs=[np.resize(given[n], (count, 1021)) for n in names])
+
+
+def short_constant(values: object, format: Float) -> Constant:
+    """Give a constant of floats of 16 bits."""
+    return Constant(Array(format.rounded(np.asarray(values, np.float32))), format)
+
+
+def short_layers(format: Float) -> list:  # type: ignore[type-arg]
+    """Products, windows, rows and moves of floats of 16 bits, each rounded once at its end."""
+    rng = np.random.default_rng(5)
+    made, name = [], str(format)
+
+    def weights(*shape: int) -> Node:
+        return Node(short_constant(rng.normal(0, 1, shape), format))
+
+    def one(kind: str, op, *operands: Node) -> None:  # type: ignore[no-untyped-def]
+        made.append(of(f"{kind}_{name}_{len(made)}", Node(Cast(format), (Node(op, operands),))))
+
+    def given(shape: tuple[int, ...]) -> Node:
+        return Node(Input(f"x_{name}_{len(made)}", shape, format))
+
+    for shape, filters in [((1,), 1), ((5, 3), 7), ((10,), 33), ((2, 3, 17), 10), ((33, 5), 1), ((9, 64), 40)]:
+        one("dense", Dense(), given(shape), weights(shape[-1], filters), weights(filters))
+        one("wide", Dense(), given(shape), Node(real(rng.normal(0, 1, (shape[-1], filters)))))
+    for shape, kernel, filters, groups in [
+        ((9, 3), (3,), 5, 1), ((7, 5, 10), (3, 2), 10, 10), ((6, 6, 4), (3, 3), 6, 2), ((9, 8, 40), (3, 3), 40, 40),
+    ]:  # fmt: skip
+        rank = len(kernel)
+        op = Conv((1,) * rank, ((1, 0),) * rank, (1,) * rank, groups)
+        one("conv", op, given(shape), weights(*kernel, shape[-1] // groups, filters), weights(filters))
+    up = ConvTranspose((2,), ((0, 0),), (0,), (1,))
+    one("up", up, given((5, 3)), weights(3, 7, 3), weights(7))
+    for a, b in [((3, 5), (5, 17)), ((2, 4, 3), (3, 33)), ((1, 1), (1, 1)), ((2, 9, 8), (2, 8, 7))]:
+        one("matmul", MatMul(), given(a), Node(Input(f"y_{name}_{len(made)}", b, format)))
+    one("largest", MaxPool((2, 2), (1, 1), ((1, 0), (0, 0)), (1, 1)), given((6, 5, 9)))
+    one("mean", AvgPool((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)), given((6, 6, 9)))
+    one("softmax", Softmax(1), given((3, 19)))
+    one("sum", Reduce(Reduction.SUM, (1,), False), given((3, 19)))
+    one("greatest", Reduce(Reduction.MAX, (0,), True), given((3, 19)))
+    x = given((4, 18))
+    one("chain", Mul(), Node(Cast(format), (Node(Add(), (x, weights(18))),)), Node(Activation("sigmoid"), (x,)))
+    one("joined", Concat(1), x, Node(Cast(format), (Node(Mul(), (x, x)),)))
+    one("moved", Transpose((1, 0)), Node(Pad(((1, 0), (0, 2)), 0.5), (x,)))
+    one("picked", Take(0), weights(12, 5), Node(Input(f"i_{name}", (3,), Fixed(3, 3, False))))
+    made.append(of(f"plain_{name}", Node(Relu(), (x,))))
+    return made
+
+
+@everywhere
+def halves(share: int, number: int) -> Trial:
+    return Trial(joined(sampled([c for f in HALVES for c in short_layers(f)], share)), count=4)
 
 
 @everywhere

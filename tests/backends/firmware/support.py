@@ -16,12 +16,13 @@ pytest.importorskip("ziglang", reason="the firmware is compiled by ziglang")
 
 from gatewright.backends.firmware.emit import includes
 from gatewright.backends.firmware.source import sources
+from gatewright.backends.loops.halves import fill, from_port, port_type
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import library_name
 from gatewright.backends.loops.program import make_program
 from gatewright.backends.zig import zig_path
-from gatewright.graph import Graph
+from gatewright.graph import Graph, Node
 from gatewright.graph.evaluate.run import surface_shape
 
 from ..cases.common import Trial
@@ -84,30 +85,35 @@ class Library:
     def port(self, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         """Give an input or output as an array."""
         begin = self.blocks[name].offset
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        size = int(np.prod(shape)) * port_type(dtype).itemsize
         assert begin + size <= self.arena.size
-        return self.arena[begin : begin + size].view(dtype).reshape(shape)
+        return self.arena[begin : begin + size].view(port_type(dtype)).reshape(shape)
 
     def run(self, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
         """Feed stored numbers [batch, *shape] in the source's layout; give those of the outputs, and each status."""
         batch, rng = len(inputs[0]), np.random.default_rng(0)
         graph = self.graph
-        made = [np.zeros((batch, *surface_shape(n)), interface_type(n)) for n in graph.outputs]
+        made = [np.zeros((batch, *surface_shape(n)), _given(n)) for n in graph.outputs]
         statuses = []
         for gap in self.gaps:
             gap[:] = 0xA5
         for k in range(batch):
             self.arena[:] = rng.integers(0, 256, self.arena.size, np.uint8)
             for i, (node, v) in enumerate(zip(graph.inputs, inputs, strict=True)):
-                self.port(f"in{i}", surface_shape(node), interface_type(node))[...] = v[k]
+                fill(self.port(f"in{i}", surface_shape(node), interface_type(node)), v[k], interface_type(node))
             statuses.append(int(self.run_once()))
             for i, (node, v) in enumerate(zip(graph.outputs, made, strict=True)):
-                v[k] = self.port(f"out{i}", surface_shape(node), interface_type(node))
+                v[k] = from_port(self.port(f"out{i}", surface_shape(node), interface_type(node)), interface_type(node))
         assert all((gap == 0xA5).all() for gap in self.gaps), "written outside of the arena"
         file, line = ctypes.c_char_p(), ctypes.c_uint32()
         found = self.undefined(ctypes.byref(file), ctypes.byref(line))
         assert not found, f"undefined behaviour: {found.decode()} in {file.value!r}, line {line.value}"
         return made, statuses
+
+
+def _given(node: Node) -> str:
+    """Name numpy's type for the stored numbers of an output."""
+    return interface_type(node) if node.type.is_integer else "float32"
 
 
 COMPILED: dict[str, ctypes.CDLL] = {}

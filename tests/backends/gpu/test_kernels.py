@@ -12,6 +12,8 @@ from gatewright.backends.gpu.emit import sources
 from gatewright.backends.gpu.machine import GpuMachine
 from gatewright.backends.gpu.program import make_program
 from gatewright.backends.gpu.tiles import TILES, WARP_TILES, Tile
+from gatewright.backends.loops.halves import fill, from_port
+from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Dot
 from gatewright.graph import Affine, Fixed, Float, Format, Graph, Node, UnsupportedError
 from gatewright.graph.ops import (
@@ -66,10 +68,11 @@ def prove(trial: Trial, language: str) -> None:
     network = Simulation(trial.graph, files(trial.graph, language), "emulator").network
     fed, got = trial.fed, []
     for k in range(len(fed[0])):
-        for held, given in zip(network.inputs, fed, strict=True):
-            held[...] = given[k]
+        for held, given, node in zip(network.inputs, fed, trial.graph.inputs, strict=True):
+            fill(held, given[k], interface_type(node))
         assert network.run() == 0
-        got.append([o.copy() for o in network.outputs])
+        ports = zip(network.outputs, trial.graph.outputs, strict=True)
+        got.append([from_port(o, interface_type(n)).copy() for o, n in ports])
     wrong = trial.wrong([np.stack(o) for o in zip(*got, strict=True)])
     assert not wrong, f"{len(wrong)} outputs differ:\n" + "\n".join(wrong[:20])
 

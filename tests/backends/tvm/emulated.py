@@ -9,13 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gatewright.backends.loops.halves import from_port, port_type
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
+from gatewright.backends.loops.names import C_TYPES
 from gatewright.backends.loops.program import make_program
 from gatewright.backends.tvm.build import ARM, SHIMS, Built, build
 from gatewright.backends.zig import zig
 from gatewright.graph import Graph, evaluate
 from gatewright.graph.evaluate.run import surface_shape
+
+from ..cases.common import in_memory
 
 CALLS = {
     "aarch64": ('register long n __asm__("x8") = number, a __asm__("x0") = f, b __asm__("x1") = (long)p, '
@@ -106,9 +110,10 @@ def expected(graph: Graph, vectors: list[np.ndarray]) -> tuple[list[np.ndarray],
         fed.append(np.ascontiguousarray(v))
     outputs = evaluate(graph, fed if len(fed) > 1 else fed[0], integers=True)
     outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
-    typed = [np.ascontiguousarray(v.astype(interface_type(n))) for n, v in zip(graph.inputs, fed, strict=True)]
+    typed = [in_memory(v, interface_type(n)) for n, v in zip(graph.inputs, fed, strict=True)]
     return typed, [
-        np.ascontiguousarray(v.astype(interface_type(n))) for n, v in zip(graph.outputs, outputs, strict=True)
+        from_port(in_memory(v, interface_type(n)), interface_type(n))
+        for n, v in zip(graph.outputs, outputs, strict=True)
     ]
 
 
@@ -126,7 +131,7 @@ def program(built: Built, graph: Graph) -> str:
     for kind, nodes in (("in", graph.inputs), ("out", graph.outputs)):
         for i, node in enumerate(nodes):
             dtype = interface_type(node)
-            port, ctype = f"{kind}{i}", "float" if dtype == "float32" else f"{dtype}_t"
+            port, ctype = f"{kind}{i}", C_TYPES[dtype]
             buffers.append(f"static {ctype} {port}[{upper}_{port.upper()}_ELEMENTS];")
             arguments.append(port)
             if kind == "in":
@@ -183,10 +188,11 @@ def instructions(emulated: Emulated, graph: Graph, inputs: list[np.ndarray]) -> 
 def split(graph: Graph, raw: bytes, batch: int) -> list[np.ndarray]:
     """Cut what a program wrote into outputs [batch, ...]."""
     shapes = [surface_shape(n) for n in graph.outputs]
-    fields = [(f"out{i}", interface_type(n), s) for i, (n, s) in enumerate(zip(graph.outputs, shapes, strict=True))]
+    types = [interface_type(n) for n in graph.outputs]
+    fields = [(f"out{i}", port_type(t), s) for i, (t, s) in enumerate(zip(types, shapes, strict=True))]
     table = np.frombuffer(raw, np.dtype(fields))
     assert len(table) == batch, f"{len(table)} results for {batch} samples"
-    return [table[f"out{i}"] for i in range(len(shapes))]
+    return [from_port(table[f"out{i}"], t) for i, t in enumerate(types)]
 
 
 ARM_MAIN = """

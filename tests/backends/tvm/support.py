@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
+from gatewright.backends.loops.halves import from_port, port_type
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import library_name
@@ -22,7 +23,7 @@ from gatewright.backends.tvm.build import build
 from gatewright.graph import Graph
 from gatewright.graph.evaluate.run import surface_shape
 
-from ..cases.common import Trial, differences, vectors
+from ..cases.common import Trial, differences, in_memory, vectors
 
 ARENA_FILL = 0xAA
 
@@ -93,8 +94,8 @@ class Library:
         """Feed stored numbers [batch, *shape] in the source's layout; give those of the outputs, and each status."""
         batch = len(inputs[0])
         pairs = zip(self.graph.inputs, inputs, strict=True)
-        fed = [np.ascontiguousarray(v.astype(interface_type(n))) for n, v in pairs]
-        made = [np.zeros((batch, *surface_shape(n)), interface_type(n)) for n in self.graph.outputs]
+        fed = [in_memory(v, interface_type(n)) for n, v in pairs]
+        made = [np.zeros((batch, *surface_shape(n)), port_type(interface_type(n))) for n in self.graph.outputs]
         ports = [[Guarded(v[0].nbytes, at_end=end) for v in (*fed, *made)] for end in (True, False)]
         arena = Guarded(self.program.arena, at_end=True)
         statuses = []
@@ -111,7 +112,7 @@ class Library:
             for port, v in zip(own, fed, strict=False):
                 assert np.array_equal(port.bytes, v[k : k + 1].reshape(-1).view(np.uint8)), "an input was written"
         assert all(p.untouched() for p in (*ports[0], *ports[1], arena)), "written outside of a tensor"
-        return made, statuses
+        return [from_port(v, interface_type(n)) for v, n in zip(made, self.graph.outputs, strict=True)], statuses
 
 
 def check(

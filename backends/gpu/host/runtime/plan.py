@@ -11,7 +11,7 @@ import numpy as np
 SCHEMA = 1
 PLAN = "plan.json"
 LANGUAGES = ("cuda", "opencl", "metal", "webgpu")
-TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
+TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64")
 LARGEST = 1 << 40
 THREADS, BLOCKS = 1024, (1 << 31) - 1
 """What no device has more of: bytes of a buffer, threads of a block, blocks along an axis."""
