@@ -28,6 +28,9 @@ LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
 LARGEST, SMALLEST = 88.72283, -87.33654
 """exp of what is beyond is infinite, or below the normal numbers."""
 
+MAGIC = 1.5 * 2**23
+"""Added to a small float32, it leaves the nearest integer in the last bits."""
+
 Unary = Callable[..., Value]
 
 
@@ -48,6 +51,16 @@ def exp(code: Code, x: Value) -> Value:
     rest = cast(n, "int32") - half
     value = polynomial(code, r, EXP) * _power_of_two(half) * _power_of_two(rest)
     return code.let(select(x > LARGEST, float("inf"), value))
+
+
+def exp_below(code: Code, x: Value) -> Value:
+    """E to the x for x of at most 0, 2e-38 for what is less than -86: the power of two is added to the exponent."""
+    near = code.let(maximum(x, -86.0))
+    shifted = code.let(near * (1.0 / log(2.0)) + MAGIC)
+    n = code.let(shifted - MAGIC)
+    r = code.let(near - n * LN2_HIGH - n * LN2_LOW)
+    power = reinterpret(shifted, "int32") << 23
+    return code.let(reinterpret(reinterpret(polynomial(code, r, EXP), "int32") + power, "float32"))
 
 
 def _power_of_two(n: Value) -> Value:

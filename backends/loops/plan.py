@@ -5,7 +5,7 @@ operations that follow it, or elements that are computed one by one from tensors
 computes a little is done where it is read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import lcm
 
@@ -80,11 +80,28 @@ SIMPLE: tuple[type[Op], ...] = (Reshape, Transpose, Slice, Broadcast)
 
 
 @dataclass(frozen=True, eq=False)
+class Fused:
+    """Several anchors that are one step, which ends with ``anchor``: ``inside`` are the nodes before it that nobody
+    else reads. Of what its ``products`` read ``repeated`` is read many times, from the ``roots`` in memory, in rows
+    along the axis beside it; the rest is computed where it is read.
+    """
+
+    anchor: Node
+    inside: frozenset[Node]
+    products: frozenset[Node]
+    repeated: Mapping[Node, int]
+    roots: frozenset[Node]
+
+
+@dataclass(frozen=True, eq=False)
 class Work:
-    """One step: ``end`` is what is written, ``anchor`` what it begins with (None: element by element)."""
+    """One step: ``end`` is what is written, ``anchor`` what it begins with (None: element by element), ``fused`` what
+    it has before that.
+    """
 
     end: Node
     anchor: Node | None
+    fused: Fused | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,35 +151,46 @@ def _known(weights: Node) -> Node:
     return Node(Constant(Array(values[weights][0]), weights.type.format), (), weights.where)
 
 
-def group(graph: Graph, *, narrow: bool = False, few: bool = False) -> Groups:
+def group(
+    graph: Graph, *, narrow: bool = False, few: bool = False, fused: Mapping[Node, Fused] | None = None
+) -> Groups:
     """Decide what is computed together. ``narrow``: what stands in memory is to be small, also where readers then have
-    more to do; ``few``: so are steps.
+    more to do; ``few``: so are steps; ``fused``: anchors that are one step, by the last of them.
     """
+    fused = fused or {}
     users = graph.users
-    standing = {n for n in graph.nodes if _stands(n, users[n], few)}
+    inside, products, roots = (
+        frozenset[Node]().union(*(getattr(f, name) for f in fused.values())) for name in ("inside", "products", "roots")
+    )
+    standing = {
+        n for n in graph.nodes if n not in inside and (n in roots or _stands(n, users[n], few, reading=products))
+    }
     anchors: dict[Node, Node] = {}
-    taken: set[Node] = set()
+    taken: set[Node] = set(inside)
     for node in graph.nodes:
-        if isinstance(node.op, ANCHORS):
+        if isinstance(node.op, ANCHORS) and node not in inside:
             chain = [node]
             if few and (joined := _rejoined(node, users, standing, taken)) is not None:
                 standing.discard(node)
                 chain = joined
             chain = _follow(chain, users, standing, taken)
+            if node in fused:
+                chain = _merged(chain, users, standing, taken)
             if narrow and chain[-1] not in standing:
                 chain = _narrowest(chain)
             taken.update(chain)
             anchors[chain[-1]] = node
             standing.add(chain[-1])
     order = [n for n in graph.nodes if n in standing and not isinstance(n.op, Input)]
-    return Groups(tuple(Work(n, anchors.get(n)) for n in order), frozenset(standing), users)
+    work = tuple(Work(n, a, None if a is None else fused.get(a)) for n in order for a in (anchors.get(n),))
+    return Groups(work, frozenset(standing), users)
 
 
-def _stands(node: Node, users: tuple[Node, ...], few: bool) -> bool:
-    """Whether a node has to be in memory for the sake of those that read it."""
+def _stands(node: Node, users: tuple[Node, ...], few: bool, reading: frozenset[Node]) -> bool:
+    """Whether a node has to be in memory for the sake of those that read it, but for those ``reading`` it as it is."""
     if isinstance(node.op, Constant | Output):
         return False
-    return _asked_for(node, users, few) or _repeated(node, users)
+    return _asked_for(node, tuple(u for u in users if u not in reading), few) or _repeated(node, users)
 
 
 def _asked_for(node: Node, users: tuple[Node, ...], few: bool) -> bool:
@@ -217,6 +245,29 @@ def _follow(
             break
         chain.append(following)
     return chain
+
+
+def _merged(
+    chain: list[Node], users: dict[Node, tuple[Node, ...]], standing: set[Node], taken: set[Node]
+) -> list[Node]:
+    """Continue a chain over what only moves its elements, and leaves them in rows."""
+    chain = list(chain)
+    while chain[-1] not in standing and len(users[chain[-1]]) == 1:
+        following = users[chain[-1]][0]
+        if following in taken or not _in_rows(following):
+            break
+        chain.append(following)
+    return chain
+
+
+def _in_rows(node: Node) -> bool:
+    """Whether a node moves whole rows."""
+    match node.op:
+        case Transpose(axes=axes):
+            return axes[-1] == len(axes) - 1
+        case Reshape():
+            return bool(node.shape) and node.shape[-1] % node.inputs[0].shape[-1] == 0
+    return False
 
 
 MOST_JOINED = 12

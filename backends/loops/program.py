@@ -28,23 +28,39 @@ from ...graph.ops import (
     ScatterND,
     Softmax,
     TopK,
+    Transpose,
 )
 from . import elements  # noqa: F401 - registers the rules
+from .attention import Attention, attentions
 from .code import Function, Run, Value
 from .contract import Contraction, contraction
 from .elements.moves import joined
 from .halves import bits_of
-from .kernels import Written, columns, elementwise, filled, pools, products, reductions, ring, rows, sorting, tiles
+from .kernels import (
+    Written,
+    attention,
+    columns,
+    elementwise,
+    filled,
+    pools,
+    products,
+    reductions,
+    ring,
+    rows,
+    sorting,
+    tiles,
+)
 from .kernels.frame import tidied
 from .kernels.matrices import kind_of, matrix_product, pack_right
 from .layout import Layout, arena_type, bordered, interface_type, plain, row_major
 from .machine import Dot, Machine
 from .numbers import real
-from .plan import Groups, Work, flat, group, layouts
+from .plan import Fused, Groups, Work, flat, group, layouts
 from .prepare import prepare
 from .schedule import Free, Tiles
 from .scope import Place, Scope
 from .tiles import CONFIGURE
+from .views import crowded, root, view
 from .widths import HALVES, WIDTHS, is_float
 
 
@@ -274,7 +290,9 @@ class Builder:
 
     def run(self, graph: Graph) -> None:
         """Add the steps of a graph whose inputs are held."""
-        groups = group(graph, narrow=self.machine.bare, few=self.machine.few_steps)
+        bare, few = self.machine.bare, self.machine.few_steps
+        fused = {} if bare or few else attentions(graph, self.machine)
+        groups = group(graph, narrow=bare, few=few, fused=fused)
         chosen = {n: self.machine.stored(own) for n, own in layouts(groups, self.machine).items()}
         for work in groups.work:
             try:
@@ -310,7 +328,9 @@ class Builder:
             self.border(end, out, chosen[end])
             self.scan(work.anchor, out)
             return
-        if work.anchor is not None:
+        if work.fused is not None:
+            self.readable(work.fused)
+        elif work.anchor is not None:
             self.prepare(work.anchor)
         out = self.target(end, chosen[end], groups.users[end])
         self.border(end, out, chosen[end])
@@ -346,6 +366,8 @@ class Builder:
         """Write the kernels of a step, each with how many products it sums."""
         m, end, anchor = self.machine, work.end, work.anchor
         found = self.layouts
+        if isinstance(work.fused, Attention):
+            return [(attention(m, found, work.fused, end, out.layout), work.fused.macs)]
         if anchor is None:
             if isinstance(end.op, Concat):
                 return [(made, 0) for made in _joined(m, found, end, out.layout)]
@@ -382,6 +404,21 @@ class Builder:
             self.packed(anchor.inputs[0], c)
         elif isinstance(anchor.op, MatMul):
             self.right(anchor)
+
+    def readable(self, fused: Fused) -> None:
+        """Copy operands that stand where they cannot be read well: rows of the same matrix follow each other then."""
+        for x, along in fused.repeated.items():
+            self.constant_tensor(root(x, self.layouts))
+            found = view(x, self.layouts)
+            if found is not None and found.dtype == "float32" and not crowded(found, along):
+                continue
+            order = (*(a for a in range(len(x.shape)) if a != along), along)
+            turned = Node(Transpose(order), (x,), x.where)
+            wanted = plain(turned.shape, "float32")
+            out = Held(wanted, Pointer(self.block(wanted)))
+            self.call(elementwise(self.machine, self.layouts, turned, wanted, _of(turned, real)), out, x)
+            strides = tuple(wanted.strides[order.index(a)] for a in range(len(order)))
+            self.held[x] = Held(replace(wanted, shape=x.shape, strides=strides), out.pointer)
 
     def packed(self, x: Node, c: Contraction) -> None:
         """Copy an operand where it does not stand as a product wants it."""
