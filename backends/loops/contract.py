@@ -86,6 +86,8 @@ def contraction(node: Node, machine: Machine) -> Contraction | None:
     dot, kind = _dot(node, machine)
     if machine.amx and (tiled := _tiled(node, space, kernel, strides, dilation, groups)) is not None:
         dot, kind = Dot.AMX, tiled
+    if dot is Dot.SDOT and machine.mmla and _pairs_rows(channels // groups, groups, space):
+        dot = Dot.MMLA
     depthwise = groups > 1 and channels == groups == node.shape[-1]
     group = 1 if depthwise or ((channels // groups) % GROUP[dot] and groups > 1) else GROUP[dot]
     if group == 1 and GROUP[dot] > 1 and not (depthwise and dot is Dot.VNNI):
@@ -123,6 +125,13 @@ def _dot(node: Node, machine: Machine) -> tuple[Dot, tuple[str, int] | None]:
     if fits and machine.dot_for_words() is Dot.PAIRS:
         return Dot.PAIRS, ("int16", 0)
     return Dot.WIDE, None
+
+
+def _pairs_rows(channels: int, groups: int, space: tuple[int, ...]) -> bool:
+    """Whether products of two rows by two columns take fewer instructions: there are rows, and more than one word of
+    channels, which are then rounded up to two.
+    """
+    return prod(space) > 1 and channels > 4 and (groups == 1 or channels % GROUP[Dot.MMLA] == 0)
 
 
 def _tiled(

@@ -28,6 +28,8 @@ class Dot(StrEnum):
     """bytes of any sign, four to a lane, in tiles of 16 rows by 64 bytes (x86 tdpbusd and the like)"""
     SDOT = "sdot"
     """s8 x s8, four to a lane (Armv8.2 dot product)"""
+    MMLA = "mmla"
+    """s8 x s8, two rows by two columns to a vector, eight products to each of its four lanes (Armv8.6 smmla)"""
     PAIRS = "pairs"
     """s16 x s16, two to a lane (x86 vpmaddwd, vpdpwssd)"""
     DUAL = "dual"
@@ -40,7 +42,8 @@ class Dot(StrEnum):
     """float32, one to a lane"""
 
 
-GROUP = {Dot.VNNI: 4, Dot.AMX: 4, Dot.SDOT: 4, Dot.PAIRS: 2, Dot.DUAL: 2, Dot.WIDE: 1, Dot.LONG: 1, Dot.FLOAT: 1}
+GROUP = {Dot.VNNI: 4, Dot.AMX: 4, Dot.SDOT: 4, Dot.MMLA: 8, Dot.PAIRS: 2, Dot.DUAL: 2, Dot.WIDE: 1, Dot.LONG: 1,
+         Dot.FLOAT: 1}  # fmt: skip
 """How many products one lane sums at once."""
 
 
@@ -108,6 +111,11 @@ class Machine:
     def amx(self) -> bool:
         """Whether there are tiles of bytes, which Linux grants to a process that asks, and the vectors for the rest."""
         return self.vnni and self.vector_bits >= 512 and self.system == "linux" and self.has("amx-int8")
+
+    @property
+    def mmla(self) -> bool:
+        """Whether there are products of two rows of bytes by two columns."""
+        return self.arch.startswith(("aarch64", "arm64")) and self.vector_bits == 128 and self.has("i8mm")
 
     @property
     def unsigned_bytes(self) -> bool:

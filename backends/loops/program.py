@@ -42,6 +42,7 @@ from .kernels import (
     columns,
     elementwise,
     filled,
+    mmla,
     pools,
     products,
     reductions,
@@ -381,7 +382,8 @@ class Builder:
                     return [(write(m, found, c, end, out.layout), c.macs)]
                 if c.dot is Dot.AMX:
                     return [(tiles.product(m, found, c, end, out.layout), c.macs)]
-                return [(products.product(m, found, c, end, out.layout, self.tiles), c.macs)]
+                write_product = mmla.product if c.dot is Dot.MMLA else products.product
+                return [(write_product(m, found, c, end, out.layout, self.tiles), c.macs)]
             case MatMul() if kind_of(anchor, m) is Dot.AMX:
                 made = tiles.matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout)
                 return [(made, matmul_macs(anchor))]

@@ -111,6 +111,8 @@ def tile_cost(rows: int, vectors: int, depth: int, machine: Machine, kind: Dot) 
     within noise of the best for float32, a few percent off for 16-bit integers with AVX2.
     """
     sums = rows * vectors
+    if kind is Dot.MMLA:  # rows go by two, weights of a vector take two registers
+        return depth * ((rows + rows % 2) * vectors + 0.6 * rows + 0.8 * vectors + 1.5) + 3 * sums
     if not latency_bound(kind, machine):
         return depth * (sums + 0.4 * (rows + vectors) + 1.5)
     step = max(sums, BUSY) + 1.2 * rows + 0.2 * vectors + 3.6
@@ -135,12 +137,14 @@ def tile_shape(positions: int, total: int, depth: int, machine: Machine, kind: D
     """
     spare = machine.registers - (4 if machine.registers > 16 else 3)
     deep = latency_bound(kind, machine)
-    wide = MOST_VECTORS if deep or kind is Dot.FLOAT else 2
+    wide = MOST_VECTORS if deep or kind in (Dot.FLOAT, Dot.MMLA) else 2
     best: tuple[float, int, int] | None = None
     for nv in range(1, min(total, FORMULA_IN_A_ROW if positions == 1 else wide) + 1):
         most = max(1, (spare - nv) // nv)
         if deep:
             most = min(most, DEEP_ROWS)
+        elif kind is Dot.MMLA:
+            most = min(8, 24 // nv)
         elif kind is not Dot.FLOAT and positions > 1:
             most = min(most, 6 if nv == 1 else 5 if depth < DEEP else 12)
         for mr in range(1, min(most, positions) + 1):
@@ -171,7 +175,7 @@ def free_in_product(c: Contraction, layer: str, machine: Machine, positions: int
     lanes = lanes_for(filters, kind, machine)
     depth = c.taps * (c.channels // c.groups) // GROUP[kind]
     rows, vectors = tile_shape(positions, -(-filters // lanes), depth, machine, kind)
-    size = c.taps * (c.channels // c.groups) * c.filters * {4: 1, 2: 2, 1: 4}[GROUP[kind]]
+    size = c.taps * (c.channels // c.groups) * c.filters * {8: 1, 4: 1, 2: 2, 1: 4}[GROUP[kind]]
     outside = size > PACKED_BYTES and positions > rows and filters > vectors * lanes
     default = Tile(rows, vectors, lanes, outside)
     narrower = (lanes // 2,) if lanes // 2 >= max(least_lanes(kind), 2) else ()

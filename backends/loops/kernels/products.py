@@ -35,8 +35,8 @@ from ..scope import Place, Scope, rows_follow
 from .frame import SPLIT_ABOVE, Written, axes, put, tile_begin, vectors, written
 
 ACCUMULATOR = {
-    Dot.VNNI: "int32", Dot.AMX: "int32", Dot.SDOT: "int32", Dot.PAIRS: "int32", Dot.WIDE: "int32", Dot.LONG: "int64",
-    Dot.FLOAT: "float32", Dot.DUAL: "int32",
+    Dot.VNNI: "int32", Dot.AMX: "int32", Dot.SDOT: "int32", Dot.MMLA: "int32", Dot.PAIRS: "int32",
+    Dot.WIDE: "int32", Dot.LONG: "int64", Dot.FLOAT: "float32", Dot.DUAL: "int32",
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def product(
         elif c.depthwise:
             _Depthwise(scope, c, end, out, memory, lanes, tiles).write()
         else:
-            _Product(scope, c, end, out, memory, lanes, tiles).write()
+            Product(scope, c, end, out, memory, lanes, tiles).write()
 
     return written(machine, layouts, out, build, (1, 99) if mergeable(c, layouts[c.node.inputs[0]], out) else (99,))
 
@@ -199,8 +199,11 @@ class Frame:
         return [d * s for d, s in zip(self.c.dilation, own, strict=True)]
 
 
-class _Product(Frame):
+class Product(Frame):
+    """Tiles of rows by vectors, each vector of a row with sums of its own."""
+
     def write(self) -> None:
+        """Write the kernel."""
         c, scope, code = self.c, self.scope, self.code
         self.group = GROUP[c.dot]
         if self.lanes == 1:
@@ -280,7 +283,7 @@ class _Product(Frame):
                 parts.append(one[full * nv :].transpose(1, 2, 0, 4, 3).ravel())
         data = np.concatenate(parts)
         match c.dot:
-            case Dot.VNNI | Dot.SDOT:
+            case Dot.VNNI | Dot.SDOT | Dot.MMLA:
                 return self.scope.table(data.astype(np.int8).view(np.int32), "int32")
             case Dot.PAIRS:
                 return self.scope.table(data.astype(np.int16).view(np.int32), "int32")

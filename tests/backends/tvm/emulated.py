@@ -87,6 +87,9 @@ ARM64 = "aarch64-linux-gnu"
 MACHINES = {
     "aarch64": Emulated(Machine(ARM64, "cortex-a72", ("+neon",), 128), "qemu-aarch64", ("-cpu", "cortex-a72")),
     "aarch64-dotprod": Emulated(Machine(ARM64, "cortex-a76", ("+dotprod",), 128), "qemu-aarch64", ("-cpu", "max")),
+    "aarch64-i8mm": Emulated(
+        Machine(ARM64, "cortex-a78", ("+dotprod", "+i8mm"), 128), "qemu-aarch64", ("-cpu", "max")
+    ),
     "armv7-neon": Emulated(
         Machine("armv7-linux-gnueabihf", "cortex-a9", ("+neon",), 128), "qemu-arm", ("-cpu", "cortex-a9")
     ),

@@ -1,5 +1,6 @@
 """Networks compiled for other processors give the bytes that ``evaluate`` gives, under qemu-user."""
 
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,9 +11,10 @@ pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
 from gatewright.graph import Fixed, Float, Graph, Node, Rounding, evaluate
-from gatewright.graph.ops import Input, Output, Quantize
+from gatewright.graph.ops import Dense, Input, Output, Quantize
 from gatewright.simulation import make_vectors
 
+from ..cases import byte_products
 from . import emulated
 from .networks import digits, small_cnn
 
@@ -37,6 +39,23 @@ def test_digits(machine: str) -> None:
 @pytest.mark.parametrize("machine", emulated.MACHINES)
 def test_small_cnn(machine: str) -> None:
     check(machine, small_cnn(), 32)
+
+
+@pytest.mark.parametrize("machine", ["aarch64-i8mm"])
+@pytest.mark.parametrize("make", [byte_products.layers, byte_products.matrices])
+def test_products_of_bytes(machine: str, make: Callable[[], Iterator[Node]]) -> None:
+    check(machine, byte_products.graph_of(make()), 3)
+
+
+def test_two_rows_by_two_columns_take_fewer_instructions() -> None:
+    graph = byte_products.graph_of(iter([byte_products.layer("points", Dense(), (49, 96), (96, 64))]))
+    inputs, _ = emulated.expected(graph, make_vectors(graph, 1))
+    ran = []
+    for machine in ("aarch64-dotprod", "aarch64-i8mm"):
+        target = emulated.MACHINES[machine]
+        emulated.need(target)
+        ran.append(emulated.instructions(target, graph, inputs))
+    assert ran[1] < 0.7 * ran[0]
 
 
 @pytest.mark.parametrize("machine", emulated.MACHINES)
