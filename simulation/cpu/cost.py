@@ -25,8 +25,8 @@ SHORT, SHORT_BAND = 2e-6, (0.5, 1.2)
 CLOCK = (0.7, 1.35)
 """Where a board does not say its clock: what the true one may do to a time."""
 WORKS: Mapping[Dot, Work] = {
-    Dot.VNNI: "dot", Dot.AMX: "tile", Dot.SDOT: "dot", Dot.MMLA: "dot", Dot.PAIRS: "dot", Dot.WIDE: "vmul", Dot.LONG: "vmul",
-    Dot.FLOAT: "fma",
+    Dot.VNNI: "dot", Dot.AMX: "tile", Dot.SDOT: "dot", Dot.MMLA: "dot", Dot.PAIRS: "dot", Dot.WIDE: "vmul",
+    Dot.LONG: "vmul", Dot.FLOAT: "fma",
 }  # fmt: skip
 
 

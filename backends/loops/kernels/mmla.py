@@ -17,6 +17,7 @@ from ..scope import Scope
 from .frame import Written, axes, tile_begin, written
 from .products import Product, mergeable
 
+SMMLA = "llvm.aarch64.neon.smmla.v4i32.v16i8"
 BYTES, WIDTH = 8, 4
 """Bytes of a row that are multiplied at once; filters of a vector of weights, which takes two registers."""
 
@@ -83,7 +84,7 @@ class _RowsByTwo(Product):
                     x = code.let(shuffle(halves, range(2 * BYTES)))
                     for own, vectors in zip(two, columns, strict=True):
                         for one, w in zip(own, vectors, strict=True):
-                            code.store(one, 0, llvm("llvm.aarch64.neon.smmla.v4i32.v16i8", "int32", 4, one.load(0, 4), x, w))
+                            code.store(one, 0, llvm(SMMLA, "int32", 4, one.load(0, 4), x, w))
 
     def _columns(self, at: Value) -> Value:
         """Give eight bytes of two filters."""

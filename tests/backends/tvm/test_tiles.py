@@ -22,6 +22,7 @@ from ..cases.common import differences, vectors
 from .modelled import AMX, Modelled
 from .support import Library, host
 
+
 def tiled(program: Program) -> int:
     """How many kernels use the matrix unit."""
     return sum(isinstance(f.body[0], Run) for f in program.kernels.values())
