@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..graph import FileError, GatewrightError, Graph, ManyErrors, UnsupportedError
+from ..graph import FileError, GatewrightError, Graph, ManyErrors, Pairs, UnsupportedError, with_states
 from .attributes import Attributes
 
 __all__ = ["Attributes", "load"]
@@ -23,14 +23,23 @@ ELSEWHERE = {
 """What to try with the files of other frameworks."""
 
 
-def load(model: Any, *, weights: str | Path | None = None, inputs: Any = None) -> Graph:
+def load(
+    model: Any, *, weights: str | Path | None = None, inputs: Any = None, states: Pairs | None = None
+) -> Graph:
     """Import a model: the name of a file, or a live Keras, tf-keras, QKeras, ONNX or PyTorch object.
 
     Files: ``.keras``, ``.h5``, ``.json`` with ``weights=`` (a ``.h5`` file), ``.onnx``, ``.tflite``, ``.pt2``, and what
     ``Graph.save`` wrote. ``inputs``: example tensors for a live PyTorch module, a tuple in the order of its arguments.
+    ``states``: inputs that are what an output was in the inference before, ``{"h_in": "h_out"}``, as ``with_states``
+    takes them.
     Raises FileError for files that are missing, damaged or unsafe, UnsupportedError and ShapeError (ManyErrors for
     several) for what cannot be imported exactly.
     """
+    graph = _loaded(model, weights, inputs)
+    return with_states(graph, states) if states else graph
+
+
+def _loaded(model: Any, weights: str | Path | None, inputs: Any) -> Graph:
     if isinstance(model, (str, Path)):
         if inputs is not None:
             raise UnsupportedError("inputs= goes with a live PyTorch module", hint="a file knows its inputs")

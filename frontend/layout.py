@@ -146,19 +146,19 @@ class _Settling:
         self.graph, self.wanted, self.bring = graph, wanted, bring
         self.old: dict[Node, _Old] = {}
         self.made: dict[tuple[Node, Axes], Node] = {}
+        self.kept = {s.next for s in graph.states}
 
     def run(self) -> Graph:
         for node in self.graph.nodes:
             self.old[node] = self._rule(node)
-        inputs, outputs = (tuple(self.old[n].node for n in ends) for ends in (self.graph.inputs, self.graph.outputs))
-        return replace(self.graph, inputs=inputs, outputs=outputs)
+        return self.graph.renewed({old: found.node for old, found in self.old.items()})
 
     def _rule(self, node: Node) -> _Old:
         first = self.old[node.inputs[0]] if node.inputs else None
         match node.op:
             case Input():
                 return self._input(node, node.op)
-            case Output():
+            case Output() if node not in self.kept:
                 return self._output(node, node.op)
             case Transpose(axes=axes) if isinstance(first, _View):
                 return _View(first.node, tuple(first.axes[a] for a in axes))

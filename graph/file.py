@@ -26,6 +26,7 @@ from .errors import FileError, GatewrightError, ManyErrors
 from .formats import FLOAT, FLOATS, Affine, Fixed, Float
 from .node import Graph, Node, Op
 from .ops import OPS, Input, Output
+from .state import State
 
 SCHEMA = 1
 JSON, WEIGHTS = "graph.json", "weights.npz"
@@ -50,7 +51,17 @@ def _graph(graph: Graph, prefix: str, arrays: dict[str, NDArray]) -> dict[str, A
         "nodes": [_node(node, ids, arrays, prefix) for node in graph.nodes],
         "inputs": [ids[n] for n in graph.inputs],
         "outputs": [ids[n] for n in graph.outputs],
+        **_states(graph, ids, arrays, prefix),
     }
+
+
+def _states(graph: Graph, ids: dict[Node, int], arrays: dict[str, NDArray], prefix: str) -> dict[str, Any]:
+    """Give the states, where there are any."""
+    found = []
+    for i, s in enumerate(graph.states):
+        initial = _encode(s.initial, f"{prefix}s{i}_initial", arrays)
+        found.append({"entry": ids[s.entry], "next": ids[s.next], "initial": initial})
+    return {"states": found} if found else {}
 
 
 def archive(members: dict[str, bytes]) -> bytes:
@@ -139,18 +150,31 @@ def _rebuilt(head: dict[str, Any], array: Callable[[str], NDArray]) -> Graph:
         nodes.append(Node(_op(entry, array), _pick(nodes, entry["inputs"]), _text(entry["where"])))
     inputs, outputs = (_pick(nodes, head[key]) for key in ("inputs", "outputs"))
     notes = tuple(_text(note) for note in head["notes"])
-    graph = Graph(inputs, outputs, _text(head["name"]), _text(head["source"]), notes)
+    states = tuple(_state(nodes, entry, array) for entry in head.get("states", ()))
+    graph = Graph(inputs, outputs, _text(head["name"]), _text(head["source"]), notes, states)
     _check_ends(graph)
     return graph
 
 
+def _state(nodes: list[Node], head: dict[str, Any], array: Callable[[str], NDArray]) -> State:
+    entry, following = _pick(nodes, [head["entry"], head["next"]])
+    initial = _decode(head["initial"], None, array)
+    if not isinstance(entry.op, Input) or not isinstance(following.op, Output) or not isinstance(initial, Array):
+        raise FileError("a state is not an input and an output with an array")
+    return State(entry, following, initial)
+
+
 def _check_ends(graph: Graph) -> None:
     entries = {n for n in graph.nodes if isinstance(n.op, Input)}
-    if set(graph.inputs) != entries or not all(isinstance(n.op, Output) for n in graph.outputs) or not graph.outputs:
+    ends = [*graph.inputs, *(s.entry for s in graph.states)]
+    twice = len(ends) != len(set(ends))
+    outputs = all(isinstance(n.op, Output) for n in graph.outputs) and graph.outputs
+    if twice or set(ends) != entries or not outputs:
         raise FileError("the lists of inputs and outputs are not those of the nodes")
-    for names in ([op.name for op in graph.input_ops], [op.name for op in graph.output_ops]):
+    states = [s.name for s in graph.states]
+    for names in ([op.name for op in graph.input_ops], [op.name for op in graph.output_ops], states):
         if len(set(names)) != len(names):
-            raise FileError(f"two inputs or outputs have one name: {', '.join(names)}")
+            raise FileError(f"two inputs, outputs or states have one name: {', '.join(names)}")
 
 
 def _pick(nodes: list[Node], ids: list[int]) -> tuple[Node, ...]:

@@ -5,7 +5,7 @@ infers its type, so a graph whose shapes or formats do not fit cannot exist.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, singledispatch
 from pathlib import Path
@@ -13,6 +13,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from .errors import GatewrightError
+from .state import State
 from .tensor import Tensor
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Graph:
     """A model: ``inputs`` are ``Input`` nodes in the order of the source, ``outputs`` are ``Output`` nodes.
 
     ``name`` is the model's, ``source`` says what it was read from ("keras", "onnx", ...), without any path. ``notes``
-    are sentences for the user: where a stage could not keep the source's numbers exactly, and why.
+    are sentences for the user: where a stage could not keep the source's numbers exactly, and why. ``states`` are what
+    an inference leaves to the next; their nodes are neither among the inputs nor among the outputs.
     """
 
     inputs: tuple[Node, ...]
@@ -75,12 +77,13 @@ class Graph:
     name: str = "model"
     source: str = ""
     notes: tuple[str, ...] = ()
+    states: tuple[State, ...] = ()
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
-        """Every node once, producers before consumers; the inputs come first."""
-        done: dict[Node, None] = dict.fromkeys(self.inputs)
-        stack = [(node, False) for node in reversed(self.outputs)]
+        """Every node once, producers before consumers; the inputs come first, then what states begin with."""
+        done: dict[Node, None] = dict.fromkeys((*self.inputs, *(s.entry for s in self.states)))
+        stack = [(node, False) for node in reversed((*self.outputs, *(s.next for s in self.states)))]
         while stack:
             node, ready = stack.pop()
             if node in done:
@@ -108,7 +111,13 @@ class Graph:
             inputs = tuple(new[i] for i in node.inputs)
             same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
             new[node] = fn(node if same else replace(node, inputs=inputs))
-        return replace(self, inputs=tuple(new[i] for i in self.inputs), outputs=tuple(new[o] for o in self.outputs))
+        return self.renewed(new)
+
+    def renewed(self, new: Mapping[Node, Node]) -> "Graph":
+        """Give the graph of the nodes that ``new`` puts in the place of these."""
+        inputs, outputs = tuple(new[i] for i in self.inputs), tuple(new[o] for o in self.outputs)
+        states = tuple(s.renewed(new[s.entry], new[s.next]) for s in self.states)
+        return replace(self, inputs=inputs, outputs=outputs, states=states)
 
     @cached_property
     def names(self) -> dict[Node, str]:
@@ -174,6 +183,7 @@ class Graph:
             reads = ", ".join(ids[i] for i in n.inputs)
             rows.append(f"{ids[n]} = {describe(n.op)}({reads}) : {n.type}" + (f"  # {n.where}" if n.where else ""))
             rows += [indent(str(body), "    ") for body in bodies(n.op)]
+        rows += [f"state {s.name} {s.initial}: {ids[s.entry]} <- {ids[s.next]}" for s in self.states]
         return "\n".join([*rows, f"return {', '.join(ids[o] for o in self.outputs)}"])
 
 

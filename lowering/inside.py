@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..graph import Float, Graph, Node, Rounding
-from ..graph.ops import Output, Quantize, Scan
+from ..graph import Graph, Node
+from ..graph.ops import Scan
+from . import rewrite
 from .rewrite import again, rebuild
-
-STATE = "state of a recurrence"
 
 
 def everywhere(step: Callable[[Graph], Graph], graph: Graph) -> Graph:
@@ -29,20 +28,5 @@ def everywhere(step: Callable[[Graph], Graph], graph: Graph) -> Graph:
 def closed(body: Graph, op: Scan) -> Graph:
     """Bring each next state back to the format that the body reads it in, where a pass has given it another."""
     entries = body.inputs[op.sequences : op.sequences + op.states]
-    nexts = [_state(o, entry) for o, entry in zip(body.outputs, entries, strict=False)]
+    nexts = [rewrite.closed(o, entry) for o, entry in zip(body.outputs, entries, strict=False)]
     return replace(body, outputs=(*nexts, *body.outputs[op.states :]))
-
-
-def _state(output: Node, entry: Node) -> Node:
-    if isinstance(entry.type.format, Float) or output.type.format == entry.type.format:
-        return output
-    assert isinstance(output.op, Output)
-    return Node(output.op, (in_format(output.inputs[0], entry, output.where),), output.where)
-
-
-def in_format(node: Node, entry: Node, where: str) -> Node:
-    """Quantize ``node`` to the format of a body's input, unless it has it."""
-    format = entry.type.format
-    if isinstance(format, Float) or node.type.format == format:
-        return node
-    return Node(Quantize(format, Rounding.RND, inserted=STATE), (node,), where)

@@ -6,19 +6,42 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Affine, Array, Fixed, Format, Graph, Node, Op, Quantized, UnsupportedError
+from ..graph import Affine, Array, Fixed, Float, Format, Graph, Node, Op, Quantized, Rounding, UnsupportedError
 from ..graph.arrays import Grid, NDArray
-from ..graph.ops import Constant, FixedSoftmax, MultiplyShift
+from ..graph.ops import Constant, FixedSoftmax, MultiplyShift, Output, Quantize
 
 Rebuild = Callable[[Node, tuple[Node, ...]], Node]
 
 
 def rebuild(graph: Graph, fn: Rebuild) -> Graph:
-    """Rebuild from the inputs on: ``fn(old, new inputs)`` gives the new node of each old one."""
+    """Rebuild from the inputs on: ``fn(old, new inputs)`` gives the new node of each old one. States keep the formats
+    in which they are read.
+    """
     new: dict[Node, Node] = {}
     for old in graph.nodes:
         new[old] = fn(old, tuple(new[i] for i in old.inputs))
-    return replace(graph, inputs=tuple(new[i] for i in graph.inputs), outputs=tuple(new[o] for o in graph.outputs))
+    for state in graph.states:
+        new[state.next] = closed(new[state.next], new[state.entry])
+    return graph.renewed(new)
+
+
+STATE = "state of a recurrence"
+
+
+def closed(output: Node, entry: Node) -> Node:
+    """Bring what becomes a state's next value back to the format that the state is read in, where it has another."""
+    if isinstance(entry.type.format, Float) or output.type.format == entry.type.format:
+        return output
+    assert isinstance(output.op, Output)
+    return Node(output.op, (in_format(output.inputs[0], entry, output.where),), output.where)
+
+
+def in_format(node: Node, entry: Node, where: str) -> Node:
+    """Quantize ``node`` to the format of an input, unless it has it."""
+    format = entry.type.format
+    if isinstance(format, Float) or node.type.format == format:
+        return node
+    return Node(Quantize(format, Rounding.RND, inserted=STATE), (node,), where)
 
 
 STORED = (MultiplyShift, FixedSoftmax)

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ..graph import Graph, Inputs, NDArray, Node
+from ..graph import Graph, Inputs, NDArray, Node, Stream
 from ..graph.arrays import as_array
-from ..graph.evaluate import feed
 from ..graph.ops import (
     Broadcast,
     Gather,
@@ -32,7 +31,7 @@ def make_vectors(graph: Graph, count: int = 512, *, samples: Inputs | None = Non
     from ``samples`` (real
     values, batch first), and random integers over the whole input format. The same arguments give the same vectors.
     """
-    given = feed(graph, samples) if samples is not None else None
+    given = Stream(graph).feed(samples) if samples is not None else None
     limits, below = index_limits(graph), divisors(graph)
     made = [
         _vectors(node, limits[node], count, None if given is None else given[k], np.random.default_rng([seed, k]))

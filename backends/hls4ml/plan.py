@@ -9,6 +9,7 @@ from math import prod
 
 from ...graph import GatewrightError, Graph, ManyErrors, Node, Op, UnsupportedError, op_name
 from ...graph.ops import OPS, Constant, Input, Output, Quantize
+from ..states import without_states
 from . import rules  # noqa: F401 - it registers the rules
 from .kernel import DOUBLE_BITS, KERNEL_RULES, Kernel, is_constant, is_plain, refuse
 from .layers import NATIVE, HlsType, Layer, Request, Wire, type_of
@@ -132,6 +133,11 @@ class Plan:
 
 def missing(graph: Graph, options: Options) -> Iterator[GatewrightError]:
     """Give an error for each node that cannot be emitted."""
+    try:
+        without_states(graph, "an HLS project")
+    except UnsupportedError as error:
+        yield error
+        return
     if not graph.is_integer:
         left = [unlowered(node) for node in graph.nodes if type(node.op) in REASONS]
         yield from left or [UnsupportedError("the graph is not all integers", hint="lower it first")]

@@ -30,6 +30,7 @@ from ...graph.ops import (
     TopK,
     Transpose,
 )
+from ..states import without_states
 from . import elements  # noqa: F401 - registers the rules
 from .attention import Attention, attentions
 from .code import Function, Run, Value
@@ -152,6 +153,7 @@ def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> 
 
     Raises UnsupportedError for what cannot be compiled, OptionError for a tile that is not possible.
     """
+    without_states(graph, "a program")
     graph = prepare(flat(graph))
     builder = Builder(Program(graph, machine), tiles or {})
     builder.surface(graph)

@@ -102,7 +102,7 @@ def _in_own_layout(graph: Graph) -> Graph:
         if node not in new:
             op = replace(node.op, axes=None) if isinstance(node.op, Output) else node.op
             new[node] = replace(node, op=op, inputs=tuple(new[i] for i in node.inputs))
-    return replace(graph, inputs=tuple(new[i] for i in graph.inputs), outputs=tuple(new[o] for o in graph.outputs))
+    return graph.renewed(new)
 
 
 def expected(graph: Graph, vectors: Sequence[NDArray]) -> list[NDArray]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...graph import FileError, GatewrightError, Graph, ManyErrors, Node, ShapeError, UnsupportedError
+from ...graph import FileError, GatewrightError, Graph, ManyErrors, Node, ShapeError, State, UnsupportedError
 from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
@@ -58,7 +58,8 @@ def assemble(
     raise_all(assembly.errors)
     names = assembly.output_names(len(results))
     outputs = tuple(Node(Output(name), (n,), name) for name, n in zip(names, results, strict=True))
-    return settle_layout(Graph(inputs, outputs, root.name, source, tuple(dict.fromkeys(assembly.notes))))
+    notes, states = tuple(dict.fromkeys(assembly.notes)), tuple(assembly.states)
+    return settle_layout(Graph(inputs, outputs, root.name, source, notes, states))
 
 
 def check_model(root: Entry) -> None:
@@ -115,6 +116,7 @@ class Assembly:
     guesses: set[Node] = field(default_factory=set)
     masks: Masks = field(default_factory=Masks)
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    states: list[State] = field(default_factory=list)
 
     @property
     def input_layers(self) -> list[Entry]:
@@ -293,6 +295,7 @@ class Assembly:
             reads=tuple(nodes_of(call)),
             masks=self.masks,
             parameters=self.parameters,
+            states=self.states,
         )
         result = kind.build(layer, inputs)
         nodes = settle(layer, kind, inputs, result if isinstance(result, list) else [result])

@@ -5,7 +5,7 @@ above ``def dense(layer: Layer, inputs: list[Node]) -> Node`` and ``@activation(
 ``def relu(layer: Layer, x: Node, config: Attributes) -> Node``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import Array, NDArray, Node, Op, ShapeError, UnsupportedError
+from ...graph import Array, NDArray, Node, Op, ShapeError, State, UnsupportedError
 from ...graph.formats import narrowest
-from ...graph.ops import Constant
+from ...graph.ops import Constant, Output
+from ...graph.state import in_format
 from ..attributes import Attributes
 
 
@@ -95,7 +96,7 @@ class Layer:
     several calls of a shared layer have in common: the constants. ``inner``: what a wrapper wraps. ``notes``: those of
     the graph. ``guessed``: something before it failed, so that only its attributes are of interest.
     ``call``: the arguments of this call after the first, by name, tensors as nodes; ``reads``: all its tensors;
-    ``masks``: those of all tensors of the model.
+    ``masks``: those of all tensors of the model; ``states``: what an inference leaves to the next.
     """
 
     name: str
@@ -112,6 +113,18 @@ class Layer:
     call: Attributes = field(default_factory=lambda: Attributes({}))
     reads: tuple[Node, ...] = ()
     masks: Masks = field(default_factory=Masks)
+    states: list[State] = field(default_factory=list)
+
+    def remember(self, entries: Sequence[Node], nexts: Sequence[Node]) -> None:
+        """Let what an inference computes, ``nexts``, be what ``entries``, inputs of this layer's own, are in the one
+        after it; the first finds zeros. Raises UnsupportedError for a layer that has such states already.
+        """
+        if {e.where for e in entries} & {s.entry.where for s in self.states}:
+            raise self.unsupported("a stateful layer that is called twice", "use a layer for each call")
+        for entry, node in zip(entries, nexts, strict=True):
+            zeros = Array(in_format(np.zeros(entry.shape), entry.type.format))
+            end = Output(entry.op.name)  # type: ignore[attr-defined]
+            self.states.append(State(entry, Node(end, (node,), entry.where), zeros))
 
     def node(self, op: Op, *inputs: Node) -> Node:
         """Apply an operation in the name of this layer."""

@@ -25,6 +25,7 @@ from . import operators  # noqa: F401 - fills the table
 from .flatbuffer import DAMAGED
 from .model import Model, Operator, Tensor
 from .registry import CONSTANT, OPERATORS, REFUSED, Call, Flow, Known, Result, Value, Variable
+from .resources import ASSIGN, HANDLE, ONCE, READ, RESOURCES, Key, Resources, assigned, key_of
 
 
 def import_model(model: Model, name: str) -> Graph:
@@ -40,6 +41,7 @@ class _Walk:
     errors: list[GatewrightError] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    resources: Resources = field(default_factory=Resources)
 
     def run(self, name: str) -> Graph:
         model = self.model
@@ -47,12 +49,36 @@ class _Walk:
             raise self._damaged("one tensor is two inputs")
         self.batch = self._batch()
         inputs = tuple(self._input(model.tensors[i], i) for i in model.inputs)
+        self._begin()
         for operator in model.operators:
             self._operator(operator)
         names: set[str] = set()
         outputs = tuple(o for o in (self._output(i, names) for i in model.outputs) if o is not None)
         raise_all(self.errors)
-        return Graph(inputs, outputs, name, "tflite", tuple(dict.fromkeys(self.notes)))
+        states = self.resources.states(self._reader)
+        return Graph(inputs, outputs, name, "tflite", tuple(dict.fromkeys(self.notes)), states)
+
+    def _begin(self) -> None:
+        """Find what variables hold when the first inference begins."""
+        initial: dict[Key, Known] = {}
+        for operator in self.model.operators:
+            found = self.model.initializers.get(operator.options.get("init_subgraph_index", 0))
+            if operator.name == ONCE and found is not None:
+                initial |= _Walk(found).initial()
+        self.resources.begin(initial, assigned(self.model.operators))
+
+    def initial(self) -> dict[Key, Known]:
+        """Run an initializer; give what its variables hold at its end. Raises UnsupportedError, FileError."""
+        self.batch = 1
+        for operator in self.model.operators:
+            self._operator(operator)
+        raise_all(self.errors)
+        held = {key: kept.now for key, kept in self.resources.kept.items()}
+        return {key: value for key, value in held.items() if isinstance(value, Known)}
+
+    def _reader(self, value: Value) -> Call:
+        """Give what reads what a variable holds at the end."""
+        return self._call(ASSIGN, value.info.name, self.model.place, [value], [value.info], {})
 
     def _damaged(self, what: str) -> FileError:
         return FileError(what, where=self.model.place, hint=DAMAGED)
@@ -110,6 +136,9 @@ class _Walk:
         place = f"{self.model.place}: {operator.name} {operator.index} {title!r}"
         made: list[Value] | None = None
         try:
+            if operator.name in RESOURCES:
+                self._resource(operator, results, title, place)
+                return
             made = self._results(operator, results, title, place)
         except GatewrightError as error:
             self.errors.append(_located(error, place))
@@ -117,6 +146,23 @@ class _Walk:
             if i in self.values and not isinstance(self.values[i], Variable):
                 raise self._damaged(f"tensor {tensors[i].name!r} is made twice")
             self.values[i] = made[k] if made is not None and k < len(made) else None
+
+    def _resource(self, operator: Operator, results: list[Tensor], title: str, place: str) -> None:
+        """Make a handle, read or assign a variable; what runs once has run before."""
+        own, inputs, outputs = self.resources, operator.inputs, operator.outputs
+        counts = {HANDLE: (0, 1), READ: (1, 1), ASSIGN: (2, 0), ONCE: (0, 0)}
+        if (len(inputs), len(outputs)) != counts[operator.name]:
+            raise FileError(f"{len(inputs)} inputs and {len(outputs)} outputs", where=place, hint=DAMAGED)
+        if operator.name == HANDLE:
+            own.handles[outputs[0]] = key_of(operator)
+        elif operator.name == READ:
+            self._check_tensor(results[0], place)
+            call = self._call(READ, title, place, [], results, {})
+            self.values[outputs[0]] = own.read(own.key_of(inputs[0], place), call, lambda n: _fresh(n, self.names))
+        elif operator.name == ASSIGN:
+            value = None if inputs[1] is None else self._read(inputs[1], place)
+            if value is not None:  # else its error has been told
+                own.assign(own.key_of(inputs[0], place), value)
 
     def _results(self, operator: Operator, results: list[Tensor], title: str, place: str) -> list[Value] | None:
         """Import one operator; None where it reads something that could not be imported."""

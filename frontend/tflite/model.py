@@ -1,7 +1,7 @@
 """A TFLite model as plain data: one subgraph, its tensors and operators; every index and size checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import prod
@@ -142,7 +142,9 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A model of one subgraph. ``place`` names the file in errors."""
+    """A model of one subgraph. ``place`` names the file in errors. ``initializers``: the subgraphs, by number, that run
+    once before the first inference (CALL_ONCE).
+    """
 
     place: str
     name: str
@@ -150,3 +152,4 @@ class Model:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    initializers: Mapping[int, "Model"] = field(default_factory=dict)

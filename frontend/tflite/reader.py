@@ -1,6 +1,7 @@
 """From the bytes of a file to a checked ``Model``."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -43,16 +44,22 @@ class _Parser:
         if head["external_buffer_groups"] is not None or head["external_buffers"] is not None:
             raise self.unsupported("weights in files of their own", "convert the model with its weights inside")
         subgraphs = head["subgraphs"] or []
-        if len(subgraphs) != 1:
-            raise self.unsupported(f"{len(subgraphs)} subgraphs (control flow, or several signatures)", SIGNATURES)
-        graph = subgraphs[0]
+        parts = [self.subgraph(g) for g in subgraphs]
+        operators = parts[0].operators if parts else ()
+        once = {o.options.get("init_subgraph_index") for o in operators if o.name == "CALL_ONCE"}
+        if not parts or not set(range(1, len(parts))) <= once:
+            raise self.unsupported(f"{len(parts)} subgraphs (control flow, or several signatures)", SIGNATURES)
+        main, *others = parts
+        if not main.outputs:
+            raise self.damaged("it has no outputs")
+        return replace(main, initializers=dict(enumerate(others, 1)))
+
+    def subgraph(self, graph: dict[str, Any]) -> Model:
         known = {f.name for name in ("Model", "SubGraph") for f in SCHEMA[name]}
-        self.refuse_unknown({**head, **graph}, known, "the model")
+        self.refuse_unknown({**self.head, **graph}, known, "the model")
         tensors = tuple(self.tensor(i, t) for i, t in enumerate(graph["tensors"] or []))
         operators = tuple(self.operator(i, o, len(tensors)) for i, o in enumerate(graph["operators"] or []))
         inputs, outputs = (self.indices(graph[key], len(tensors), key) for key in ("inputs", "outputs"))
-        if not outputs:
-            raise self.damaged("it has no outputs")
         return Model(self.where, graph["name"] or "", tensors, operators, inputs, outputs)
 
     def damaged(self, what: str) -> FileError:

@@ -1,6 +1,6 @@
 """Feed a graph, run it in order, give its outputs in the source's layout."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, cast
 
@@ -21,28 +21,12 @@ Outputs = NDArray | tuple[NDArray, ...] | dict[str, NDArray]
 CHUNK_BYTES = 64 << 20
 
 
-def evaluate(graph: Graph, x: Inputs, *, integers: bool = False) -> Outputs:
-    """Compute the graph's outputs.
-
-    ``x``: an array [batch, *shape] (one input), a sequence of them in the order of the inputs, or a mapping by name;
-    in the layout of the source model. Gives an array for one output, a tuple for several, a dictionary by name where
-    ``x`` is a mapping. With ``integers`` both sides are the stored integers of integer tensors instead of real
-    values. Raises ShapeError where samples do not fit, GatewrightError for NaN and infinite values that would have to
-    be quantized.
-    """
-    fed = feed(graph, x, integers=integers)
-    batch = len(fed[0])
-    chunk = _chunk(graph)
-    parts = [_outputs(graph, [v[i : i + chunk] for v in fed]) for i in range(0, batch, chunk)]
-    stored = [np.concatenate([p[k] for p in parts]) for k in range(len(graph.outputs))]
-    return give(graph, stored, x, integers=integers)
-
-
-def trace(graph: Graph, x: Inputs, *, integers: bool = False) -> dict[Node, NDArray]:
-    """Compute every node: stored integers (or float32) [batch, *shape], in the graph's own layout."""
-    values: dict[Node, NDArray] = {}
-    _run(graph, feed(graph, x, integers=integers), values.__setitem__)
-    return values
+def outputs_of(graph: Graph, fed: Sequence[NDArray]) -> list[NDArray]:
+    """Compute the outputs of a graph without states: stored numbers [batch, *shape], fed as ``feed`` gives them."""
+    batch, chunk = len(fed[0]), _chunk(graph)
+    entries = [dict(zip(graph.inputs, (v[i : i + chunk] for v in fed), strict=True)) for i in range(0, batch, chunk)]
+    parts = [ends_of(graph, given, graph.outputs, len(given[graph.inputs[0]])) for given in entries]
+    return [np.concatenate([p[k] for p in parts]) for k in range(len(graph.outputs))]
 
 
 def values_of(node: Node, stored: NDArray) -> NDArray:
@@ -55,9 +39,13 @@ def feed(graph: Graph, x: Inputs, *, integers: bool = False) -> list[NDArray]:
 
     Stored integers where the input has an integer format, else float32, rounded to its format. Raises ShapeError.
     """
+    return fed_of(graph, by_input(graph, x), integers=integers)
+
+
+def fed_of(graph: Graph, given: Sequence[npt.ArrayLike], *, integers: bool = False) -> list[NDArray]:
+    """Do what ``feed`` does for arrays in the order of the inputs."""
     arrays = [
-        _to_input(n, op, v, integers)
-        for n, op, v in zip(graph.inputs, graph.input_ops, _by_input(graph, x), strict=True)
+        _to_input(n, op, v, integers) for n, op, v in zip(graph.inputs, graph.input_ops, given, strict=True)
     ]
     batches = {len(a) for a in arrays}
     if len(batches) != 1:
@@ -69,7 +57,8 @@ def feed(graph: Graph, x: Inputs, *, integers: bool = False) -> list[NDArray]:
     return arrays
 
 
-def _by_input(graph: Graph, x: Inputs) -> list[npt.ArrayLike]:
+def by_input(graph: Graph, x: Inputs) -> list[npt.ArrayLike]:
+    """Give what a user passed as one array an input, in order. Raises ShapeError."""
     names = [op.name for op in graph.input_ops]
     if isinstance(x, Mapping):
         if set(x) != set(names):
@@ -162,14 +151,14 @@ def give(graph: Graph, stored: Sequence[NDArray], asked: Inputs = (), *, integer
     """Turn stored outputs (graph layout) into what a user gets: real values (or integers) in the source's layout."""
     results = []
     for node, op, value in zip(graph.outputs, graph.output_ops, stored, strict=True):
-        value = value if integers else _as_real(node, value)
+        value = value if integers else as_real(node, value)
         results.append(value.transpose(0, *(a + 1 for a in op.axes)) if op.axes is not None else value)
     if isinstance(asked, Mapping):
         return {op.name: r for op, r in zip(graph.output_ops, results, strict=True)}
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def _as_real(node: Node, stored: NDArray) -> NDArray:
+def as_real(node: Node, stored: NDArray) -> NDArray:
     """Real values: float16 where that is the format, float32 where it holds them all exactly, else float64."""
     if isinstance(node.type.format, Float):
         return stored.astype(np.float16) if node.type.format == HALF else stored
@@ -177,11 +166,12 @@ def _as_real(node: Node, stored: NDArray) -> NDArray:
     return values_of(node, stored).astype(np.float32 if width <= 24 else np.float64)
 
 
-def _outputs(graph: Graph, fed: list[NDArray]) -> list[NDArray]:
+def ends_of(graph: Graph, entries: Mapping[Node, NDArray], ends: Sequence[Node], batch: int) -> list[NDArray]:
+    """Compute some ``Output`` nodes from the values of all ``Input`` nodes: [batch, *shape] each."""
     kept: dict[Node, NDArray] = {}
     left = {node: len(users) for node, users in graph.users.items()}
     live: dict[Node, NDArray] = {}
-    for node, value in _steps(graph, fed, live):
+    for node, value in _steps(graph, entries, live):
         live[node] = value
         if isinstance(node.op, Output):
             kept[node] = value
@@ -189,19 +179,22 @@ def _outputs(graph: Graph, fed: list[NDArray]) -> list[NDArray]:
             left[i] -= 1
             if not left[i]:
                 del live[i]
-    batch = len(fed[0])
-    return [np.broadcast_to(kept[o], (batch, *o.shape)) for o in graph.outputs]
+    return [np.broadcast_to(kept[o], (batch, *o.shape)) for o in ends]
 
 
-def _run(graph: Graph, fed: list[NDArray], keep: Callable[[Node, NDArray], None]) -> None:
+def all_of(graph: Graph, entries: Mapping[Node, NDArray], batch: int) -> dict[Node, NDArray]:
+    """Compute every node from the values of all ``Input`` nodes: [batch, *shape] each."""
+    values: dict[Node, NDArray] = {}
     live: dict[Node, NDArray] = {}
-    for node, value in _steps(graph, fed, live):
+    for node, value in _steps(graph, entries, live):
         live[node] = value
-        keep(node, np.broadcast_to(value, (len(fed[0]), *node.shape)) if value.shape[0] == 1 else value)
+        values[node] = np.broadcast_to(value, (batch, *node.shape)) if value.shape[0] == 1 else value
+    return values
 
 
-def _steps(graph: Graph, fed: list[NDArray], live: Mapping[Node, NDArray]) -> Iterator[tuple[Node, NDArray]]:
-    entries = dict(zip(graph.inputs, fed, strict=True))
+def _steps(
+    graph: Graph, entries: Mapping[Node, NDArray], live: Mapping[Node, NDArray]
+) -> Iterator[tuple[Node, NDArray]]:
     for node in graph.nodes:
         if node in entries:
             yield node, entries[node]

@@ -47,6 +47,8 @@ def _check_counts(op: Scan, operands: int) -> None:
     if op.steps < 1 or op.sequences < 0 or op.states < 0 or op.sequences + op.states > operands:
         what = f"a scan of {op.steps} steps over {op.sequences} sequences with {op.states} states"
         raise ShapeError(f"{what} reads {operands} operands")
+    if op.body.states:
+        raise ShapeError("the body of a scan has states of its own")
     if len(op.body.inputs) != operands or len(op.body.outputs) != op.states + 1:
         found = f"{len(op.body.inputs)} inputs and {len(op.body.outputs)} outputs"
         raise ShapeError(f"the body of a scan has {found}, not {operands} and {op.states + 1}")

@@ -44,7 +44,7 @@ def drop_dead_channels(graph: Graph) -> Graph:
             new[old] = _narrowed(old, new[old], users) or new[old]
     if all(a is b for a, b in new.items()):
         return graph
-    found = replace(graph, inputs=tuple(new[i] for i in graph.inputs), outputs=tuple(new[o] for o in graph.outputs))
+    found = graph.renewed(new)
     gone = _channels(graph) - _channels(found)
     return note(found, f"{gone:,} channels hold one number whatever the input is: they are left out")
 

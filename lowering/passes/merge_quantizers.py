@@ -2,8 +2,7 @@
 
 from ...graph import Fixed, Graph, Node, Quantized
 from ...graph.ops import Quantize, Relu
-from ..inside import STATE
-from ..rewrite import again, is_plain, rebuild
+from ..rewrite import STATE, again, is_plain, rebuild
 
 
 def merge_quantizers(graph: Graph) -> Graph:

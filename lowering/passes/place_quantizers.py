@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...graph import Affine, Fixed, Float, Graph, Grid, Inputs, Node, Quantized, RangeError, UnsupportedError
+from ...graph import Affine, Fixed, Float, Graph, Grid, Inputs, Node, Quantized, RangeError, State, UnsupportedError
 from ...graph.arrays import as_array
+from ...graph.formats import FLOAT
 from ...graph.ops import (
     Activation,
     Add,
@@ -42,12 +43,13 @@ from ...graph.ops import (
     Upsample,
     pad_value,
 )
+from ...graph.state import converted
 from ...graph.tensor import grids
 from ..config import Config, Precision
 from ..grids import aligned, beside, biased
-from ..inside import STATE, closed, in_format
+from ..inside import closed
 from ..ranges import Seen, observe
-from ..rewrite import again, is_flat, note, plain_width, rebuild
+from ..rewrite import STATE, again, in_format, is_flat, note, plain_width, rebuild
 from ..steps import exact_step
 from ..weights import coarsened, quantized_constant
 
@@ -86,6 +88,11 @@ class _Placer:
         self._settled: dict[Node, bool] = {}
 
     def run(self) -> Graph:
+        formats = dict(self.formats)
+        for state in self.graph.states:
+            self.settle_state(formats, state.entry, state.next.inputs[0])
+            self.tell_rounded(state, formats[state.entry])
+        self.formats = formats
         return note(rebuild(self.graph, self.place), *self.notes)
 
     def place(self, old: Node, inputs: tuple[Node, ...]) -> Node:
@@ -132,9 +139,7 @@ class _Placer:
         formats: dict[Node, Quantized] = {}
         for i, entry in enumerate(op.body.inputs):
             if i in states:
-                producer = op.body.outputs[i - op.sequences].inputs[0]
-                formats[entry] = self.state_format(entry, producer)
-                formats.setdefault(producer, formats[entry])
+                self.settle_state(formats, entry, op.body.outputs[i - op.sequences].inputs[0])
             else:
                 inputs = (*inputs[:i], self.flat(old.inputs[i], inputs[i], entry), *inputs[i + 1 :])
                 formats[entry] = inputs[i].type.quantized
@@ -149,12 +154,27 @@ class _Placer:
         ranks = [as_array(grid).ndim for grid in grids(operand.type.format)]
         return self.insert(old, operand) if max(ranks, default=0) > len(entry.shape) else operand
 
+    def settle_state(self, formats: dict[Node, Quantized], entry: Node, producer: Node) -> None:
+        """Choose the format of a state, which what computes its next value gets too."""
+        formats[entry] = self.state_format(entry, producer)
+        if not isinstance(producer.op, Input):
+            formats.setdefault(producer, formats[entry])
+
+    def tell_rounded(self, state: State, format: Quantized) -> None:
+        """Note an initial value that a state's format does not hold."""
+        kept = converted(converted(state.initial, state.entry.type.format, format), format, FLOAT)
+        away = np.abs(kept.data - converted(state.initial, state.entry.type.format, FLOAT).data)
+        if away.max(initial=0.0) > 0:
+            self.notes.append(f"state {state.name!r} begins with values rounded to {format}, by {away.max():g} at most")
+
     def state_format(self, entry: Node, producer: Node) -> Quantized:
         """Take the format that the model gives a state, else choose one that holds it before and after every step."""
         if entry.type.is_integer:
             return entry.type.quantized
         if isinstance(producer.op, Quantize):
             return producer.op.format
+        if producer.type.is_integer and is_flat(producer.type.format):
+            return producer.type.quantized
         before, after = self.seen.get(entry), self.seen.get(producer)
         seen = before.join(after) if before is not None and after is not None else None
         named = self.config.precision_of(producer.where)[1]

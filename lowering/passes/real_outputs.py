@@ -4,16 +4,19 @@ import numpy as np
 
 from ...graph import Array, Graph, Node
 from ...graph.ops import Constant, Mul, Output
+from ..rewrite import again, rebuild
 
 
 def real_outputs(graph: Graph) -> Graph:
-    """Let a graph that is not all integers end in floating point: its source hands real numbers in and out.
+    """Let a graph that is not all integers end in floating point: its source hands real numbers in and out. So do
+    states that are read in floating point.
 
     %5 = output(%4) : 10 int32(scale=0.01)     ->     %5 = output(mul(%4, 1.0)) : 10 float32
     """
     if graph.is_integer:
         return graph
-    return graph.map(_real)
+    kept = {s.next for s in graph.states if s.entry.type.is_integer}
+    return rebuild(graph, lambda old, inputs: again(old, inputs) if old in kept else _real(again(old, inputs)))
 
 
 def _real(node: Node) -> Node:

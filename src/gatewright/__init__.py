@@ -30,8 +30,11 @@ if TYPE_CHECKING:
         RangeError,
         Rounding,
         ShapeError,
+        State,
+        Stream,
         UnsupportedError,
         evaluate,
+        with_states,
     )
     from .lowering import lower
     from .project import Module, Project
@@ -40,8 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Affine", "Board", "Difference", "FileError", "Fixed", "Float", "GatewrightError", "Graph", "ManyErrors",
-    "Module", "OptionError", "Overflow", "Project", "RangeError", "Rounding", "ShapeError", "UnsupportedError",
-    "boards", "compile", "diff", "evaluate", "load", "lower", "open", "tune",
+    "Module", "OptionError", "Overflow", "Project", "RangeError", "Rounding", "ShapeError", "State", "Stream",
+    "UnsupportedError", "boards", "compile", "diff", "evaluate", "load", "lower", "open", "tune", "with_states",
 ]  # fmt: skip
 
 _HOME = {

@@ -10,7 +10,7 @@ from .boards import Board
 from .boards import load as load_board
 from .compiling import estimate
 from .frontend import load
-from .graph import GatewrightError, Graph, ManyErrors
+from .graph import GatewrightError, Graph, ManyErrors, Pairs
 from .lowering import Config, keeps_floats, lower, make_config, narrowed
 from .options import Choices
 from .rules import unmatched, without_effect
@@ -55,10 +55,12 @@ def obstacles(
     strict: bool = False,
     integer_only: bool = False,
     memory: str | int | None = None,
+    states: Pairs | None = None,
 ) -> Findings:
     """List what stands between a model and a board: of board, options, configuration, model, samples; and the notes of
     the stages that it passed. Nothing is emitted. ``strict``: what may not fit the board's device is a problem;
-    ``integer_only``: on a processor too, floats become integers; ``memory``: what the arena of firmware is planned for.
+    ``integer_only``: on a processor too, floats become integers; ``memory``: what the arena of firmware is planned for;
+    ``states``: as ``load`` takes them.
     """
     found = Findings()
     asked = choices or Choices()
@@ -67,7 +69,7 @@ def obstacles(
     if memory is not None:
         found.attempt(partial(back_end(FIRMWARE).parse, memory))
     settings = found.attempt(lambda: make_config(precision, config))
-    graph = found.attempt(lambda: load(model, weights=weights))
+    graph = found.attempt(lambda: load(model, weights=weights, states=states))
     if graph is None:
         return found
     found.note(graph.notes)

@@ -97,6 +97,14 @@ Tracker = Annotated[
     str | None, typer.Option("--rpc-tracker", help="HOST:PORT of TVM's RPC tracker, which knows devices by --key.")
 ]
 Key = Annotated[str | None, typer.Option("--key", help="With --rpc-tracker: what the device is registered as.")]
+States = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--state",
+        help="An input that is what an output was in the inference before: h_in=h_out, h_in=h_out:initial.npy (again "
+        "for more; docs/streaming.md).",
+    ),
+]
 Memory = Annotated[
     str | None,
     typer.Option(help="Of firmware: fastest, smallest, or the fastest that fits in so many bytes (40000, 40KiB)."),
@@ -123,18 +131,20 @@ def check(
     types: Types = "lean",
     strict: Strict = False,
     memory: Memory = None,
+    states: States = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """List everything that stands between a model and a board, before any work. Exit status 1 where anything does."""
     with _errors(as_json, debug):
         from .check import obstacles
+        from .graph import parse_pairs
         from .options import Choices
 
         choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
         found = obstacles(
             model, board=board, weights=weights, precision=precision, config=config, samples=samples, output=output,
-            choices=choices, strict=strict, memory=memory,
+            choices=choices, strict=strict, memory=memory, states=parse_pairs(states or ()),
         )  # fmt: skip
         count = len(found.problems)
         document = {
@@ -189,6 +199,7 @@ def compile_(
         Path | None, typer.Option(help="What gatewright tune found for this kind of board: DIR/project/tuning.json.")
     ] = None,
     memory: Memory = None,
+    states: States = None,
     build_system: Annotated[
         str | None,
         typer.Option(
@@ -205,6 +216,7 @@ def compile_(
     """Compile a model to a project for a board, and prove that it computes what the integer graph says."""
     with _errors(as_json, debug), _progress() as progress:
         from .compiling import compile_model
+        from .graph import parse_pairs
         from .output import check_replaceable
 
         check_replaceable(out, force=force)
@@ -212,7 +224,8 @@ def compile_(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
             vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, float_format=float_format,
-            tuning=tuning, memory=memory, project=build_system, emit=emit or (), progress=progress,
+            tuning=tuning, memory=memory, project=build_system, emit=emit or (), states=parse_pairs(states or ()),
+            progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))

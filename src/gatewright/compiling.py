@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .boards import Board
 from .frontend import load
 from .frontend.attributes import raise_all
-from .graph import FileError, Graph, Inputs, OptionError, UnsupportedError
+from .graph import FileError, Graph, Inputs, OptionError, Pairs, UnsupportedError
 from .lowering import Config, Precision, keeps_floats, lower, make_config, narrowed, observe
 from .options import Choices, FirmwareChoices, LibraryChoices
 from .output import sha256
@@ -61,6 +61,7 @@ def compile_model(
     memory: str | int | None = None,
     project: str | None = None,
     emit: Sequence[str] = (),
+    states: Pairs | None = None,
     progress: Progress = lambda text: None,
 ) -> Project:
     """Compile a model for a board.
@@ -78,7 +79,8 @@ def compile_model(
     this kind of board, or its file (``project/tuning.json``); ``memory``: of firmware, what the arena is planned for:
     "fastest" (also None), "smallest", or the fastest in so many bytes; ``project``: of firmware, for which build
     systems: "cmake" (also None), "zephyr", "arduino", "platformio", "bare", several with commas between; ``emit``: on
-    processors, texts of the kernels to put beside them ("asm", "llvm-ir"); ``progress`` is told what is going on.
+    processors, texts of the kernels to put beside them ("asm", "llvm-ir"); ``states``: inputs that are what an output
+    was in the inference before, {"h_in": "h_out"} (see ``load``); ``progress`` is told what is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
@@ -90,7 +92,7 @@ def compile_model(
     tuned = None if tuning is None else find_tuning(tuning, target)
     if not isinstance(model, Graph):
         progress("reading the model")
-    source = load(model, weights=weights)
+    source = load(model, weights=weights, states=states)
     raise_all(unmatched(settings, source))
     if isinstance(samples, (str, Path)):
         samples = read_samples(samples, source)

@@ -6,7 +6,8 @@ from importlib.resources import files
 from json import loads
 from typing import Any
 
-from .graph import Graph, Node, op_name
+from .graph import Graph, Node, State, op_name
+from .graph.arrays import as_array
 from .graph.evaluate.run import surface_shape
 from .graph.node import describe
 from .graph.ops import Constant, Input, Output, Quantize
@@ -59,6 +60,7 @@ def build_manifest(
         "versions": {name: found for name in PACKAGES if (found := _version(name)) is not None},
         "inputs": [_input(graph, n, seen) for n in graph.inputs],
         "outputs": [_output(graph, n) for n in graph.outputs],
+        "states": [_state(graph, s, seen) for s in graph.states],
         "macs": graph.macs,
         "parameters": graph.parameters,
         "layers": layers(graph, seen),
@@ -89,6 +91,16 @@ def _output(graph: Graph, node: Node) -> dict[str, Any]:
     assert isinstance(op, Output)
     shape = list(surface_shape(node))
     return {"name": op.name, "shape": shape, "format": str(node.type.format), "layer": graph.names[node.inputs[0]]}
+
+
+def _state(graph: Graph, state: State, seen: Mapping[Node, Seen]) -> dict[str, Any]:
+    entry = state.entry
+    zero = as_array(entry.type.quantized.zero) if entry.type.is_integer else 0.0
+    return {
+        "name": state.name, "shape": list(entry.shape), "format": str(entry.type.format),
+        "initial": "zero" if (state.initial.data == zero).all() else "given",
+        "range": range_of(entry, seen), "layer": graph.names[entry], "from": graph.names[state.next.inputs[0]],
+    }  # fmt: skip
 
 
 def layers(graph: Graph, seen: Mapping[Node, Seen]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .boards import Board
 from .boards import load as load_board
-from .graph import Graph, Inputs, NDArray, Node, OptionError, Outputs, evaluate
+from .graph import Graph, Inputs, NDArray, Node, OptionError, Outputs, Stream, evaluate
 from .graph.evaluate import feed, give
 from .graph.file import load as load_graph
 from .graph.file import to_bytes
@@ -69,7 +69,8 @@ class Project:
             return dict(self.verification)
         if vectors < 1:
             raise OptionError(f"vectors = {vectors}", hint="1 or more")
-        chosen = feed(self.graph, x) if x is not None else (list(self.vectors) or make_vectors(self.graph, vectors))
+        own = list(self.vectors) or make_vectors(self.graph, vectors)
+        chosen = Stream(self.graph).feed(x) if x is not None else own
         if self.target in TARGETS.values():
             found: dict[str, Any] = back_end(self.target).verify(self.graph, self._simulation, chosen, self.board)
             return found

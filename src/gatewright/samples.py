@@ -11,8 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .graph import Affine, FileError, GatewrightError, Graph, Inputs, NDArray, OptionError
-from .graph.evaluate import feed
+from .graph import Affine, FileError, GatewrightError, Graph, Inputs, NDArray, OptionError, Stream
 from .graph.file import archive, npy
 
 DAMAGE = (
@@ -40,7 +39,7 @@ def read_samples(path: str | Path, graph: Graph, *, integers: bool = False) -> I
     try:
         if not integers:
             _check_real(graph, samples)
-        feed(graph, samples, integers=integers)
+        Stream(graph).feed(samples, integers=integers)
     except GatewrightError as error:
         hint = error.hint.replace("leave integers=True out", "leave --integers out")
         hint = BY_NAME if hint.startswith("pass a list") else hint

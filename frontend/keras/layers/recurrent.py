@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from ....graph import Array, Fixed, Format, Graph, Grid, Node, ShapeError
+from ....graph.formats import FLOAT
 from ....graph.ops import BOOLEAN, Add, Concat, Constant, Input, Mul, Output, Scan, Select, Slice, Transpose
 from ...attributes import Attributes
 from ..calls import leaves
 from ..dtypes import check_dtype
 from ..ignored import ignore_common
 from ..masks import differs, mask_of, single_mask
-from ..registry import Layer, Masking, Weight, layer
+from ..registry import Dialect, Layer, Masking, Weight, layer
 from .cells import Cell, Shape, cell_of, class_of, convolutional_cell, dense_cell, weights_of
 from .common import reshape, to_last
 
@@ -27,7 +28,7 @@ DENSE = ("SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU")
 CONVOLUTIONAL = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 READERS: dict[str, Callable[[Layer, Shape, str], Cell]] = {}
 """How the cells of layers of other packages are read, by class name: from the layer, the shape of a step, a prefix."""
-STATEFUL_HINT = "build it with stateful=False, and pass the state as inputs and outputs (initial_state, return_state)"
+STATEFUL_HINT = "build it with stateful=False"
 
 
 def recurrent_weights(class_name: str) -> Any:
@@ -59,12 +60,13 @@ class Run:
     backwards: bool
     zeros: bool
     unrolled: bool = False
+    stateful: bool = False
 
     @classmethod
     def read(cls, layer: Layer, x: Node, prefix: str = "") -> "Run":
         """Read the attributes of a recurrent layer."""
         config = layer.config
-        config.choice("stateful", False, None, default=False, hint=STATEFUL_HINT)
+        stateful = bool(config.choice("stateful", False, True, None, default=False, hint=STATEFUL_HINT))
         config.ignore("use_cudnn", why="a speed option with the same results")
         unrolled = config.boolean("unroll", False)
         config.expect("time_major", False, None, hint="put the batch first")
@@ -83,7 +85,32 @@ class Run:
             config.boolean(key, False)
             for key in ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
         )
-        return cls(cell, sequences, states, backwards, zeros, unrolled)
+        return cls(cell, sequences, states, backwards, zeros, unrolled, stateful)
+
+    def remembering(self, layer: Layer, x: Node, mask: Node | None) -> list[Node]:
+        """Give what a stateful layer gives: its states begin where those of the inference before ended."""
+        if mask is not None:
+            raise layer.unsupported("a mask on a stateful layer", STATEFUL_HINT)
+        formats: list[Format] = [n.type.format for n in self._started(layer, x)]
+        while True:
+            entries = [self._entry(layer, i, f) for i, f in enumerate(formats)]
+            output, *after = self._once(layer, x, entries)
+            kept = [FLOAT if f != n.type.format else f for f, n in zip(formats, after, strict=True)]
+            if kept == formats or all(f == FLOAT for f in formats):
+                layer.remember(entries, after)
+                return [output, *after] if self.states else [output]
+            formats = kept
+
+    def _entry(self, layer: Layer, i: int, format: Format) -> Node:
+        name = f"{layer.name}/state{i}"
+        return Node(Input(name, self.cell.states[i], format), (), name)
+
+    def _once(self, layer: Layer, x: Node, states: list[Node]) -> list[Node]:
+        """Give the output and the states after a sequence; a sequence of one step needs no scan."""
+        if x.shape[0] > 1:
+            return replace(self, states=True).over(layer, x, states, None)
+        output, after = self.cell.step(reshape(layer, x, x.shape[1:]), states)
+        return [reshape(layer, output, (1, *output.shape)) if self.sequences else output, *after]
 
     def over(self, layer: Layer, x: Node, start: Sequence[Node], mask: Node | None) -> list[Node]:
         """Give what the layer gives: the outputs or the last one, then the states where they are asked for."""
@@ -247,12 +274,23 @@ def recurrent(layer: Layer, inputs: list[Node]) -> list[Node]:
     first = layer.class_name in CONVOLUTIONAL and layer.config.peek("data_format") == "channels_first"
     wide = _spatial(layer, x, 1) if first else x
     run = Run.read(layer, wide)
-    found = run.over(layer, wide, [to_last(layer, s) for s in start] if first else start, mask)
+    if run.stateful and not start:
+        found = run.remembering(layer, wide, mask)
+    else:
+        _check_given(layer, run)
+        found = run.over(layer, wide, [to_last(layer, s) for s in start] if first else start, mask)
     if first:
         found = [_unspatial(layer, n, int(run.sequences and not i)) for i, n in enumerate(found)]
     if run.sequences and (onward := passed(layer, x)) is not None:
         layer.masks.of[found[0]] = onward
     return found
+
+
+def _check_given(layer: Layer, run: Run) -> None:
+    """Refuse initial states of a stateful layer where the framework does not simply begin with them every time."""
+    if run.stateful and layer.dialect is Dialect.TF_KERAS:
+        what = "initial states of a stateful layer, which tf-keras reads only while its states are zero"
+        raise layer.unsupported(what, STATEFUL_HINT)
 
 
 for _name in (*DENSE, "RNN", *CONVOLUTIONAL):
@@ -292,6 +330,8 @@ def both_directions(layer: Layer, inputs: list[Node]) -> list[Node]:
     half = len(start) // 2
     one = _side(layer, forward, x, "forward.", False, backward is not None)
     two = _side(layer, backward or forward, x, "backward.", True, backward is not None)
+    if one[1].stateful or two[1].stateful:
+        raise layer.unsupported("a stateful layer in both directions", STATEFUL_HINT)
     if (one[1].sequences, one[1].states) != (two[1].sequences, two[1].states):
         raise layer.unsupported("two directions that give different results", "use the same return_sequences")
     a, *states_a = one[1].over(one[0], x, start[:half], mask)

@@ -167,7 +167,6 @@ WRONG = [
     ("Reshape", {"target_shape": [0, -1]}, "target_shape"),
     ("Softmax", {"axis": 0}, "axis"),
     ("MaxPooling2D", {"padding": "causal"}, "padding"),
-    ("LSTM", {"stateful": True}, "stateful"),
     ("LSTM", {"time_major": True}, "time_major"),
     ("LSTM", {"units": 0}, "units"),
     ("GRU", {"recurrent_activation": "hyperbolic"}, "recurrent_activation"),
