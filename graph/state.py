@@ -60,7 +60,7 @@ def converted(stored: Array, old: Format, new: Format) -> Array:
 
 
 def in_format(real: NDArray, format: Format) -> NDArray:
-    """Give real values as they are stored in a format: rounded half up, saturated; float32 numbers in floating point."""
+    """Give real values as they are stored in a format: rounded half up, saturated; floats as float32 numbers."""
     if isinstance(format, Float):
         return format.rounded(np.asarray(real))
     return quantize(np.asarray(real, np.float64), format, Rounding.RND, Overflow.SAT)
