@@ -28,14 +28,17 @@ def kind_of(node: Node, machine: Machine) -> Dot:
     (least, most), (low, high) = (centred_ends(x) for x in node.inputs)
     if machine.amx and tiles.suit(node):
         return Dot.AMX
-    if machine.vnni and low >= -128 and high < 128 and ((least >= 0 and most < 256) or (least >= -128 and most < 128)):
-        return Dot.VNNI
+    of_bytes = low >= -128 and high < 128 and ((least >= 0 and most < 256) or (least >= -128 and most < 128))
+    if of_bytes and machine.dot_for_bytes() in (Dot.VNNI, Dot.SDOT):
+        return machine.dot_for_bytes()
     if max(ends) < 1 << 15 and machine.dot_for_words() is Dot.PAIRS:
         return Dot.PAIRS
     return Dot.WIDE
 
 
-TYPES = {Dot.VNNI: "int8", Dot.FLOAT: "float32", Dot.LONG: "int64", Dot.PAIRS: "int16", Dot.WIDE: "int32"}
+TYPES = {
+    Dot.VNNI: "int8", Dot.SDOT: "int8", Dot.FLOAT: "float32", Dot.LONG: "int64", Dot.PAIRS: "int16", Dot.WIDE: "int32",
+}  # fmt: skip
 
 
 def types_of(node: Node, kind: Dot) -> tuple[str, str]:
@@ -121,8 +124,11 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
 
 
 def lift(node: Node, kind: Dot) -> int:
-    """Give what is added to the left operand so that it has no sign, where it has to have none."""
-    return 128 if kind is Dot.VNNI and centred_ends(node.inputs[0])[0] < 0 else 0
+    """Give what is added to the left operand so that it has no sign, or has one, where it has to."""
+    least, most = centred_ends(node.inputs[0])
+    if kind is Dot.SDOT:
+        return -128 if most >= 128 else 0
+    return 128 if kind is Dot.VNNI and least < 0 else 0
 
 
 def _start(own: Sequence[Index], strides: Sequence[int]) -> Value:
@@ -229,7 +235,7 @@ class _Product:
             found = [self.b.load(b0 + v * (self.depth * width) + d * width, width) for v in range(len(sums[0]))]
             ws = [code.let(w if self.group > 1 else cast(w, self.total_type)) for w in found]
             for one, w in zip(extra, ws, strict=False):
-                constant = const(self.above * 0x01010101 - (1 << 32), "int32", width)
+                constant = const(0x80808080 - (1 << 32), "int32", width)  # 128 or -128 in each byte
                 code.store(one, 0, dot(kind, machine, one.load(0, width), constant, w))
             for i, row in enumerate(sums):
                 e = self.a.load(a0 + i * step + d)

@@ -41,8 +41,10 @@ def test_small_cnn(machine: str) -> None:
     check(machine, small_cnn(), 32)
 
 
-@pytest.mark.parametrize("machine", ["aarch64-i8mm"])
-@pytest.mark.parametrize("make", [byte_products.layers, byte_products.matrices])
+@pytest.mark.parametrize(
+    ("machine", "make"),
+    [("aarch64-i8mm", byte_products.layers), ("aarch64-dotprod", byte_products.matrices)],
+)
 def test_products_of_bytes(machine: str, make: Callable[[], Iterator[Node]]) -> None:
     check(machine, byte_products.graph_of(make()), 3)
 
