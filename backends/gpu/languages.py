@@ -108,6 +108,27 @@ static __device__ __forceinline__ void multiply_pieces(
   sums[at + 3] = d.w;
 }"""
 """Adds the product of a piece of 16 by 32 bytes and one of 32 by 8 to four sums of each thread."""
+MULTIPLY_QUARTERS = """\
+#ifndef GATEWRIGHT_EMULATOR
+static __device__ __forceinline__ int2 gatewright_mma_m8n8k16(int a, int b, int2 c) {
+  asm("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0, %1}, {%2}, {%3}, {%0, %1};"
+      : "+r"(c.x), "+r"(c.y) : "r"(a), "r"(b));
+  return c;
+}
+#endif
+static __device__ __forceinline__ void multiply_quarters(
+    int *sums, int at, int a0, int a1, int a2, int a3, int b0, int b1) {
+  const int2 upper = gatewright_mma_m8n8k16(a0, b0, make_int2(sums[at], sums[at + 1]));
+  const int2 lower = gatewright_mma_m8n8k16(a1, b0, make_int2(sums[at + 2], sums[at + 3]));
+  const int2 c = gatewright_mma_m8n8k16(a2, b1, upper);
+  const int2 d = gatewright_mma_m8n8k16(a3, b1, lower);
+  sums[at] = c.x;
+  sums[at + 1] = c.y;
+  sums[at + 2] = d.x;
+  sums[at + 3] = d.y;
+}"""
+"""The same by the pieces of 8 by 16 and 16 by 8 bytes that processors of sm_75 multiply: each thread holds the same
+elements."""
 
 
 HALVES = """\
@@ -171,6 +192,7 @@ class _Cuda(_Dialect):
     kind, suffix, long, shared = "cuda", "cu", "LL", "__shared__"
     helpers: Mapping[str, str] = {
         **_dialect("static __device__ __forceinline__", DOT4), "multiply_pieces": MULTIPLY_PIECES,
+        "multiply_quarters": MULTIPLY_QUARTERS,
         **_halves(
             "static __device__ __forceinline__", USHORT="unsigned short", UINT="unsigned int", DEVICE="__CUDA_ARCH__",
             TO_FLOAT="__int_as_float", TO_INT="__float_as_int",

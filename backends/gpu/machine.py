@@ -41,7 +41,12 @@ class GpuMachine(Machine):
 
     @property
     def tensor_cores(self) -> bool:
-        """Whether there are instructions for products of 8-bit matrices 16 x 32 by 32 x 8."""
+        """Whether there are instructions for products of 8-bit matrices."""
+        return self.capability >= 75
+
+    @property
+    def whole_pieces(self) -> bool:
+        """Whether one of them multiplies 16 x 32 by 32 x 8 (else 8 x 16 by 16 x 8)."""
         return self.capability >= 80
 
     @property

@@ -2,11 +2,14 @@
 
 Which thread holds which element of a piece is fixed by the instruction (PTX ISA, "Matrix Fragments for mma.m16n8k32"):
 thread ``4 g + t`` has words t and t + 4 of rows g and g + 8 of the left piece, words t and t + 4 of column g of the
-right one, and columns 2 t and 2 t + 1 of rows g and g + 8 of the result.
+right one, and columns 2 t and 2 t + 1 of rows g and g + 8 of the result. Processors of sm_75 multiply pieces of 8 by 16
+and 16 by 8 ("Matrix Fragments for mma.m8n8k16"): the thread has word t of row g and of column g, and the same two columns
+of row g. Four of them are the larger piece, with every element where it is.
 """
 
 from ..loops.code import Value, minimum
 from .gemm import Product, Sums
+from .machine import GpuMachine
 from .tiles import PAD, WORDS
 
 
@@ -19,6 +22,9 @@ class Warps(Sums):
         across = t.columns // (8 * t.wide)
         warp, lane = code.let(me // 32), code.let(me % 32)
         self.row, self.column = code.let(warp // across * (16 * t.high)), code.let(warp % across * (8 * t.wide))
+        machine = product.scope.machine
+        assert isinstance(machine, GpuMachine)
+        self.multiply = "multiply_pieces" if machine.whole_pieces else "multiply_quarters"
         self.g, self.t = code.let(lane // 4), code.let(lane % 4)
 
     def left_place(self, row: Value, step: Value) -> Value:
@@ -65,7 +71,7 @@ class Warps(Sums):
                 xs = [code.let(self.a.load(self.left_place(row + r, k + s))) for r, s in corners]
                 with code.loop(t.wide, unrolled=True) as j:
                     ws = (code.let(right.load(j * 2)), code.let(right.load(j * 2 + 1)))
-                    code.run("multiply_pieces", self.sums, (i * t.wide + j) * 4, *xs, *ws)
+                    code.run(self.multiply, self.sums, (i * t.wide + j) * 4, *xs, *ws)
 
     def end(self) -> None:
         """Hand the sums on."""

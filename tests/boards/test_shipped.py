@@ -30,8 +30,8 @@ WANTED = [
     "x86-amx", "x86-avx512", "x86-avx2", "aarch64-generic", "armv7-neon", "riscv64-generic", "riscv-k1",
     "raspberry-pi-4", "raspberry-pi-5", "jetson-orin-nano", "jetson-agx-orin", "apple-m1", "pixel-8", "galaxy-s23",
     "snapdragon-8-gen-3", "iphone-14-pro", "iphone-15", "iphone-15-pro", "cuda-jetson-orin-nano",
-    "cuda-jetson-agx-orin", "cuda-h100", "cuda-rtx-4090", "opencl-adreno-740", "opencl-mali-g715", "metal-a17",
-    "webgpu-generic",
+    "cuda-jetson-agx-orin", "cuda-h100", "cuda-rtx-4090", "cuda-t4", "opencl-adreno-740", "opencl-mali-g715",
+    "metal-a17", "webgpu-generic",
 ]  # fmt: skip
 
 # LUT, FF, DSP, 36-kbit block RAM, UltraRAM as the vendor's own tools print them for the die

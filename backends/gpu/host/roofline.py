@@ -153,7 +153,7 @@ def _body(text: str, entry: str) -> str:
 
 
 def _kind(arguments: Sequence[str], body: str) -> str:
-    if re.search(r"mma|multiply_pieces", body):
+    if re.search(r"mma|multiply_(pieces|quarters)", body):
         return "tensor core"
     if re.search(r"dp4a|dot4", body):
         return "dp4a"

@@ -54,18 +54,18 @@ each_language = pytest.mark.parametrize("language", LANGUAGES)
 BYTE, WORD, SMALL = Affine(8, True, 1, 5), Fixed(12, 4), Fixed(8, 3)
 
 
-def machine(language: str) -> GpuMachine:
-    device = "sm_90" if language == "cuda" else ""
+def machine(language: str, device: str = "sm_90") -> GpuMachine:
+    device = device if language == "cuda" else ""
     return GpuMachine("x86_64-linux-gnu", vector_bits=0, language=language, device=device, units=100)
 
 
-def files(graph: Graph, language: str) -> dict[str, bytes]:
-    made = sources(make_program(graph, machine(language)), "net")
+def files(graph: Graph, language: str, device: str = "sm_90") -> dict[str, bytes]:
+    made = sources(make_program(graph, machine(language, device)), "net")
     return {f"src/{path}": data for path, data in made.items()}
 
 
-def prove(trial: Trial, language: str) -> None:
-    network = Simulation(trial.graph, files(trial.graph, language), "emulator").network
+def prove(trial: Trial, language: str, device: str = "sm_90") -> None:
+    network = Simulation(trial.graph, files(trial.graph, language, device), "emulator").network
     fed, got = trial.fed, []
     for k in range(len(fed[0])):
         for held, given, node in zip(network.inputs, fed, trial.graph.inputs, strict=True):
@@ -139,11 +139,12 @@ def layers(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-def test_every_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("device", ["sm_90", "sm_75"])
+def test_every_tile(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each with one kind of product after the other; tensor cores with those of bytes."""
     kinds = layers(np.random.default_rng(1))
     bytes_only = [c for c in kinds if c.name not in ("words", "wide")]
-    pairs = [(t, kinds[i % len(kinds)]) for i, t in enumerate(TILES)]
+    pairs = [(t, kinds[i % len(kinds)]) for i, t in enumerate(TILES)] if device == "sm_90" else []
     pairs += [(t, bytes_only[(i + k) % len(bytes_only)]) for i, t in enumerate(WARP_TILES) for k in (0, 1)]
     turn = iter(t for t, _ in pairs)
 
@@ -152,8 +153,15 @@ def test_every_tile(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in (products, matrices):
         monkeypatch.setattr(module, "tile_for", chosen)
-    prove(Trial(graphs_joined(joined([c]) for _, c in pairs), count=1), "cuda")
+    prove(Trial(graphs_joined(joined([c]) for _, c in pairs), count=1), "cuda", device)
     assert next(turn, None) is None
+
+
+@pytest.mark.parametrize(("device", "pieces"), [("sm_90", b"m16n8k32"), ("sm_75", b"m8n8k16"), ("sm_72", None)])
+def test_tensor_cores_of_a_generation(device: str, pieces: bytes | None) -> None:
+    rng = np.random.default_rng(3)
+    text = files(joined([case("dense", Dense(), ((512, 512), BYTE), drawn(rng, (512, 512), SMALL))]), "cuda", device)
+    assert [p for p in (b"m16n8k32", b"m8n8k16") if p in text["src/kernels.cu"]] == ([pieces] if pieces else [])
 
 
 @each_language

@@ -159,3 +159,13 @@ static inline int4 gatewright_mma_m16n8k16(int a0, int a1, int b0, int4 c, int l
     gatewright::multiply<2, 1>(d, mine, before, line);
     return make_int4(d[0], d[1], d[2], d[3]);
 }
+static inline int2 gatewright_mma_m8n8k16(int a, int b, int2 c, int line = __builtin_LINE()) {
+    const unsigned mine[2] = {(unsigned)a, (unsigned)b};
+    const unsigned (*all)[12] = gatewright::give(mine, line);
+    unsigned lane = gatewright::lane_of_warp(), row = lane / 4, column = lane % 4 * 2;
+    for (unsigned k = 0; k < 4; k++) {
+        c.x = gatewright::dot4((int)all[row * 4 + k][0], (int)all[column * 4 + k][1], c.x);
+        c.y = gatewright::dot4((int)all[row * 4 + k][0], (int)all[column * 4 + 4 + k][1], c.y);
+    }
+    return c;
+}

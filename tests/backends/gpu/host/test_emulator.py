@@ -156,6 +156,18 @@ def test_tensor_core_products(depth: int) -> None:
     np.testing.assert_array_equal(got, a.astype(np.int32) @ b.T.astype(np.int32) + start)
 
 
+def test_tensor_core_products_of_turing() -> None:
+    """Which thread holds what: PTX ISA, "Matrix Fragments for mma.m8n8k16" with .s8 and .s32."""
+    a, b = (np.random.default_rng(k).integers(-128, 128, (8, 16)).astype(np.int8) for k in (0, 1))
+    text = (
+        "int lane = i; int2 c = gatewright_mma_m8n8k16(x[lane], x[32 + lane], make_int2(1, 2));\n"
+        "y[lane / 4 * 8 + lane % 4 * 2] = c.x; y[lane / 4 * 8 + lane % 4 * 2 + 1] = c.y;"
+    )
+    emulator = single(cuda(text), words=64, threads=32)
+    got = run(emulator, np.concatenate([a.ravel(), b.ravel()]).view(np.int32))[:64].reshape(8, 8)
+    np.testing.assert_array_equal(got, a.astype(np.int32) @ b.T.astype(np.int32) + np.tile([1, 2], 4))
+
+
 def test_threads_of_a_warp_exchange_values() -> None:
     turns = "for (int m = 16; m; m /= 2)\n v += __shfl_xor_sync(0xffffffffu, v, m);\n"
     emulator = single(cuda(f"int v = x[i];\n{turns}y[i] = v;"))
