@@ -2,9 +2,9 @@
 
 Which thread holds which element of a piece is fixed by the instruction (PTX ISA, "Matrix Fragments for mma.m16n8k32"):
 thread ``4 g + t`` has words t and t + 4 of rows g and g + 8 of the left piece, words t and t + 4 of column g of the
-right one, and columns 2 t and 2 t + 1 of rows g and g + 8 of the result. Processors of sm_75 multiply pieces of 8 by 16
-and 16 by 8 ("Matrix Fragments for mma.m8n8k16"): the thread has word t of row g and of column g, and the same two columns
-of row g. Four of them are the larger piece, with every element where it is.
+right one, and columns 2 t and 2 t + 1 of rows g and g + 8 of the result. Processors of sm_75 multiply pieces of 8 by
+16 and 16 by 8 ("Matrix Fragments for mma.m8n8k16"): the thread has word t of row g and of column g, and the same two
+columns of row g. Four of them are the larger piece, with every element where it is.
 """
 
 from ..loops.code import Value, minimum
