@@ -12,6 +12,7 @@ from ..graph.ops import (
     Activation,
     Add,
     Broadcast,
+    Cast,
     Concat,
     Constant,
     Dense,
@@ -162,7 +163,7 @@ class _Settling:
                 return self._output(node, node.op)
             case Transpose(axes=axes) if isinstance(first, _View):
                 return _View(first.node, tuple(first.axes[a] for a in axes))
-            case Relu() | Activation() | Quantize() | Lookup() | Step():
+            case Relu() | Activation() | Cast() | Quantize() | Lookup() | Step():
                 return self._unary(node)
             case Add() | Sub() | Mul() | Div() | Power() | Maximum() | Minimum():
                 return self._pointwise(node)

@@ -177,7 +177,8 @@ class Store:
                 raise FileError(
                     f"{path} keeps its data in another file", where=self.where, hint="save the weights in one file"
                 )
-            if data.dtype.kind not in "fiub":
+            short = data.dtype == "V2" and data.attrs.get("dtype") == "bfloat16"  # HDF5 has no such numbers
+            if data.dtype.kind not in "fiub" and not short:
                 raise FileError(
                     f"{path} holds {data.dtype}, not numbers", where=self.where, hint="save the weights again"
                 )
@@ -189,6 +190,8 @@ class Store:
                     hint="save the weights again",
                 )
             value = np.asarray(data[()])
+        if short:
+            return (value.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         return value.astype(np.float32) if value.dtype.kind == "f" else value
 
     def _find(self, path: str) -> Any:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...graph import FileError, GatewrightError, Graph, ManyErrors, Node, ShapeError, State, UnsupportedError
+from ...graph import FileError, Float, GatewrightError, Graph, ManyErrors, Node, ShapeError, State, UnsupportedError
+from ...graph.formats import FLOAT
 from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
@@ -12,6 +13,7 @@ from . import layers  # noqa: F401 - fills the tables
 from .calls import Call, Calls, Key, Ref, dangling, exchanged, leaves, references
 from .config import Entry
 from .dtypes import check_dtype, input_operation, input_type
+from .half import cast, common, rounded
 from .ignored import ignore_common
 from .masks import settle
 from .refused import REFUSED
@@ -273,10 +275,13 @@ class Assembly:
         config = Attributes(entry.config, where=entry.where)
         ignore_common(config)
         integers = entry.class_name in TAKES_INTEGERS or kind.function
+        format = FLOAT
         if entry.class_name == "InputLayer" and (kept := input_type(config)):
             self.masks.types.update(dict.fromkeys(inputs, kept))
-        elif entry.class_name not in OWN_TYPE and not kind.function:
-            check_dtype(config, entry.class_name in QUANTIZED)
+        elif kind.function:
+            format = common(nodes_of(call))
+        elif entry.class_name not in OWN_TYPE:
+            format = self._format(config, entry, kind)
         if not integers and any(x in self.masks.types for x in inputs):
             what = "whole numbers or truth values enter a layer of real numbers"
             raise UnsupportedError(what, where=entry.where, hint="give the input the dtype float32")
@@ -297,8 +302,10 @@ class Assembly:
             parameters=self.parameters,
             states=self.states,
         )
+        inputs = [self._cast(x, format) for x in inputs]
         result = kind.build(layer, inputs)
-        nodes = settle(layer, kind, inputs, result if isinstance(result, list) else [result])
+        results = rounded(result if isinstance(result, list) else [result], [*inputs, *nodes_of(call)], format)
+        nodes = settle(layer, kind, inputs, results)
         for check in (config, rest):
             try:
                 check.done()
@@ -310,6 +317,22 @@ class Assembly:
                     f"a tensor of {node.type.size:,} elements", where=entry.where, hint="use smaller sizes"
                 )
         return nodes
+
+    def _format(self, config: Attributes, entry: Entry, kind: Kind) -> Float:
+        """Give what a layer computes in; those of QKeras and HGQ have quantizers for float32."""
+        policy = config.peek("dtype")
+        format = check_dtype(config, entry.class_name in QUANTIZED)
+        if format != FLOAT and not kind.build.__module__.startswith(__package__ or ""):
+            raise config.refusal("dtype", policy, "quantizers are defined in float32: set that policy for the layer")
+        return format
+
+    def _cast(self, x: Node, format: Float) -> Node:
+        """Round what enters a layer; a mask goes with it."""
+        found = cast(x, format)
+        for table in (self.masks.of, self.masks.types) if found is not x else ():
+            if x in table:
+                table[found] = table[x]  # type: ignore[assignment]
+        return found
 
     def _inner(self, entry: Entry, guessed: bool) -> Any:
         """Give what applies the layer inside a wrapper."""

@@ -1,19 +1,24 @@
-"""Data types of layers: computing in float32 (or float64) is what the graph means; anything else is refused."""
+"""Data types of layers: the graph computes in float32, and rounds what a layer of 16 bits gives."""
 
 from collections.abc import Mapping
 
-from ...graph import Fixed
+from ...graph import Fixed, Float
+from ...graph.formats import BFLOAT, FLOAT, HALF
 from ...graph.ops import BOOLEAN, Input
 from ..attributes import Attributes
 
-REAL = ("float32", "float64")
+REAL: Mapping[str, Float] = {
+    "float32": FLOAT, "float64": FLOAT, "float16": HALF, "mixed_float16": HALF, "bfloat16": BFLOAT,
+    "mixed_bfloat16": BFLOAT,
+}  # fmt: skip
+"""Policies, and what layers that have them compute in; those of float64 differ in their rounding only."""
 WHOLE = {f"{sign}int{width}": Fixed(width, width, not sign) for sign in ("", "u") for width in (8, 16, 32)}
 """Whole numbers that an input may be; 64 bits are taken as 32, and numbers that do not fit are an error."""
-HINT = "set the policy float32 (the weights are kept in float32 anyway) and save the model again"
+HINT = "set the policy float32, mixed_float16 or mixed_bfloat16, and save the model again"
 
 
-def check_dtype(config: Attributes, quantized: bool = False) -> None:
-    """Refuse a layer that computes in anything but float32 or float64; the latter only differs in its rounding.
+def check_dtype(config: Attributes, quantized: bool = False) -> Float:
+    """Give the format that a layer computes in. Refuses what is no floating point of 64, 32 or 16 bits.
 
     ``quantized``: the layer may have weights that Keras 3 quantized, and reads how.
     """
@@ -31,6 +36,7 @@ def check_dtype(config: Attributes, quantized: bool = False) -> None:
         value = value.partition("_from_")[2]
     if value is not None and value not in REAL:
         raise config.refusal("dtype", policy if isinstance(policy, str) else value, HINT)
+    return FLOAT if value is None else REAL[value]
 
 
 def input_type(config: Attributes) -> str:
@@ -47,5 +53,7 @@ def input_operation(name: str, shape: tuple[int, ...], dtype: object) -> Input:
     """Make an input of the graph, of real numbers, whole numbers, or truth values."""
     if dtype == "bool":
         return Input(name, shape, BOOLEAN, strict=True)
+    if isinstance(dtype, str) and dtype in REAL:
+        return Input(name, shape, REAL[dtype])
     format = WHOLE.get(dtype.replace("64", "32")) if isinstance(dtype, str) else None
     return Input(name, shape) if format is None else Input(name, shape, format, strict=True)

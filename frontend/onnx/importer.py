@@ -36,7 +36,7 @@ from .registry import (
     located,
 )
 from .tensors import read_sparse, read_tensor
-from .types import READ_AS, WHOLE, kept, result_types
+from .types import KEPT_FLOATS, READ_AS, WHOLE, as_type, result_types
 
 WITH_GRAPHS = ("If", "Loop", "Scan")
 WHOLE_NOTE = "the model has no batch axis: a sample is the whole of each input; put an axis before it, x[None]"
@@ -196,6 +196,8 @@ class _Walk:
         node = Node(Input(info.name, shape, format, strict=strict, whole=self.whole), (), info.name)
         if kind in READ_AS:
             self.notes.append(f"the input {info.name!r} is {kind}; numbers that do not fit {format} are refused")
+        elif kind in KEPT_FLOATS:
+            self.notes.append(f"the input {info.name!r} is {kind}: sums are float32, each result is rounded to it once")
         elif kind not in ("float32", *WHOLE):
             self.notes.append(f"the input {info.name!r} is {kind}; everything is computed in float32")
         self._define(info.name, Flow(node, kind, int(not self.whole)))
@@ -359,7 +361,7 @@ def _agree(said: list[int], got: tuple[int, ...]) -> bool:
 def _as_type(result: Node | Value, kind: str, call: Call) -> Value:
     if not isinstance(result, Node):
         return result
-    return Flow(kept(result, kind) if kind in WHOLE else result, kind, call.lead)
+    return Flow(as_type(result, kind), kind, call.lead)
 
 
 __all__ = ["import_model"]

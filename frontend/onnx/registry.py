@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import Array, GatewrightError, ManyErrors, NDArray, Node, Op, ShapeError, UnsupportedError
-from ...graph.formats import narrowest
+from ...graph.formats import FLOAT, narrowest
 from ...graph.ops import BOOLEAN, Constant, Div, Reshape, Select
 from ..attributes import Attributes, raise_all
 from .formats import integer_constant
-from .types import WHOLE, type_of
+from .types import KEPT_FLOATS, WHOLE, type_of
 from .values import (
     NO_BATCH,
     OPEN_BATCH,
@@ -225,15 +225,17 @@ class Call:
     def weights(self, i: int, move: Move = np.asarray, factor: float = 1.0) -> Node:
         """Give constant weights, times ``factor``, their axes rearranged by ``move``.
 
-        Integers of their format where the source dequantizes them, else float32.
+        Integers of their format where the source dequantizes them, floats of 16 bits where it has them, else float32.
         """
         value = self.value(i)
         if isinstance(value, Scaled) and factor:
             sign = -1 if factor < 0 else 1
             stored, zero = (np.asarray(v, np.int64) * sign for v in (value.stored, value.zero))
             return self.scaled(Scaled(value.variants, stored, value.scale * abs(factor), zero), move, "weight")
-        w = move(self.array(i))
-        return self.constant(w if factor == 1.0 else (w.astype(np.float64) * factor).astype(np.float32), "weight")
+        real = self.array(i)
+        if factor != 1.0:
+            return self.constant((move(real).astype(np.float64) * factor).astype(np.float32), "weight")
+        return self.constant(move(value.variants[0] if isinstance(value, Known) else real), "weight")
 
     def scaled(self, value: Scaled, move: Move = np.asarray, key: str = "") -> Node:
         """Give constant integers with their format as a node."""
@@ -303,10 +305,11 @@ class Call:
         return node
 
     def constant(self, value: npt.ArrayLike, key: str = "") -> Node:
-        """Give a constant, float32 or whole numbers; ``key`` says which of the operator's."""
+        """Give a constant, floats of 32 or 16 bits or whole numbers; ``key`` says which of the operator's."""
         array, where = np.asarray(value), f"{self.name}/{key}" if key else self.name
         if type_of(array) not in WHOLE:
-            return Node(Constant(Array(self.real(array))), (), where)
+            format = KEPT_FLOATS.get(type_of(array), FLOAT)
+            return Node(Constant(Array(self.real(array)), format), (), where)
         if array.size and int(array.max()) >= 2**63:
             raise self.refuse(f"a constant of {array.dtype} beyond 63 bits", "use smaller numbers")
         whole = array.astype(np.int64)

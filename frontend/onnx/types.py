@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ...graph import Fixed, Format, NDArray, Node, UnsupportedError
-from ...graph.formats import FLOAT, Overflow, Rounding
-from ...graph.ops import Quantize
+from ...graph.formats import BFLOAT, FLOAT, HALF, Overflow, Rounding
+from ...graph.ops import Cast, Quantize
 
 SHORT: dict[str, tuple[int, int, float]] = {
     "float16": (10, -14, 65504.0),
@@ -22,6 +22,9 @@ SHORT: dict[str, tuple[int, int, float]] = {
 
 FLOATS = ("float32", "float64", *SHORT)
 """Types of real numbers; everything is computed in float32."""
+
+KEPT_FLOATS = {str(f): f for f in (HALF, BFLOAT)}
+"""Those that results are rounded to, one operator after the other."""
 
 WHOLE: dict[str, tuple[int, bool]] = {
     "bool": (1, False),
@@ -53,7 +56,7 @@ def type_of(array: NDArray) -> str:
 def storage(name: str) -> Format | None:
     """Give the format of an input of a type; None where there is none."""
     if name in FLOATS:
-        return FLOAT
+        return KEPT_FLOATS.get(name, FLOAT)
     if name in READ_AS:
         return READ_AS[name]
     return Fixed(WHOLE[name][0], WHOLE[name][0], WHOLE[name][1]) if name in WHOLE else None
@@ -95,6 +98,14 @@ def _only(formal: Any) -> str | None:
     return NAMES.get(name, name)
 
 
+def as_type(node: Node, name: str) -> Node:
+    """Give a result as its type has it: whole numbers wrapped around, floats of 16 bits rounded to the nearest."""
+    if name in WHOLE:
+        return kept(node, name)
+    format = KEPT_FLOATS.get(name)
+    return node if format is None or node.type.format == format else Node(Cast(format), (node,), node.where)
+
+
 def kept(node: Node, name: str) -> Node:
     """Give a result as its type of whole numbers has it: what does not fit wraps around, as the source's does.
 
@@ -116,4 +127,7 @@ def kept(node: Node, name: str) -> Node:
     return Node(Quantize(Fixed(width, width, signed), Rounding.TRN, Overflow.WRAP), (node,), node.where)
 
 
-__all__ = ["FLOATS", "READ_AS", "SHORT", "WHOLE", "kept", "result_types", "storage", "type_name", "type_of"]
+__all__ = [
+    "FLOATS", "KEPT_FLOATS", "READ_AS", "SHORT", "WHOLE", "as_type", "kept", "result_types", "storage", "type_name",
+    "type_of",
+]  # fmt: skip

@@ -18,7 +18,7 @@ from ...graph import (
 )
 from ...graph.evaluate.kernel import Value as Operand
 from ...graph.evaluate.kernel import run
-from ...graph.formats import Rounding
+from ...graph.formats import HALF, Rounding
 from ...graph.ops import Constant, Input, Mul, Output
 from ..attributes import Attributes, raise_all
 from . import operators  # noqa: F401 - fills the table
@@ -263,6 +263,7 @@ def _value(call: Call, result: Result, k: int, constant: bool) -> Value:
     ):
         raise call.refuse(f"its result has format {result.type.format}, the file says {info.format}")
     if constant:
+        info = replace(info, half=result.type.format == HALF)
         return Known(np.broadcast_to(_folded(result), info.shape).astype(info.dtype(call.place)), info)
     return Flow(result, info)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Affine, FileError, Fixed, Float, Format, Grid, NDArray, UnsupportedError
+from ...graph import Affine, FileError, Fixed, Format, Grid, NDArray, UnsupportedError
+from ...graph.formats import FLOAT, HALF
 from .flatbuffer import DAMAGED
 
 MAX_ELEMENTS = 1 << 26
@@ -35,7 +36,8 @@ INTEGERS: Mapping[str, tuple[int, bool]] = {
 class Tensor:
     """What the file says of a tensor. ``shape`` is the source's, with the batch; ``open`` the axes said to be open.
 
-    ``scales`` and ``zero_points`` are empty where the tensor is not quantized; several go along ``axis``.
+    ``scales`` and ``zero_points`` are empty where the tensor is not quantized; several go along ``axis``. ``half``: a
+    constant of float32 that stands in the file as float16.
     """
 
     index: int
@@ -49,6 +51,7 @@ class Tensor:
     variable: bool = False
     data: memoryview | None = None
     problem: str = ""
+    half: bool = False
 
     @property
     def is_float(self) -> bool:
@@ -80,7 +83,7 @@ class Tensor:
     def format(self) -> Format:
         """What the stored numbers mean. Raises FileError for scales that are none."""
         if self.is_float:
-            return Float()
+            return HALF if self.half or self.type == "FLOAT16" else FLOAT
         width, signed = INTEGERS[self.type]
         if not self.scales:
             return Fixed(width, width, signed)

@@ -13,6 +13,7 @@ import numpy as np
 from ...graph import NDArray, Node, values_of
 from ...graph.evaluate.kernel import Value as Operand
 from ...graph.evaluate.kernel import run
+from ...graph.formats import BFLOAT
 from .registry import Call
 from .values import MAX_ELEMENTS, Absent, Flow, Known, Scaled, Value
 
@@ -32,7 +33,7 @@ def evaluated(results: Sequence[Value], call: Call) -> list[Value]:
         if isinstance(result, Flow):
             dtype = call.dtypes[i] if i < len(call.dtypes) else "float32"
             real = values_of(result.node, _computed(result.node, {})[0])
-            values.append(Known((real.astype(dtype),), dtype))
+            values.append(Known((_cast(call, real, dtype),), dtype))
         else:
             values.append(result)
     return values
@@ -66,12 +67,14 @@ def computed(call: Call, function: Callable[..., Any], *values: Flow | Known | N
                 result = np.asarray(function(*(v.at(i) if isinstance(v, Known) else None for v in values)))
         except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError, MemoryError) as error:
             raise call.misfit(f"cannot be computed from its constant arguments: {error}") from None
-        results.append(result if result.dtype == dtype else _cast(call, result, dtype))
+        results.append(result if str(result.dtype) == dtype else _cast(call, result, dtype))
     return [Known.of(results, dtype)]
 
 
 def _cast(call: Call, array: NDArray, dtype: str) -> NDArray:
-    if dtype not in ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool"):
+    if dtype == "bfloat16":  # numpy has none: float32 that has its values
+        return BFLOAT.rounded(array)
+    if dtype not in ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"):
         raise call.refuse(f"a constant of type {dtype}", "use float32 and whole numbers")
     with np.errstate(all="ignore"):
         return array.astype(dtype)

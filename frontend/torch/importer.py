@@ -12,16 +12,16 @@ from ...graph import FileError, GatewrightError, Graph, NDArray, Node, ShapeErro
 from ...graph.ops import Input, Output
 from ..attributes import Attributes, raise_all
 from ..layout import settle_layout
-from ..onnx.types import kept, storage
+from ..onnx.types import as_type, storage
 from . import lengths, operators  # noqa: F401 - they fill the tables
 from .aliases import Aliases, names_in
 from .archive import DAMAGED, Contents
 from .fold import FOLDERS, evaluated
 from .program import Entry, Program, Ref, Step, Type, parse
-from .registry import OPERATORS, REFUSED, WHOLE, Build, Call, Results, located
+from .registry import OPERATORS, REFUSED, Build, Call, Results, located
 from .values import MAX_ELEMENTS, OPEN_BATCH, Absent, Batch, Coded, Flow, Known, Place, Value
 
-COMPUTED = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
+COMPUTED = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 SILENT = {
     "_assert_scalar", "_assert_tensor_metadata", "_assert_async", "sym_constrain_range",
     "sym_constrain_range_for_size",
@@ -297,8 +297,7 @@ def _values(results: Results, call: Call) -> list[Value]:
         if isinstance(item, Node):
             item = Flow(item, call.main.place if call.main else None)
         if isinstance(item, Flow):
-            node = kept(item.node, dtype) if dtype in WHOLE else item.node
-            item = replace(item, node=node, dtype=dtype)
+            item = replace(item, node=as_type(item.node, dtype), dtype=dtype)
         values.append(item)
     return values
 

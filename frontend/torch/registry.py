@@ -17,10 +17,11 @@ from ...graph.formats import narrowest
 from ...graph.ops import Constant, Reshape
 from ..attributes import REQUIRED, Attributes
 from ..onnx.formats import integer_constant
+from ..onnx.types import KEPT_FLOATS
 from .values import MAX_ELEMENTS, Absent, Batch, Coded, Flow, Known, Place, Scaled, Shape, Value
 
 Results = Node | Value | Sequence[Node | Value]
-REAL = ("float32", "float64")
+REAL = ("float32", "float64", "float16", "bfloat16")
 WHOLE = ("int64", "int32", "int16", "int8", "uint8", "bool")
 ANY = (*REAL, *WHOLE)
 
@@ -267,11 +268,13 @@ class Call:
     def weights(self, value: Flow | Known, key: str, move: Callable[[NDArray], NDArray] = np.asarray) -> Node:
         """Give constant weights, their axes rearranged by ``move``.
 
-        Integers of their format where the source dequantizes them, else float32.
+        Integers of their format where the source dequantizes them, floats of 16 bits where it has them, else float32.
         """
         array = self.real(self.fixed(value, key))
         if isinstance(value, Scaled):
             return integer_constant(value.stored, value.scale, value.zero, move, f"{self.name}/{key}")
+        if (format := KEPT_FLOATS.get(value.dtype)) is not None and np.isfinite(array).all():
+            return Node(Constant(Array(format.rounded(move(array))), format), (), f"{self.name}/{key}")
         return self.constant(move(array), key)
 
     def reshape(self, x: Node, shape: Shape) -> Node:

@@ -6,7 +6,7 @@ from ....graph import Fixed, NDArray, Node
 from ....graph.formats import Overflow, Rounding
 from ....graph.ops import Activation, Compare, Comparison, Quantize, Select, Sub
 from ..registry import Call, Flow, Known, operator
-from ..types import FLOATS, SHORT, WHOLE, kept, type_name
+from ..types import FLOATS, KEPT_FLOATS, SHORT, WHOLE, as_type, kept, type_name
 
 
 @operator("Cast")
@@ -38,11 +38,12 @@ def _cast(call: Call, target: str) -> Flow | Known:
     if target in WHOLE:
         return Flow(_to_whole(call, x, source, target), target, call.lead)
     if target in SHORT and source != target and not (source in SHORT and _contains(target, source)):
+        if target in KEPT_FLOATS:
+            return Flow(as_type(x, target), target, call.lead)
         bits, exponent, largest = SHORT[target]
         if target.startswith("float8") and not saturate:
             raise call.attributes.refusal("saturate", 0, "numbers out of range would become NaN")
-        limits = float(target not in ("float16", "bfloat16"))
-        short = call.node(Activation("round_float", (float(bits), float(exponent), largest, limits)), x)
+        short = call.node(Activation("round_float", (float(bits), float(exponent), largest, 1.0)), x)
         if target == "float4e2m1":  # has no NaN: 0 instead
             number = call.node(Compare(Comparison.EQUAL), x, x)
             short = call.node(Select(), number, short, call.constant(np.float32(0)))

@@ -12,7 +12,7 @@ from ..codes import move_codes, moves_codes
 from ..frame import settle_batch
 from ..moved import run_moved, takes_moved
 from ..registry import Absent, Build, Call, Coded, Flow, Known, Many, Moved, Value, listed, operator
-from ..types import WHOLE, kept
+from ..types import as_type
 from .moves import concat, squeeze, unsqueeze
 from .slicing import split
 
@@ -158,7 +158,7 @@ def _run(
 def _typed(result: Node | Value, kind: str, lead: int) -> Value:
     if not isinstance(result, Node):
         return result
-    return Flow(kept(result, kind) if kind in WHOLE else result, kind, lead)
+    return Flow(as_type(result, kind), kind, lead)
 
 
 def _known(call: Call, op: str, inputs: Sequence[Known], attributes: dict[str, Any]) -> list[Value]:

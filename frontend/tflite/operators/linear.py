@@ -174,7 +174,7 @@ def _in_floats(call: Call, x: Node, order: Axes, product: Callable[..., Node], a
             raise call.refuse(what, hint)
     if call.result.type != "FLOAT32":
         raise call.refuse(f"float activations giving {call.result.type}")
-    weights = call.real(call.array(1).transpose(order), "weight")
+    weights = call.stored(call.array(1).transpose(order), call.info(1).format, "weight")
     bias = [call.real(call.array(2).ravel(), "bias")] if call.has(2) else []
     return float_activation(call, product(x, weights, *bias), activation)
 

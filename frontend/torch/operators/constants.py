@@ -48,7 +48,7 @@ def identity(call: Call) -> Results:
 
 @operator("_to_copy", "to", "type_as", "float", "double")
 def cast(call: Call) -> Results:
-    """Accept casts between types that hold the same numbers; everything is computed in float32."""
+    """Round to floats of 16 bits, where the result's type is one; accept casts to types that hold the same numbers."""
     without_layout(call)
     x = call.value("self")
     call.arguments.ignore("other", why="the result's type is the one that the program gives")

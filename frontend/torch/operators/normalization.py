@@ -171,7 +171,7 @@ def softmaxed(call: Call, x: Flow, dim: int) -> Flow:
 
 
 def _softmax_type(call: Call) -> None:
-    call.arguments.expect("half_to_float", False, hint="export the model in float32")
+    call.arguments.ignore("half_to_float", why="the result's type is the one that the program gives")
     call.arguments.expect("dtype", None, "float32", "float64", hint="export the model in float32")
 
 

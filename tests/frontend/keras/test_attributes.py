@@ -150,8 +150,8 @@ WRONG = [
     ("Conv2D", {"kernel_size": [3]}, "kernel_size"),
     ("Conv2D", {"filters": "many"}, "filters"),
     ("Conv2D", {"activation": "hyperbolic"}, "activation"),
-    ("Conv2D", {"dtype": "float16"}, "dtype"),
-    ("Conv2D", {"dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}}}, "dtype"),
+    ("Conv2D", {"dtype": "float8"}, "dtype"),
+    ("Conv2D", {"dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_float8"}}}, "dtype"),
     ("Dense", {"dtype": {"class_name": "QuantizedDTypePolicy", "config": {"name": "int8"}}}, "dtype"),
     ("Dense", {"quantization_config": {"mode": "int8"}}, "quantization_config"),
     ("BatchNormalization", {"axis": 0}, "axis"),
@@ -261,7 +261,7 @@ def test_all_problems_of_a_model_come_at_once() -> None:
     layers = [
         {"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, 4]}},
         {"class_name": "Dense", "config": {"name": "one", "units": 2, "sparkle": 1, "glitter": 2}},
-        {"class_name": "Dense", "config": {"name": "two", "units": 2, "dtype": "float16"}},
+        {"class_name": "Dense", "config": {"name": "two", "units": 2, "dtype": "float8"}},
     ]
     root = parse({"class_name": "Sequential", "config": {"name": "s", "layers": layers}}, "f")
     weights = {e: {"kernel": np.ones(1), "bias": np.ones(1)} for e in root.children[1:]}
@@ -270,7 +270,7 @@ def test_all_problems_of_a_model_come_at_once() -> None:
     text = str(caught.value)
     assert "sparkle" in text
     assert "glitter" in text
-    assert "float16" in text
+    assert "float8" in text
 
 
 def test_hard_sigmoid_differs_between_the_frameworks() -> None:
