@@ -2,15 +2,15 @@
 
 ``emit`` gives the network in C, ``complete`` adds self-test, image and the files of build systems, ``costs`` says what
 is known of its cost, ``Simulation`` runs it, ``verify`` compares the two, ``measured`` and ``inference`` say what was
-counted, ``missing`` lists what cannot be written, ``parse`` reads what a user wishes of the memory.
+counted, ``missing`` lists what cannot be written, ``parse`` and ``storage`` read what a user wishes.
 """
 
 from .complete import complete
-from .emit import costs, emit, machine_of, missing, not_here
+from .emit import costs, emit, machine_of, missing, not_here, storage
 from .memory import parse
 from .simulation import Simulation, inference, measured, verify
 
 __all__ = [
     "Simulation", "complete", "costs", "emit", "inference", "machine_of", "measured", "missing", "not_here", "parse",
-    "verify",
+    "storage", "verify",
 ]  # fmt: skip

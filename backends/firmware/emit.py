@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ...boards import Board
-from ...graph import FileError, GatewrightError, Graph, OptionError
+from ...graph import FileError, GatewrightError, Graph, OptionError, unknown
 from ...graph.evaluate.run import surface_shape
 from ..loops.layout import interface_type
 from ..loops.machine import Machine
@@ -22,11 +22,13 @@ from .toolchain import toolchain
 
 FILE = "network.json"
 """What the simulation reads: the network's name, its core, its ports."""
+STORAGES = ("packed", "bytes")
+"""How weights of at most four bits are stored: several to a word, or as others are."""
 KIND = "c"
 """What a board file calls a compiler of C."""
 
 
-def machine_of(board: Board) -> Machine:
+def machine_of(board: Board, weight_storage: str | None = None) -> Machine:
     """Give what the kernels know of a board's core. Raises OptionError for a board that has none, or whose core or
     features no compiler knows.
     """
@@ -34,9 +36,19 @@ def machine_of(board: Board) -> Machine:
     if found is None or found.kind != KIND:
         hint = next((note for note in board.notes if note.startswith("no firmware")), "gatewright boards lists others")
         raise OptionError(f"no C is written for board {board.name}", hint=hint)
-    machine = Machine(found.triple, found.cpu, tuple(found.features), 0, found.abi)
+    packed = storage(weight_storage) == "packed"
+    machine = Machine(found.triple, found.cpu, tuple(found.features), 0, found.abi, packed)
     toolchain(machine)
     return machine
+
+
+def storage(asked: str | None) -> str:
+    """Read the option ``weight_storage``; None is "packed". Raises OptionError."""
+    if asked is None:
+        return STORAGES[0]
+    if asked not in STORAGES:
+        raise unknown("way to store weights", asked, STORAGES)
+    return asked
 
 
 def not_here(machine: Machine) -> str | None:
@@ -45,13 +57,16 @@ def not_here(machine: Machine) -> str | None:
     return None
 
 
-def emit(graph: Graph, board: Board, memory: str | int | None = None) -> Project:
+def emit(
+    graph: Graph, board: Board, memory: str | int | None = None, weight_storage: str | None = None
+) -> Project:
     """Write the network of a graph in C for a board: the sources, and what they are called.
 
-    ``memory``: "fastest" (also None), "smallest", or how many bytes the arena may take at most. Raises UnsupportedError
-    for what cannot be written or does not fit, OptionError for a board whose file does not say what is needed.
+    ``memory``: "fastest" (also None), "smallest", or how many bytes the arena may take at most; ``weight_storage``:
+    "packed" (also None) or "bytes". Raises UnsupportedError for what cannot be written or does not fit, OptionError for
+    a board whose file does not say what is needed.
     """
-    planned = choose(graph, machine_of(board), board, parse(memory))
+    planned = choose(graph, machine_of(board, weight_storage), board, parse(memory))
     program = planned.program
     name = library_name(graph)
     made = sources(program, name)
@@ -131,9 +146,11 @@ def _bytes(size: int, source: str) -> dict[str, Any]:
     return {"value": size, "low": size, "high": size, "unit": "bytes", "kind": "exact", "source": source}
 
 
-def missing(graph: Graph, board: Board, memory: str | int | None = None) -> Iterator[GatewrightError]:
+def missing(
+    graph: Graph, board: Board, memory: str | int | None = None, weight_storage: str | None = None
+) -> Iterator[GatewrightError]:
     """Give the first thing that stands in the way of writing a graph for a board."""
     try:
-        choose(graph, machine_of(board), board, parse(memory))
+        choose(graph, machine_of(board, weight_storage), board, parse(memory))
     except GatewrightError as error:
         yield error

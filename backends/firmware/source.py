@@ -13,7 +13,7 @@ from ..loops.program import Pointer as Address
 from .c import PER_LINE, STORED, TYPES, Pointer, kernel, literal, wrapped
 from .interface import Layer, header, ports
 
-DSP = r"\bgw_(dot|rows|smlad|[su]xtb16)"
+DSP = r"\bgw_(dot|rows|smlad|sadd16|[su]xtb16)"
 """What gw_dsp.h has."""
 
 
@@ -152,7 +152,9 @@ class _Source:
         return "\n".join([
             f'#include "{name}.h"', f'#include "{name}_weights.h"', *(['#include "gw_float.h"'] if floats else []),
             *(['#include "gw_dsp.h"'] if re.search(DSP, text) else []),
-            *(['#include "gw_dot.h"'] if "gw_bytes" in text else []), "",
+            *(['#include "gw_dot.h"'] if "gw_bytes" in text else []),
+            *(['#include "gw_pairs.h"'] if re.search(r"\bgw_(pairs|apart)", text) else []),
+            *(['#include "gw_fields.h"'] if "gw_fields" in text else []), "",
             *_library(text), *(COPY if copies else []),
             f"unsigned char {name}_arena[{name.upper()}_ARENA_BYTES] GW_ALIGNED({name.upper()}_ALIGNMENT);", "",
             *self.ports(), "",

@@ -49,13 +49,17 @@ GROUP = {Dot.VNNI: 4, Dot.AMX: 4, Dot.SDOT: 4, Dot.MMLA: 8, Dot.PAIRS: 2, Dot.DU
 
 @dataclass(frozen=True)
 class Machine:
-    """``triple``, ``cpu``, ``features`` and ``abi`` as LLVM spells them; ``vector_bits``: width of the vectors."""
+    """``triple``, ``cpu``, ``features`` and ``abi`` as LLVM spells them; ``vector_bits``: width of the vectors.
+
+    ``packed``: weights of at most four bits lie several to a word, and kernels take them apart (without vectors only).
+    """
 
     triple: str
     cpu: str = ""
     features: tuple[str, ...] = ()
     vector_bits: int = 128
     abi: str = ""
+    packed: bool = False
 
     def has(self, feature: str) -> bool:
         """Whether the instruction set has a feature."""

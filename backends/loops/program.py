@@ -40,14 +40,14 @@ from .halves import bits_of
 from .kernels import (
     Written,
     attention,
-    columns,
     elementwise,
     filled,
     mmla,
+    packed,
+    packed_ring,
     pools,
     products,
     reductions,
-    ring,
     rows,
     sorting,
     tiles,
@@ -380,7 +380,7 @@ class Builder:
                 c = contraction(anchor, m)
                 assert c is not None
                 if m.bare:
-                    write = ring.depthwise if c.depthwise else columns.product
+                    write = packed_ring.depthwise if c.depthwise else packed.product
                     return [(write(m, found, c, end, out.layout), c.macs)]
                 if c.dot is Dot.AMX:
                     return [(tiles.product(m, found, c, end, out.layout), c.macs)]

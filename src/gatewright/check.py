@@ -12,7 +12,7 @@ from .compiling import estimate
 from .frontend import load
 from .graph import GatewrightError, Graph, ManyErrors, Pairs
 from .lowering import Config, keeps_floats, lower, make_config, narrowed
-from .options import Choices
+from .options import Choices, FirmwareChoices
 from .rules import unmatched, without_effect
 from .samples import read_samples
 from .targets import FIRMWARE, TARGETS, TVM, back_end, find_board
@@ -55,19 +55,20 @@ def obstacles(
     strict: bool = False,
     integer_only: bool = False,
     memory: str | int | None = None,
+    weight_storage: str | None = None,
     states: Pairs | None = None,
 ) -> Findings:
     """List what stands between a model and a board: of board, options, configuration, model, samples; and the notes of
     the stages that it passed. Nothing is emitted. ``strict``: what may not fit the board's device is a problem;
-    ``integer_only``: on a processor too, floats become integers; ``memory``: what the arena of firmware is planned for;
-    ``states``: as ``load`` takes them.
+    ``integer_only``: on a processor too, floats become integers; ``memory``, ``weight_storage``: what the arena of
+    firmware is planned for, and how its narrow weights are stored; ``states``: as ``load`` takes them.
     """
     found = Findings()
     asked = choices or Choices()
     target = found.attempt(lambda: find_board(board))
     found.attempt(asked.check)
-    if memory is not None:
-        found.attempt(partial(back_end(FIRMWARE).parse, memory))
+    firmware = FirmwareChoices(memory, weight_storage=weight_storage)
+    found.attempt(firmware.check)
     settings = found.attempt(lambda: make_config(precision, config))
     graph = found.attempt(lambda: load(model, weights=weights, states=states))
     if graph is None:
@@ -87,7 +88,7 @@ def obstacles(
     if integer is not None:
         integer = narrowed(integer, target)
         found.note((*integer.notes, *without_effect(settings or make_config(), graph, integer)))
-        _emittable(found, integer, target, settings or make_config(), asked, strict, memory)
+        _emittable(found, integer, target, settings or make_config(), asked, strict, firmware)
     return found
 
 
@@ -98,13 +99,13 @@ def _emittable(
     settings: Config,
     choices: Choices,
     strict: bool,
-    memory: str | int | None,
+    firmware: FirmwareChoices,
 ) -> None:
     """Ask the back end of a board for what it cannot emit."""
     if board.fpga is None:
         found.note(choices.without_effect(board, settings, strict=strict))
         if board.compiler is not None and not found.problems:
-            _compilable(found, graph, board, memory)
+            _compilable(found, graph, board, firmware)
         return
     from .backends.hls4ml import missing
 
@@ -119,12 +120,12 @@ def _emittable(
     found.note(wording.warnings(cost or {}))
 
 
-def _compilable(found: Findings, graph: Graph, board: Board, memory: str | int | None) -> None:
+def _compilable(found: Findings, graph: Graph, board: Board, firmware: FirmwareChoices) -> None:
     """Ask the back end of a processor for what it cannot compile; the host without TVM keeps to the graph."""
     from .backends.tvm.emit import available
 
     assert board.compiler is not None
     if TARGETS.get(board.compiler.kind) == FIRMWARE:
-        found.problems += back_end(FIRMWARE).missing(graph, board, memory)
+        found.problems += back_end(FIRMWARE).missing(graph, board, firmware.memory, firmware.weight_storage)
     elif available() or board.name != "host":
         found.problems += back_end(TARGETS.get(board.compiler.kind, TVM)).missing(graph, board)

@@ -109,6 +109,10 @@ Memory = Annotated[
     str | None,
     typer.Option(help="Of firmware: fastest, smallest, or the fastest that fits in so many bytes (40000, 40KiB)."),
 ]
+WeightStorage = Annotated[
+    str | None,
+    typer.Option(help="Of firmware: packed (the default: weights of at most 4 bits stand several to a word) or bytes."),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse a design whose high estimate of a resource is over the device.")
 ]
@@ -131,6 +135,7 @@ def check(
     types: Types = "lean",
     strict: Strict = False,
     memory: Memory = None,
+    weight_storage: WeightStorage = None,
     states: States = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -144,7 +149,8 @@ def check(
         choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
         found = obstacles(
             model, board=board, weights=weights, precision=precision, config=config, samples=samples, output=output,
-            choices=choices, strict=strict, memory=memory, states=parse_pairs(states or ()),
+            choices=choices, strict=strict, memory=memory, weight_storage=weight_storage,
+            states=parse_pairs(states or ()),
         )  # fmt: skip
         count = len(found.problems)
         document = {
@@ -199,6 +205,7 @@ def compile_(
         Path | None, typer.Option(help="What gatewright tune found for this kind of board: DIR/project/tuning.json.")
     ] = None,
     memory: Memory = None,
+    weight_storage: WeightStorage = None,
     states: States = None,
     build_system: Annotated[
         str | None,
@@ -224,8 +231,8 @@ def compile_(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
             vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, float_format=float_format,
-            tuning=tuning, memory=memory, project=build_system, emit=emit or (), states=parse_pairs(states or ()),
-            progress=progress,
+            tuning=tuning, memory=memory, weight_storage=weight_storage, project=build_system, emit=emit or (),
+            states=parse_pairs(states or ()), progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))

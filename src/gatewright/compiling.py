@@ -60,6 +60,7 @@ def compile_model(
     tuning: "str | Path | Tuning | None" = None,
     memory: str | int | None = None,
     project: str | None = None,
+    weight_storage: str | None = None,
     emit: Sequence[str] = (),
     states: Pairs | None = None,
     progress: Progress = lambda text: None,
@@ -78,13 +79,16 @@ def compile_model(
     there keep its weights and tensors so, and compute in float32; ``tuning``: what ``tune`` found for
     this kind of board, or its file (``project/tuning.json``); ``memory``: of firmware, what the arena is planned for:
     "fastest" (also None), "smallest", or the fastest in so many bytes; ``project``: of firmware, for which build
-    systems: "cmake" (also None), "zephyr", "arduino", "platformio", "bare", several with commas between; ``emit``: on
-    processors, texts of the kernels to put beside them ("asm", "llvm-ir"); ``states``: inputs that are what an output
-    was in the inference before, {"h_in": "h_out"} (see ``load``); ``progress`` is told what is going on.
+    systems: "cmake" (also None), "zephyr", "arduino", "platformio", "bare", several with commas between;
+    ``weight_storage``: of firmware, whether weights of at most four bits stand "packed" (also None) in flash, or as
+    "bytes"; ``emit``: on processors, texts of the kernels to put beside them ("asm", "llvm-ir"); ``states``: inputs
+    that are what an output was in the inference before, {"h_in": "h_out"} (see ``load``); ``progress`` is told what is
+    going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
-    firmware, library = FirmwareChoices(memory, project), LibraryChoices(tuple(emit), integer_only, float_format)
+    firmware = FirmwareChoices(memory, project, weight_storage)
+    library = LibraryChoices(tuple(emit), integer_only, float_format)
     target = find_board(board)
     library.check(target)
     settings = make_config(precision, config)
@@ -290,7 +294,7 @@ def _emitted(
     """Let a back end write its project, and say what that costs, where that is known."""
     own = back_end(target)
     if target == FIRMWARE:
-        emitted = own.emit(project.graph, project.board, firmware.memory)
+        emitted = own.emit(project.graph, project.board, firmware.memory, firmware.weight_storage)
         emitted = own.complete(emitted, project.graph, input_ranges(project.graph), firmware.kinds)
         return emitted, own.costs(emitted.files)
     if target in GPUS.values():

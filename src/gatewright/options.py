@@ -20,12 +20,14 @@ HLS_KEYS = ("io", "strategy", "reuse_factor", "clock_ns", "hls")
 
 @dataclass(frozen=True)
 class FirmwareChoices:
-    """The options of firmware as a user writes them: what the arena is planned for (fastest, smallest, bytes), and the
-    kinds of project with commas between (cmake, zephyr, arduino, platformio, bare).
+    """The options of firmware as a user writes them: what the arena is planned for (fastest, smallest, bytes), the
+    kinds of project with commas between (cmake, zephyr, arduino, platformio, bare), and how narrow weights are stored
+    (packed, bytes).
     """
 
     memory: str | int | None = None
     project: str | None = None
+    weight_storage: str | None = None
 
     def check(self) -> None:
         """Raise OptionError for a choice that does not exist."""
@@ -33,6 +35,10 @@ class FirmwareChoices:
             from .backends.firmware import parse
 
             parse(self.memory)
+        if self.weight_storage is not None:
+            from .backends.firmware import storage
+
+            storage(self.weight_storage)
         _ = self.kinds
 
     @property

@@ -21,6 +21,7 @@ static inline const gw_i32 *gw_opaque(const gw_i32 *p)
 #endif
 
 static inline int32_t gw_smlad(int32_t x, int32_t y, int32_t sum) { return __smlad(x, y, sum); }
+static inline int32_t gw_sadd16(int32_t x, int32_t y) { return (int32_t)__sadd16(x, y); }
 static inline int32_t gw_sxtb16(int32_t x) { return (int32_t)__sxtb16(x); }
 static inline int32_t gw_sxtb16_8(int32_t x) { return (int32_t)__sxtb16((int32_t)((uint32_t)x >> 8 | (uint32_t)x << 24)); }
 static inline int32_t gw_uxtb16(int32_t x) { return (int32_t)__uxtb16((uint32_t)x); }
@@ -36,6 +37,12 @@ static inline int32_t gw_smlad(int32_t x, int32_t y, int32_t sum)
     return gw_add32(gw_add32(sum, low), high);
 }
 
+/* The sums of both halves. */
+static inline int32_t gw_sadd16(int32_t x, int32_t y)
+{
+    uint32_t a = (uint32_t)x, b = (uint32_t)y;
+    return (int32_t)(((a + b) & 0xffffu) | ((a & 0xffff0000u) + (b & 0xffff0000u)));
+}
 /* Bytes 0 and 2, each widened to 16 bits; those with _8 bytes 1 and 3. */
 static inline int32_t gw_sxtb16(int32_t x)
 {

@@ -1,10 +1,10 @@
 """How each step is computed: loop nests over vectors, one writer for each kind of anchor."""
 
-from . import columns, pools, products, reductions, ring, rows, sorting
+from . import columns, packed, packed_ring, pools, products, reductions, ring, rows, sorting
 from .attention import attention
 from .frame import Written, elementwise, filled, written
 
 __all__ = [
-    "Written", "attention", "columns", "elementwise", "filled", "pools", "products", "reductions", "ring", "rows",
-    "sorting", "written",
+    "Written", "attention", "columns", "elementwise", "filled", "packed", "packed_ring", "pools", "products",
+    "reductions", "ring", "rows", "sorting", "written",
 ]  # fmt: skip

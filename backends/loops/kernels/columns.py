@@ -31,18 +31,24 @@ def product(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, en
     """Write a product of known weights, with the operations from it up to ``end``."""
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        _kind(c, layouts[c.node.inputs[0]])(scope, c, end, out, memory).write()
+        kind(c, layouts[c.node.inputs[0]])(scope, c, end, out, memory).write()
 
-    return written(machine, layouts, out, build, (1, 99) if len(c.space) > 1 and rows_follow(out) else (99,))
+    return written(machine, layouts, out, build, flats(c, out))
 
 
-def _kind(c: Contraction, x: Layout) -> "type[_Columns]":
+def flats(c: Contraction, out: Layout) -> tuple[int, ...]:
+    """Say how many axes of a result can have an index of their own: the channels, or all."""
+    return (1, 99) if len(c.space) > 1 and rows_follow(out) else (99,)
+
+
+def kind(c: Contraction, x: Layout) -> "type[Columns]":
+    """Choose how the sums of a product are computed."""
     if _quads(c, x):
-        return _Quads
+        return Quads
     if c.dot is Dot.DUAL:
-        return _Pairs
+        return Pairs
     bytes_only = c.dot is Dot.WIDE and WIDTHS[x.dtype] == 8 and weights_fit(c.node, 8)
-    return _Bytes if bytes_only and (prod(c.space) > 1 or c.filters // c.groups >= 4) else _Columns
+    return Bytes if bytes_only and (prod(c.space) > 1 or c.filters // c.groups >= 4) else Columns
 
 
 def _quads(c: Contraction, x: Layout) -> bool:
@@ -69,7 +75,7 @@ def pair_of(number: int) -> Value:
     return const(wrapped(half << 16 | half, "int32"))
 
 
-class _Columns(Frame):
+class Columns(Frame):
     """Any numbers: one product after the other."""
 
     step = 1
@@ -83,16 +89,25 @@ class _Columns(Frame):
         self.positions = prod(c.space)
         self.across = min(2, self.positions)
         self.together = min(2 if self.across > 1 else 4, self.filters)
-        self.first = scope.table(self.start, self.dtype)
+        self.first = scope.table(self.beginnings(), self.dtype)
         self.packed = self.pack()
         self.make_room()
 
     # What differs by kind
 
+    @property
+    def room(self) -> int:
+        """Steps that a column has room for."""
+        return self.steps_of_sum
+
+    def beginnings(self) -> NDArray:
+        """Give what the sums of the filters begin with."""
+        return self.start
+
     def make_room(self) -> None:
         """Ask for the memory of the columns."""
         self.source = self.scope.view(self.c.node.inputs[0], self.x.dtype)
-        (self.column,) = self.scope.scratch(self.steps_of_sum * self.across, self.x.dtype)
+        (self.column,) = self.scope.scratch(self.room * self.across, self.x.dtype)
 
     def pack(self) -> Memory:
         """Put the weights in the order in which they are read: [tile][step][filter]."""
@@ -155,9 +170,9 @@ class _Columns(Frame):
                 whole, rest = divmod(self.filters, self.together)
                 if whole:
                     with code.loop(whole) as f:
-                        self.tile(spots, g, f * self.together, self.together)
+                        self.tile(spots, g, f, self.together)
                 if rest:
-                    self.tile(spots, g, index(whole * self.together), rest)
+                    self.tile(spots, g, index(whole), rest)
 
     def fill(self, spot: Value, g: Value, p: int) -> None:
         """Fill the column of a position: the channels of every tap, one tap after the other."""
@@ -212,14 +227,17 @@ class _Columns(Frame):
         return found
 
     def tile(self, spots: Sequence[Value], g: Value, f: Value, together: int) -> None:
-        """Sum some filters over the columns, and hand the sums on. ``f``: the first filter of the group."""
+        """Sum some filters over the columns, and hand the sums on. ``f``: the number of the tile in the group."""
         code = self.code
-        channel = code.let(g * self.filters + f)
-        begin = code.let((g * self.filters + f) * self.steps_of_sum)
+        channel = code.let(g * self.filters + f * self.together)
         starts = [code.let(self.first.load(channel + n)) for n in range(together)]
-        for n, row in enumerate(self.summed(len(spots), starts, begin)):
+        for n, row in enumerate(self.sums(g, f, channel, starts)):
             for spot, total in zip(spots, row, strict=True):
                 self.finish(self.spot_place(spot, channel + n), total)
+
+    def sums(self, g: Value, f: Value, channel: Value, starts: Sequence[Value]) -> list[list[Value]]:
+        """Give the sums of each filter of a tile, the first of which is ``channel``, at each position."""
+        return self.summed(self.across, starts, self.code.let(channel * self.steps_of_sum))
 
     def summed(self, across: int, starts: Sequence[Value], begin: Value) -> list[list[Value]]:
         """Give the sums of each filter, of which ``starts`` are the beginnings, at each position."""
@@ -258,7 +276,7 @@ class _Columns(Frame):
         return self.place(lead, last, channel)
 
 
-class _Bytes(_Columns):
+class Bytes(Columns):
     """Bytes on cores that multiply one at a time: columns of words, and weights without a sign.
 
     All of it can be read with a small offset and no widening, and two words at once (Armv6-M has no more).
@@ -296,7 +314,7 @@ class _Bytes(_Columns):
         return [[code.let(total - less[p]) for p, total in enumerate(row)] for row in found]
 
 
-class _Pairs(_Columns):
+class Pairs(Columns):
     """Integers of up to 16 bits, two products at once; weights with 16 bits."""
 
     step = 2
@@ -304,7 +322,7 @@ class _Pairs(_Columns):
     def make_room(self) -> None:
         """Ask for the columns, as words and as their halves."""
         self.source = self.scope.view(self.c.node.inputs[0], self.x.dtype)
-        self.column, self.halves = self.scope.scratch(self.steps_of_sum * self.across, "int32", "int16")
+        self.column, self.halves = self.scope.scratch(self.room * self.across, "int32", "int16")
 
     def pack(self) -> Memory:
         """Put two weights into a word."""
@@ -312,7 +330,7 @@ class _Pairs(_Columns):
 
     def put(self, k: Value, p: int, value: Value) -> None:
         """Write a half of a word."""
-        self.code.store(self.halves, k + 2 * self.steps_of_sum * p, value)
+        self.code.store(self.halves, k + 2 * self.room * p, value)
 
     def factors(self, at: Value) -> list[Value]:
         """Read two weights."""
@@ -320,14 +338,14 @@ class _Pairs(_Columns):
 
     def operands(self, step: Value, p: int) -> list[Value]:
         """Read two elements."""
-        return [self.code.let(self.column.load(step + self.steps_of_sum * p))]
+        return [self.code.let(self.column.load(step + self.room * p))]
 
     def add(self, total: Value, x: Value, w: Value) -> Value:
         """Add two products."""
         return extern("gw_smlad", x, w, total)
 
 
-class _Quads(_Pairs):
+class Quads(Pairs):
     """Bytes, four at a time: elements 0 and 2 of them in one word, 1 and 3 in another."""
 
     step = 4

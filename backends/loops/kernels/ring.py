@@ -28,13 +28,17 @@ def depthwise(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, 
     """Write a product with one filter a channel, with the operations from it up to ``end``."""
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        kinds: list[type[_Depthwise]] = [_Windows]
-        if len(c.space) <= 2:
-            kinds = [*([_Quads] if _quads(c, layouts[c.node.inputs[0]]) else []), _Ring, _Windows]
-        found = (kind(scope, c, end, out, memory) for kind in kinds)
+        found = (kind(scope, c, end, out, memory) for kind in kinds(c, layouts[c.node.inputs[0]]))
         next(k for k in found if k.bytes <= LARGEST).write()
 
     return written(machine, layouts, out, build, (99,))
+
+
+def kinds(c: Contraction, x: Layout) -> "list[type[Depthwise]]":
+    """List the ways to compute a product with one filter a channel, the best first."""
+    if len(c.space) > 2:
+        return [Windows]
+    return [Quads, Ring, Windows] if _quads(c, x) else [Ring, Windows]
 
 
 def _quads(c: Contraction, x: Layout) -> bool:
@@ -44,7 +48,7 @@ def _quads(c: Contraction, x: Layout) -> bool:
     return x.offset % 4 == 0 and x.strides[-2] == c.channels and not any(s % 4 for s in x.strides[:-1])
 
 
-class _Depthwise(Frame):
+class Depthwise(Frame):
     """What the kinds share."""
 
     def __init__(self, scope: Scope, c: Contraction, end: Node, out: Layout, memory: Memory) -> None:
@@ -61,7 +65,7 @@ class _Depthwise(Frame):
         raise NotImplementedError
 
 
-class _Windows(_Depthwise):
+class Windows(Depthwise):
     """Every window in the operand itself; each tap is asked whether it lies outside."""
 
     def write(self) -> None:
@@ -93,7 +97,7 @@ class _Windows(_Depthwise):
             self.finish(self.place(spot[:-1], spot[-1], channel), code.let(total.load(0)))
 
 
-class _Ring(_Depthwise):
+class Ring(Depthwise):
     """Rows as they are, one channel after the other."""
 
     together = 1
@@ -123,7 +127,11 @@ class _Ring(_Depthwise):
         """Ask for the ring, weights, and where sums begin."""
         self.source = self.scope.view(self.c.node.inputs[0], self.x.dtype)
         (self.ring,) = self.scope.scratch(self.slots * self.cells * self.c.channels, self.x.dtype)
-        self.packed = self.scope.table(self.weights, self.weight_type)
+        self.packed = self.pack()
+
+    def pack(self) -> Memory:
+        """Put the weights in the order in which they are read."""
+        return self.scope.table(self.weights, self.weight_type)
 
     def write(self) -> None:
         """Write the kernel."""
@@ -142,15 +150,27 @@ class _Ring(_Depthwise):
                 code.let((top + k * self.dilation[0]) % self.slots * (self.cells * self.cell))
                 for k in range(self.kernel[0])
             ]
-            together = self.across
-            with code.loop(-(-self.columns // together)) as tile:
-                j = tile_begin(code, tile, together, self.columns)
-                at = code.let(j * (self.strides[1] * self.cell))
-                with code.loop(self.cell) as q:
-                    for n, p, total in self.sums([code.let(b + at + q) for b in bases], q):
-                        channel = code.let(q * self.together + n) if self.together > 1 else q
-                        lead = [r] if len(self.c.space) == 2 else []
-                        self.finish(self.place(lead, j + p, channel), total)
+            self.row(r, bases)
+
+    def row(self, r: Value, bases: Sequence[Value]) -> None:
+        """Compute a row of the result; ``bases``: where the rows of its windows begin in the ring."""
+        code = self.code
+        with code.loop(-(-self.columns // self.across)) as tile:
+            j = tile_begin(code, tile, self.across, self.columns)
+            at = code.let(j * (self.strides[1] * self.cell))
+            with code.loop(self.cell) as q:
+                self.cells_of(r, j, q, [code.let(b + at + q) for b in bases])
+
+    def cells_of(self, r: Value, j: Value, q: Value, bases: Sequence[Value]) -> None:
+        """Compute the channels that are read at once, at the positions that are."""
+        for n, p, total in self.sums(bases, q):
+            channel = self.code.let(q * self.together + n) if self.together > 1 else q
+            lead = [r] if len(self.c.space) == 2 else []
+            self.finish(self.place(lead, j + p, channel), total)
+
+    def weight(self, q: Value, tap: int) -> Value:
+        """Read a weight."""
+        return self.packed.load(q + tap * self.c.channels)
 
     def fill(self, row: Value) -> None:
         """Copy a row, which is counted from the first one of the padding, into its place in the ring."""
@@ -197,12 +217,12 @@ class _Ring(_Depthwise):
         total = self.code.let(self.first.load(q))
         for tap, (k, m) in enumerate(np.ndindex(*self.kernel)):
             x = cast(self.ring.load(bases[k] + m * self.dilation[1] * self.cell), self.dtype)
-            w = cast(self.packed.load(q + tap * self.c.channels), self.dtype)
+            w = cast(self.weight(q, tap), self.dtype)
             total = self.code.let(total + x * w)
         yield 0, 0, total
 
 
-class _Quads(_Ring):
+class Quads(Ring):
     """Bytes, four channels at a time: channels 0 and 2 in one word of the ring, 1 and 3 in the next one."""
 
     together = 4
@@ -217,15 +237,19 @@ class _Quads(_Ring):
         self.source = self.scope.view(self.c.node.inputs[0], "int32")
         (self.ring,) = self.scope.scratch(2 * self.slots * self.cells * self.cell, "int32")
         self.widen = widening(self.x)
-        self.packed = self.scope.table(self.pack().view(np.int32), "int32")
+        self.packed = self.pack()
 
-    def pack(self) -> NDArray:
+    def pack(self) -> Memory:
+        """Put the weights in the order in which they are read, two to a word."""
+        return self.scope.table(self.arranged(self.weights).astype(np.int16).view(np.int32), "int32")
+
+    def arranged(self, weights: NDArray) -> NDArray:
         """Give the weights as they are multiplied: [four channels, half, words, 2 of 16 bits].
 
         Of two rows, for each column, a word with those of the half's first channel, and one of its second; of the last
         row of an odd number a word with those of both channels.
         """
-        w = self.weights.reshape(*self.kernel, self.cell, 2, 2).astype(np.int16)  # the last: [channel // 2, half]
+        w = weights.reshape(*self.kernel, self.cell, 2, 2)  # the last: [channel // 2, half]
         w = w.transpose(2, 4, 0, 1, 3)  # [four channels, half, row, column, channel]
         down, across = self.kernel
         parts = [
@@ -256,13 +280,22 @@ class _Quads(_Ring):
         """Two positions share the columns that both windows cover."""
         return 2 if self.columns > 1 and self.dilation[1] == 1 else 1
 
+    @property
+    def words(self) -> int:
+        """Words of weights of two channels."""
+        down, across = self.kernel
+        return (down // 2 * 2 + down % 2) * across
+
+    def weights_of(self, q: Value, half: int) -> tuple[Memory, Value]:
+        """Say where the weights of two of four channels begin."""
+        return self.packed, self.code.let((q * 2 + half) * self.words)
+
     def sums(self, bases: Sequence[Value], q: Value) -> Iterator[tuple[int, int, Value]]:
         """Two channels after the other two; two rows at once, and the last one of an odd number by itself.
 
         The functions keep their order: compilers spill sums where they mix the instructions of several.
         """
         code, (down, columns) = self.code, self.kernel
-        words = down // 2 * 2 * columns + down % 2 * columns
         window = [index(self.dilation[1] * self.cell * 2), index(columns)]
         twice = "_twice" if self.across == 2 else ""
         window += [index(self.strides[1])] if twice else []
@@ -271,14 +304,14 @@ class _Quads(_Ring):
             starts = [code.let(self.first.load(q * 4 + (2 * n + half))) for n in range(2)]
             for i in range(2 * self.across):
                 code.store(sums, i, starts[i % 2])
-            at = code.let((q * 2 + half) * words)
+            weights, at = self.weights_of(q, half)
             rows = [code.let(b * 2 + half) for b in bases]
             operands: tuple[Value | Memory, ...]
             for k in range(0, down - 1, 2):
-                operands = (self.ring, *rows[k : k + 2], self.packed, at + k * columns, *window, sums)
+                operands = (self.ring, *rows[k : k + 2], weights, at + k * columns, *window, sums)
                 code.add(Run(f"gw_rows_2{twice}", operands))
             if down % 2:
-                operands = (self.ring, rows[-1], self.packed, at + (down - 1) * columns, *window, sums)
+                operands = (self.ring, rows[-1], weights, at + (down - 1) * columns, *window, sums)
                 code.add(Run(f"gw_rows_1{twice}", operands))
             for n in range(2):
                 for p in range(self.across):
