@@ -29,6 +29,7 @@ from ..loops.fold import Ranges, limits, same
 from ..loops.halves import bits_of
 from ..loops.walk import parts, values
 from ..loops.widths import HALVES, WIDTHS, is_float
+from .vectors import Vectors, type_of
 
 TYPES: Mapping[str, str] = {
     "bool": "int", "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
@@ -79,6 +80,7 @@ class _Writer:
         self.function, self.pointers = function, pointers
         self.plain: dict[int, bool] = {}
         self.indices: set[Variable] = set()
+        self.vectors = Vectors(function, self.value)
         self.ranges = Ranges()
         self.lines: list[str] = []
         self.depth = 1
@@ -115,11 +117,14 @@ class _Writer:
                     self.ranges.note(s)
                     if self.indexes(s.value):
                         self.indices.add(s.variable)
-                    self.line(f"const {TYPES[s.value.dtype]} {s.variable.name} = {self.whole(s.value)};")
+                    kind = TYPES[s.value.dtype] if s.value.lanes == 1 else type_of(s.value)
+                    self.line(f"const {kind} {s.variable.name} = {self.whole(s.value)};")
                 case Local():
                     begun |= self.local(s.memory, statements[place + 1 :])
                 case Store() if id(s) in begun:
                     self.beginning(s, statements[place : place + (s.memory.size or 0)])
+                case Store() if s.value.lanes > 1:
+                    self.line(self.vectors.store(s))
                 case Store():
                     self.line(f"{self.place(s.memory, s.place)} = {self.stored(s)};")
                 case For():
@@ -145,6 +150,9 @@ class _Writer:
 
     def local(self, memory: Memory, after: Body) -> set[int]:
         """Declare a variable, unless it begins with stores among what follows in its block: give those."""
+        if memory in self.vectors.locals:
+            self.line(f"gw_v4 {memory.name};")
+            return set()
         stores = _begins(memory, after)
         if not stores:
             size = "" if memory.size == 1 else f"[{memory.size}]"
@@ -197,7 +205,7 @@ class _Writer:
 
     def whole(self, v: Value) -> str:
         """Write an expression that C itself converts to the type of what it is assigned to, or passed as."""
-        return self.value(v.parts[0] if v.op == "cast" and _widens(v) else v)
+        return self.value(v.parts[0] if v.op == "cast" and v.lanes == 1 and _widens(v) else v)
 
     def value(self, v: Value) -> str:
         """Write an expression."""
@@ -210,7 +218,8 @@ class _Writer:
 
     def written(self, v: Value) -> tuple[str, int]:  # noqa: C901 - a table
         """Write an expression, and say how strongly it binds."""
-        assert v.lanes == 1, v.op
+        if v.lanes > 1:
+            return self.vectors.value(v), ATOM
         match v.op, *v.parts:
             case ("const",):
                 assert v.known is not None

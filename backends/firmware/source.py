@@ -15,6 +15,8 @@ from .interface import Layer, header, ports
 
 DSP = r"\bgw_(dot|rows|smlad|sadd16|[su]xtb16)"
 """What gw_dsp.h has."""
+MVE = r"\bgw_(v4|across|windows|move|fill|[a-z]+4(_|\())"
+"""What gw_mve.h has."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ class _Source:
             *(['#include "gw_dsp.h"'] if re.search(DSP, text) else []),
             *(['#include "gw_dot.h"'] if "gw_bytes" in text else []),
             *(['#include "gw_pairs.h"'] if re.search(r"\bgw_(pairs|apart)", text) else []),
-            *(['#include "gw_fields.h"'] if "gw_fields" in text else []), "",
+            *(['#include "gw_fields.h"'] if "gw_fields" in text else []),
+            *(['#include "gw_mve.h"'] if re.search(MVE, text) else []), "",
             *_library(text), *(COPY if copies else []),
             f"unsigned char {name}_arena[{name.upper()}_ARENA_BYTES] GW_ALIGNED({name.upper()}_ALIGNMENT);", "",
             *self.ports(), "",

@@ -166,8 +166,9 @@ def _dot_of_scalars(node: Node, machine: Machine) -> Dot:
     out = sum_ends(node)
     if max(-out[0], out[1], -x[0], x[1], -w[0], w[1]) >= 1 << 31:
         return Dot.LONG
-    fits = max(-x[0], x[1] + 1, -w[0], w[1] + 1) <= 1 << 15
-    return Dot.DUAL if fits and machine.has("dsp") else Dot.WIDE
+    if max(-x[0], x[1] + 1, -w[0], w[1] + 1) > 1 << 15:
+        return Dot.WIDE
+    return Dot.ACROSS if machine.helium else Dot.DUAL if machine.has("dsp") else Dot.WIDE
 
 
 def sum_ends(node: Node) -> tuple[int, int]:

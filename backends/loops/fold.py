@@ -126,8 +126,24 @@ class Folded:
         """Give an equal value."""
         if id(v) not in self._new:
             made = with_parts(v, self.value)
-            self._new[id(v)] = v, self._folded(made) if made.lanes == 1 else made
+            self._new[id(v)] = v, self._folded(made) if made.lanes == 1 else self._vector(made)
         return self._new[id(v)][1]
+
+    def _vector(self, v: Value) -> Value:
+        match v.op, *v.parts:
+            case "variable", Variable() as variable:
+                return self.instead.get(variable, v)
+            case "sub", a, Value(known=int(c)):
+                return _plus(a, wrapped(-c, v.dtype))
+            case "add", Value(known=int(c)), a:
+                return _plus(a, c)
+            case "add", a, Value(known=int(c)):
+                return _plus(a, c)
+            case "max", Value(known=int(c)), Value() as a if c == limits(v.dtype)[0]:
+                return a
+            case "min", Value(known=int(c)), Value() as a if c == limits(v.dtype)[1]:
+                return a
+        return v
 
     def _folded(self, v: Value) -> Value:  # noqa: C901 - a table
         match v.op, *v.parts:
@@ -200,5 +216,5 @@ def _plus(a: Value, c: int) -> Value:
     if a.op == "add" and isinstance(a.parts[1].known, int):
         a, c = a.parts[0], wrapped(a.parts[1].known + c, a.dtype)
     if isinstance(a.known, int):
-        return const(wrapped(a.known + c, a.dtype), a.dtype)
-    return a if c == 0 else Value("add", (a, const(c, a.dtype)), a.dtype)
+        return const(wrapped(a.known + c, a.dtype), a.dtype, a.lanes)
+    return a if c == 0 else Value("add", (a, const(c, a.dtype, a.lanes)), a.dtype, a.lanes)

@@ -34,6 +34,8 @@ class Dot(StrEnum):
     """s16 x s16, two to a lane (x86 vpmaddwd, vpdpwssd)"""
     DUAL = "dual"
     """s16 x s16, two to a register of 32 bits (Arm SMLAD)"""
+    ACROSS = "across"
+    """s8 x s8 or s16 x s16, those of all lanes of a vector into one register (Arm VMLADAVA)"""
     WIDE = "wide"
     """integers of 32 bits, one to a lane"""
     LONG = "long"
@@ -42,8 +44,8 @@ class Dot(StrEnum):
     """float32, one to a lane"""
 
 
-GROUP = {Dot.VNNI: 4, Dot.AMX: 4, Dot.SDOT: 4, Dot.MMLA: 8, Dot.PAIRS: 2, Dot.DUAL: 2, Dot.WIDE: 1, Dot.LONG: 1,
-         Dot.FLOAT: 1}  # fmt: skip
+GROUP = {Dot.VNNI: 4, Dot.AMX: 4, Dot.SDOT: 4, Dot.MMLA: 8, Dot.PAIRS: 2, Dot.DUAL: 2, Dot.ACROSS: 1, Dot.WIDE: 1,
+         Dot.LONG: 1, Dot.FLOAT: 1}  # fmt: skip
 """How many products one lane sums at once."""
 
 
@@ -98,6 +100,16 @@ class Machine:
     def lanes(self) -> int:
         """How many numbers of 32 bits a vector holds."""
         return max(1, self.vector_bits // 32)
+
+    @property
+    def helium(self) -> bool:
+        """Whether there are Arm's vectors for M cores (MVE): of 128 bits, integers of up to 32."""
+        return self.has("mve") or self.has("mve.fp")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many lanes kernels are written with, the best first: each is taken where all operations have it."""
+        return (4, 1) if self.helium else tuple(dict.fromkeys((self.lanes, 1)))
 
     @property
     def registers(self) -> int:

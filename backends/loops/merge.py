@@ -11,7 +11,7 @@ import numpy as np
 from ...graph.arrays import NDArray
 from .code import Body, For, Function, If, Memory, Parameter, Run, Statement, Value, cast
 from .scope import Scope
-from .walk import with_parts, with_values
+from .walk import parts, values, with_parts, with_values
 from .widths import HALVES
 
 
@@ -47,15 +47,22 @@ def merged(scope: Scope, function: Function) -> Function:
 
 
 def _operands(body: Body) -> set[Memory]:
-    """Collect what functions of the target are handed as a whole."""
+    """Collect what functions of the target are handed as a whole, and what vectors are loaded from."""
     found: set[Memory] = set()
     for s in body:
+        for v in values(s):
+            found |= _loaded(v)
         match s:
             case Run():
                 found |= {o for o in s.operands if isinstance(o, Memory)}
             case For() | If():
                 found |= _operands(s.body)
     return found
+
+
+def _loaded(v: Value) -> set[Memory]:
+    own = {v.parts[0]} if v.op == "load" and v.lanes > 1 else set()
+    return own.union(*(_loaded(p) for p in parts(v) if isinstance(p, Value)))
 
 
 class _Rewriter:

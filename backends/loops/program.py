@@ -39,6 +39,7 @@ from .elements.moves import joined
 from .halves import bits_of
 from .kernels import (
     Written,
+    across,
     attention,
     elementwise,
     filled,
@@ -51,6 +52,7 @@ from .kernels import (
     rows,
     sorting,
     tiles,
+    windows,
 )
 from .kernels.frame import tidied
 from .kernels.matrices import kind_of, matrix_product, pack_right
@@ -380,8 +382,7 @@ class Builder:
                 c = contraction(anchor, m)
                 assert c is not None
                 if m.bare:
-                    write = packed_ring.depthwise if c.depthwise else packed.product
-                    return [(write(m, found, c, end, out.layout), c.macs)]
+                    return [(_on_bare(c)(m, found, c, end, out.layout), c.macs)]
                 if c.dot is Dot.AMX:
                     return [(tiles.product(m, found, c, end, out.layout), c.macs)]
                 write_product = mmla.product if c.dot is Dot.MMLA else products.product
@@ -635,6 +636,13 @@ def _joined(machine: Machine, found: Mapping[Node, Layout], node: Node, out: Lay
         made.append(elementwise(machine, found, x, part, _of(x, lambda s, x, at: joined(s, node, x, at))))
         begin += x.shape[op.axis]
     return made
+
+
+def _on_bare(c: Contraction) -> Callable[[Machine, Mapping[Node, Layout], Contraction, Node, Layout], Written]:
+    """Choose what writes a product for a core without an operating system."""
+    if c.dot is Dot.ACROSS:
+        return windows.depthwise if c.depthwise else across.product
+    return packed_ring.depthwise if c.depthwise else packed.product
 
 
 def matmul_macs(node: Node) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...graph.arrays import NDArray
+from . import rounded
 from .code import Lanes, Memory, Value, cast, const, extern, reinterpret, shuffle, wrapped
 from .scope import NotFlat, Place, Scope
 
@@ -36,6 +37,8 @@ def scaled(
     if _splits(scope, value, at, (m, c, s)):
         words = _upper_words(m, c, s, correction, reach, plus, whole_parts=True)
         made = None if words is None else _by_halves(scope, value, at, words)
+    elif scope.machine.helium and value.lanes > 1:
+        return rounded.scaled(scope, value, at, m, c, s, correction, reach) + plus
     elif scope.machine.bare:
         words = _upper_words(m, c, s, correction, reach, plus)
         made = None if words is None else _by_extern(scope, value, at, words)

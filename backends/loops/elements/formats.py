@@ -13,8 +13,8 @@ from ....graph.ops import DynamicScale, Lookup, MultiplyShift, Output, Quantize,
 from ....graph.ops.rescale import factors_and_shifts, integer_factor
 from ...division import Quotient
 from ..code import Value, cast, clip, const, intrinsic, minimum, select
-from ..layout import centred_ends, working_type
-from ..numbers import INT32, INT64, centred, in_units, overflowed, real, rescaled, shifted
+from ..layout import centred_ends, stored_ends, working_type
+from ..numbers import INT32, INT64, centred, fitted, in_units, overflowed, real, rescaled, shifted
 from ..scope import Place, Scope, element
 from ..wide import scaled
 
@@ -45,7 +45,7 @@ def _(op: Quantize, scope: Scope, node: Node, at: Place) -> Value:
     after = _ends_after(ends, ratio, op.rounding)
     value, after = _with_zero(scope, value, at, after, as_array(format.zero), op.overflow)
     value = overflowed(scope, value, at, format, op.overflow, after)
-    return _stored(value, format)
+    return fitted(value, *stored_ends(node))
 
 
 def _with_zero(

@@ -14,7 +14,7 @@ import numpy as np
 
 from ....graph import Node
 from ....graph.arrays import NDArray
-from ..code import Memory, Run, Value, cast, const, extern, index, wrapped
+from ..code import Index, Memory, Run, Value, cast, const, extern, index, wrapped
 from ..contract import Contraction
 from ..layout import Layout
 from ..machine import Dot, Machine
@@ -181,24 +181,33 @@ class Columns(Frame):
         if self.straight:
             self.copy(index(0), p, code.let(spot * own[-1] + self.x.offset + g * self.per_group))
             return
-        corner = [
-            code.let(o * s - before) if s != 1 or before else o
-            for o, s, (before, _) in zip(self.coordinates(spot), c.strides, c.padding, strict=True)
-        ]
+        corner = self.corner(spot)
         with axes(code, c.kernel if c.taps > 1 else ()) as turning:
             taps = [k for k in turning if isinstance(k, Value)] or [index(0)] * len(corner)
             cells = [i + k * d for i, k, d in zip(corner, taps, c.dilation, strict=True)]
             tap, at = index(0), g * self.per_group + self.x.offset
             for k, n, cell, stride in zip(taps, c.kernel, cells, own, strict=True):
                 tap, at = tap * n + k, at + cell * stride
-            k0 = code.let(tap * self.per_group)
-            if (inside := self.inside(cells)) is None:
-                self.copy(k0, p, code.let(at))
-                return
-            with code.when(inside):
-                self.copy(k0, p, code.let(at))
-            with code.when(~inside):
-                self.blank(k0, p)
+            self.cell(cells, code.let(tap * self.per_group), p, at)
+
+    def corner(self, spot: Value) -> list[Value]:
+        """Give the index of the first cell of a position's window along every axis."""
+        c, code = self.c, self.code
+        return [
+            code.let(o * s - before) if s != 1 or before else o
+            for o, s, (before, _) in zip(self.coordinates(spot), c.strides, c.padding, strict=True)
+        ]
+
+    def cell(self, cells: Sequence[Value], k0: Value, p: int, at: Value) -> None:
+        """Copy the channels of a cell, which stands at ``at``, or what is zero where it lies outside of the operand."""
+        code = self.code
+        if (inside := self.inside(cells)) is None:
+            self.copy(k0, p, code.let(at))
+            return
+        with code.when(inside):
+            self.copy(k0, p, code.let(at))
+        with code.when(~inside):
+            self.blank(k0, p)
 
     @cached_property
     def straight(self) -> bool:
@@ -215,14 +224,15 @@ class Columns(Frame):
             rest = self.code.let(rest // n)
         return [rest, *reversed(found)]
 
-    def inside(self, cells: Sequence[Value]) -> Value | None:
-        """Say whether a cell is one of the operand's; None where all are."""
+    def inside(self, cells: Sequence[Value], neighbours: int = 1) -> Value | None:
+        """Say whether a cell, with its neighbours along the last axis, is one of the operand's; None where all are."""
         c, found = self.c, None
         shape = c.node.inputs[0].shape[:-1] or (1,)
         for a, (cell, length) in enumerate(zip(cells, shape, strict=True)):
             before = c.padding[a][0]
             last = (c.space[a] - 1) * c.strides[a] - before + (c.kernel[a] - 1) * c.dilation[a]
-            for condition in ([cell >= 0] if before else []) + ([cell < length] if last >= length else []):
+            most = length - (neighbours - 1 if a == len(shape) - 1 else 0)
+            for condition in ([cell >= 0] if before else []) + ([cell < most] if last >= length else []):
                 found = condition if found is None else found & condition
         return found
 
@@ -270,7 +280,7 @@ class Columns(Frame):
         code.add(Run(f"{name}_{across}x{together}", operands))
         return [[code.let(sums.load(p * together + n)) for p in range(across)] for n in range(together)]
 
-    def spot_place(self, spot: Value, channel: Value) -> Place:
+    def spot_place(self, spot: Value, channel: Index) -> Place:
         """Give the index of a result."""
         *lead, last = [spot] if self.merged else self.coordinates(spot)
         return self.place(lead, last, channel)

@@ -7,6 +7,7 @@ from math import prod
 
 from ....graph import Node
 from ....graph.ops import Constant, Lookup, Step
+from .. import helium
 from ..code import (
     Code,
     Function,
@@ -60,7 +61,7 @@ def attempt(
     machine: Machine, layouts: Mapping[Node, Layout], out: Layout, build: Build, flats: Sequence[int]
 ) -> Written | None:
     """Write a kernel as ``written`` does; None where its operations allow no way."""
-    for lanes in dict.fromkeys((machine.lanes, 1)):
+    for lanes in machine.widths:
         for flat in flats:
             scope = Scope(machine, layouts, flat=flat)
             result = Parameter.pointer("y", out.dtype)
@@ -70,6 +71,8 @@ def attempt(
             except (NotFlat, ScalarsOnly):
                 continue
             made = function([*arguments(scope), result, *numbers(scope)], scope.code)
+            if machine.helium and not helium.fits(made):
+                continue
             return Written(merged(scope, made) if machine.bare else made, scope)
     return None
 
@@ -142,6 +145,18 @@ def along(code: Code, length: int, lanes: int) -> Iterator[Index]:
         yield lanes_from(i * width, width)
     for begin in rest:
         yield lanes_from(index(begin), width)
+
+
+def pieces(code: Code, length: int, source: str, target: str) -> Iterator[tuple[int, Value]]:
+    """Cut a row that is copied into Helium's vectors: how many elements each has, and where it begins.
+
+    What is left over at the end is covered by one that is shifted back.
+    """
+    lanes = next(n for n in (16, 8, 4, 1) if n <= min(length, helium.widest(source, target)))
+    with code.loop(length // lanes) as i:
+        yield lanes, i * lanes
+    if length % lanes:
+        yield lanes, index(length - lanes)
 
 
 def tile_begin(code: Code, tile: Value, rows: int, length: int) -> Value:

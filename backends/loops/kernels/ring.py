@@ -24,11 +24,18 @@ LARGEST = 16 << 10
 """Bytes of a ring above which windows are looked at in the operand itself."""
 
 
-def depthwise(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Written:
-    """Write a product with one filter a channel, with the operations from it up to ``end``."""
+def depthwise(
+    machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout,
+    vectors: "Sequence[type[Depthwise]]" = (),
+) -> Written:
+    """Write a product with one filter a channel, with the operations from it up to ``end``.
+
+    ``vectors``: how it is written where what follows has several lanes; the first whose memory is not too large.
+    """
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        found = (kind(scope, c, end, out, memory) for kind in kinds(c, layouts[c.node.inputs[0]]))
+        ways = [*(vectors if lanes > 1 else ()), *kinds(c, layouts[c.node.inputs[0]])]
+        found = (way(scope, c, end, out, memory) for way in ways)
         next(k for k in found if k.bytes <= LARGEST).write()
 
     return written(machine, layouts, out, build, (99,))

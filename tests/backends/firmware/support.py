@@ -30,6 +30,7 @@ from ..cases.common import Trial
 MACHINES = {
     "m0": Machine("thumbv6m-none-eabi", "cortex-m0plus", (), 0, packed=True),
     "m4": Machine("thumbv7em-none-eabihf", "cortex-m4", ("+dsp",), 0, packed=True),
+    "m55": Machine("thumbv8.1m.main-none-eabihf", "cortex-m55", ("+dsp", "+mve.fp"), 0, packed=True),
     "rv32": Machine("riscv32-none-elf", "generic-rv32", ("+m", "+c"), 0, packed=True),
 }
 HANDLERS = Path(__file__).parent / "handlers.c"
