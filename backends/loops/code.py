@@ -429,7 +429,7 @@ class Code:
         return Value("variable", (variable,), value.dtype, value.lanes)
 
     def local(self, dtype: str, size: int, stem: str = "local") -> Memory:
-        """Make room on the stack (at most 1 KiB each, else TVM would ask a runtime for it)."""
+        """Make room on the stack, 1 KiB at most: a kernel may run on a small one."""
         assert size * WIDTHS[dtype] <= 8192, (dtype, size)
         memory = Memory(self._name(stem), dtype, size)
         self.add(Local(memory))

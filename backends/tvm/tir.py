@@ -80,8 +80,6 @@ class _Writer:
             self.buffers[p.memory] = tirx.decl_buffer((HUGE,), dtype, name=p.memory.name)
             declared.append(tirx.DeclBuffer(self.buffers[p.memory], data=pointers[-1]))
         body = _sequence([*declared, self.block(function.body)])
-        for key, number in (("device_type", 1), ("device_id", 0)):  # what MakePackedAPI would say, for the stack
-            body = tirx.AttrStmt("default", key, imm(number), body)
         return tirx.PrimFunc(pointers, body).with_attr({"calling_conv": 1, "tirx.noalias": True})
 
     def type(self, dtype: str) -> str:

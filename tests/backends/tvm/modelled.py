@@ -4,7 +4,7 @@ tiles of a matrix unit by a model of them (``amx.h``), dot products of bytes and
 
 import ctypes
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gatewright.backends.loops.code import (
@@ -38,6 +38,8 @@ INFIX = {
 TYPES = {"bool": "int8_t", "float32": "float", "float64": "double"}
 DOTS = {"vpdpbusd": ("uint8_t", "int8_t", 4), "vpdpwssd": ("int16_t", "int16_t", 2)}
 """Types of the operands, and how many products a lane sums."""
+BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
+PARALLEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, BODY, ctypes.c_void_p)
 
 
 def _type(dtype: str) -> str:
@@ -199,8 +201,27 @@ class Modelled(Library):
             zig(["cc", *flags, "net.c", "kernels.c", "constants.c", "-o", "net.so"], Path(folder))
             self._library = ctypes.CDLL(str(Path(folder, "net.so")))
         self._run = getattr(self._library, f"{name}_run_bound")
-        self._run.argtypes = [ctypes.c_void_p]
-        self._run.restype = ctypes.c_int
+        self._bound_parallel = getattr(self._library, f"{name}_run_bound_parallel")
+        for run in (self._run, self._bound_parallel):
+            run.argtypes, run.restype = [ctypes.c_void_p], ctypes.c_int
+        self.parts = 0
+
+    def in_parts(self) -> None:
+        """Let every run hand out the parts of large layers one by one, the last one first, and count them."""
+        count = len(self.graph.inputs) + len(self.graph.outputs) + 1
+        each = PARALLEL(self._each)
+
+        def run(address: int) -> int:
+            given = (ctypes.c_void_p * count).from_address(address)
+            pointers = (ctypes.c_void_p * (count + 2))(*given, ctypes.cast(each, ctypes.c_void_p), None)
+            return int(self._bound_parallel(ctypes.addressof(pointers)))
+
+        self._run = run
+
+    def _each(self, _: object, parts: int, body: Callable[[int, int, int], None], operands: int) -> None:
+        self.parts += parts
+        for part in reversed(range(parts)):
+            body(operands, part, part + 1)
 
 
 assert INDEX == "int32"

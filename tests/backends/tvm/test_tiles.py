@@ -17,7 +17,7 @@ from gatewright.backends.tvm.measure import _products
 from gatewright.graph import Graph
 from gatewright.graph.ops import Dense
 
-from ..cases.byte_products import UNSIGNED, graph_of, layer, layers, matrices
+from ..cases.byte_products import UNSIGNED, conv, graph_of, layer, layers, matrices
 from ..cases.common import differences, vectors
 from .modelled import AMX, Modelled
 from .support import Library, host
@@ -45,6 +45,17 @@ def test_tiles_give_what_the_graph_gives(make) -> None:  # type: ignore[no-untyp
     got, statuses = library.run(fed)
     assert not any(statuses)
     assert not differences(graph, fed, got)
+
+
+def test_parts_of_large_layers_are_independent() -> None:
+    shapes = ("wide", Dense(), (64, 128), (128, 64)), ("window", conv(padding=1), (12, 20, 24), (3, 3, 24, 48))
+    library = Modelled(graph := graph_of(layer(*shape, UNSIGNED) for shape in shapes))
+    library.in_parts()
+    fed = vectors(graph, 2)
+    got, statuses = library.run(fed)
+    assert not any(statuses)
+    assert not differences(graph, fed, got)
+    assert (tiled(library.program), library.parts) == (2, 2 * (2 + 12))  # blocks of 32 rows, lines of the image
 
 
 @pytest.mark.usefixtures("everywhere")
