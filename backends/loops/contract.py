@@ -16,7 +16,7 @@ from ...graph.numerics import divide, multiply, whole
 from ...graph.ops import Conv, Dense, Input
 from .layout import centred_ends, float_type, stored_ends
 from .machine import GROUP, Dot, Machine
-from .tiles import Cut, byte_type, pays
+from .tiles import WORD, Cut, byte_type, pays
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -84,8 +84,8 @@ def contraction(node: Node, machine: Machine) -> Contraction | None:
             node, space, kernel, strides, dilation, padding, groups, channels, filters, dot, none, 1, plain
         )
     dot, kind = _dot(node, machine)
-    if machine.amx and (tiled := _tiled(node, space, kernel, strides, dilation, groups)) is not None:
-        dot, kind = Dot.AMX, tiled
+    if machine.amx and (tiled := _tiled(node, machine, space, kernel, strides, dilation, groups)) is not None:
+        dot, kind = tiled
     if dot is Dot.SDOT and machine.mmla and _pairs_rows(channels // groups, groups, space):
         dot = Dot.MMLA
     depthwise = groups > 1 and channels == groups == node.shape[-1]
@@ -135,27 +135,45 @@ def _pairs_rows(channels: int, groups: int, space: tuple[int, ...]) -> bool:
 
 
 def _tiled(
-    node: Node, space: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...],
-    groups: int,
-) -> tuple[str, int] | None:
-    """Give the type of the operand where a matrix unit multiplies it, and where that pays; else None."""
-    x, w = node.inputs[0], node.inputs[1]
-    if not node.type.is_integer or len(x.shape) < 2 or max(map(abs, sum_ends(node))) >= 1 << 31:
+    node: Node, machine: Machine, space: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, ...],
+    dilation: tuple[int, ...], groups: int,
+) -> tuple[Dot, tuple[str, int]] | None:
+    """Give how a matrix unit multiplies, and the type of the operand for it, where that pays; else None."""
+    x = node.inputs[0]
+    found = _tiles_of(node, machine)
+    if found is None or len(x.shape) < 2:
         return None
-    low, high = stored_ends(x)
-    if byte_type(*centred_ends(w)) is None or low < -128 or high > 255 or (low < 0 and high > 127):
-        return None
-    each = x.shape[-1] // groups
-    if groups > 1 and each % 4:
+    each, group = x.shape[-1] // groups, GROUP[found[0]]
+    if groups > 1 and each % group:
         return None
     flat = prod(kernel) == prod(strides) == 1
     joined = kernel[-1] if dilation[-1] == groups == 1 else 1
-    cut = Cut(prod(space) if flat else space[-1], -(-each // 4) * 4 * joined)
-    if not pays(cut, prod(kernel) // joined, 1 if flat else prod(space[:-1]), node.shape[-1] // groups):
+    cut = Cut(prod(space) if flat else space[-1], -(-each // group) * group * joined, WORD // group)
+    lines = 1 if flat else prod(space[:-1])
+    return found if pays(cut, prod(kernel) // joined, lines, node.shape[-1] // groups) else None
+
+
+def _tiles_of(node: Node, machine: Machine) -> tuple[Dot, tuple[str, int]] | None:
+    """Give which tiles hold a product's operands, and the type of the left one."""
+    x, w = node.inputs[0], node.inputs[1]
+    if not node.type.is_integer:
+        fits = float_type(x) == "bfloat16" and machine.has("amx-bf16") and _short(w)
+        return (Dot.AMX_BF16, ("bfloat16", 0)) if fits else None
+    low, high = stored_ends(x)
+    if max(map(abs, sum_ends(node))) >= 1 << 31 or byte_type(*centred_ends(w)) is None:
+        return None
+    if low < -128 or high > 255 or (low < 0 and high > 127):
         return None
     if isinstance(x.op, Input) and low < 0:  # an input has a sign if its user says so
-        return "int8", 0
-    return "uint8", 0 if low >= 0 else -128
+        return Dot.AMX, ("int8", 0)
+    return Dot.AMX, ("uint8", 0 if low >= 0 else -128)
+
+
+def _short(w: Node) -> bool:
+    """Whether weights are floats that bfloat16 holds."""
+    if w.type.is_integer or w.type.value is None:
+        return False
+    return not (np.ascontiguousarray(w.type.value.data, np.float32).view(np.uint32) & 0xFFFF).any()
 
 
 def _dot_of_scalars(node: Node, machine: Machine) -> Dot:

@@ -26,6 +26,8 @@ class Dot(StrEnum):
     """u8 x s8, four to a lane of 32 bits (x86 vpdpbusd)"""
     AMX = "amx"
     """bytes of any sign, four to a lane, in tiles of 16 rows by 64 bytes (x86 tdpbusd and the like)"""
+    AMX_BF16 = "amx-bf16"
+    """bfloat16, two to a lane, in tiles as those of bytes are (x86 tdpbf16ps)"""
     SDOT = "sdot"
     """s8 x s8, four to a lane (Armv8.2 dot product)"""
     MMLA = "mmla"
@@ -44,8 +46,10 @@ class Dot(StrEnum):
     """float32, one to a lane"""
 
 
-GROUP = {Dot.VNNI: 4, Dot.AMX: 4, Dot.SDOT: 4, Dot.MMLA: 8, Dot.PAIRS: 2, Dot.DUAL: 2, Dot.ACROSS: 1, Dot.WIDE: 1,
-         Dot.LONG: 1, Dot.FLOAT: 1}  # fmt: skip
+GROUP = {
+    Dot.VNNI: 4, Dot.AMX: 4, Dot.AMX_BF16: 2, Dot.SDOT: 4, Dot.MMLA: 8, Dot.PAIRS: 2, Dot.DUAL: 2, Dot.ACROSS: 1,
+    Dot.WIDE: 1, Dot.LONG: 1, Dot.FLOAT: 1,
+}  # fmt: skip
 """How many products one lane sums at once."""
 
 

@@ -383,7 +383,7 @@ class Builder:
                 assert c is not None
                 if m.bare:
                     return [(_on_bare(c)(m, found, c, end, out.layout), c.macs)]
-                if c.dot is Dot.AMX:
+                if c.dot in (Dot.AMX, Dot.AMX_BF16):
                     return [(tiles.product(m, found, c, end, out.layout), c.macs)]
                 write_product = mmla.product if c.dot is Dot.MMLA else products.product
                 return [(write_product(m, found, c, end, out.layout, self.tiles), c.macs)]

@@ -1,8 +1,9 @@
-"""How products of bytes are cut into tiles of a matrix unit (x86 AMX), and where that pays.
+"""How products are cut into tiles of a matrix unit (x86 AMX), and where that pays.
 
 A tile holds up to 16 rows of up to 64 bytes. One instruction multiplies a tile of the left operand (rows are
-positions, bytes are channels) by one of the right operand (rows are groups of four channels, words are filters) and
-adds to a tile of 32-bit sums. (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18.)
+positions, elements are channels) by one of the right operand (rows are groups of channels that fill a word, words are
+filters) and adds to a tile of 32-bit sums. Elements are bytes, or floats of 16 bits (bfloat16). (Intel 64 and IA-32
+Architectures Software Developer's Manual, volume 1, chapter 18.)
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from ...graph import Node
 from ...graph.arrays import NDArray
 from .layout import centred_ends
 
-ROWS, ROW_BYTES, GROUP = 16, 64, 4
-FILTERS = ROW_BYTES // 4
+ROWS, ROW_BYTES, WORD = 16, 64, 4
+FILTERS = ROW_BYTES // WORD
 """Sums in a row of a tile."""
 PRODUCTS = ROWS * FILTERS * ROW_BYTES
 """What one instruction multiplies."""
@@ -36,12 +37,13 @@ CONFIGURE = "tile_configure"
 
 @dataclass(frozen=True)
 class Cut:
-    """``rows`` positions to a tile, of which there are ``tiles``; the bytes of a sum in ``chunks`` of ``bytes``, the
-    last of which is shifted back so that it ends where they do (``length``).
+    """``positions`` in tiles of ``rows``, and ``length`` elements (of ``element`` bytes each) of a sum in ``chunks`` of
+    ``step``, the last of which is shifted back so that it ends where they do.
     """
 
     positions: int
     length: int
+    element: int = 1
 
     @property
     def tiles(self) -> int:
@@ -55,39 +57,45 @@ class Cut:
         return -(-self.positions // self.tiles)
 
     @property
-    def chunks(self) -> int:
-        """How many products of tiles cover the bytes."""
-        return -(-self.length // ROW_BYTES)
+    def group(self) -> int:
+        """Elements in a word."""
+        return WORD // self.element
 
     @property
-    def bytes(self) -> int:
-        """Bytes of a chunk: whole groups."""
-        return -(-self.length // self.chunks // GROUP) * GROUP
+    def chunks(self) -> int:
+        """How many products of tiles cover the elements."""
+        return -(-self.length * self.element // ROW_BYTES)
+
+    @property
+    def step(self) -> int:
+        """Elements of a chunk: whole words."""
+        return -(-self.length // self.chunks // self.group) * self.group
 
     @property
     def whole(self) -> int:
-        """Bytes of all chunks, where what they have beyond the end is zero."""
-        return self.chunks * self.bytes
+        """Elements of all chunks, where what they have beyond the end is zero."""
+        return self.chunks * self.step
 
     def begins(self) -> list[int]:
         """Where each chunk begins."""
-        return [min(k * self.bytes, self.length - self.bytes) for k in range(self.chunks)]
+        return [min(k * self.step, self.length - self.step) for k in range(self.chunks)]
 
 
 def pays(cut: Cut, runs: int, lines: int, filters: int) -> bool:
-    """Whether tiles are faster than dot products of vectors, of which two begin in a cycle.
+    """Whether tiles are faster than vectors, of which two are multiplied in a cycle: words of four bytes, or floats.
 
-    ``runs``: how many pieces of ``cut.length`` bytes a sum has; ``lines``: how many rows of positions there are.
+    ``runs``: how many pieces of ``cut.length`` elements a sum has; ``lines``: how many rows of positions there are.
     """
     tiles = lines * cut.tiles * -(-filters // FILTERS)
     own = START_CYCLES + tiles * (runs * cut.chunks * PRODUCT_CYCLES + MOVE_CYCLES)
-    return own < lines * cut.positions * -(-filters // FILTERS) * runs * -(-cut.length // GROUP) / 2
+    steps = cut.length if cut.element > 1 else -(-cut.length // WORD)
+    return own < lines * cut.positions * -(-filters // FILTERS) * runs * steps / 2
 
 
 def cut_of_matrices(node: Node) -> Cut:
     """Cut a product of two computed matrices."""
     *_, rows, depth = node.inputs[0].shape
-    return Cut(rows, -(-depth // GROUP) * GROUP)
+    return Cut(rows, -(-depth // WORD) * WORD)
 
 
 def types_of(node: Node) -> tuple[str, str]:
@@ -118,8 +126,8 @@ def block(tiles: int, vectors: int) -> tuple[int, int]:
 def shapes(cut: Cut, down: int) -> NDArray:
     """Give the 64 bytes that LDTILECFG reads: sums, ``down`` tiles of the left operand, the others of the right one."""
     left = range(SUMS, SUMS + down)
-    row_bytes = [cut.bytes if t in left else ROW_BYTES for t in range(TILES)]
-    rows = [cut.rows if t < SUMS + down else cut.bytes // GROUP for t in range(TILES)]
+    row_bytes = [cut.step * cut.element if t in left else ROW_BYTES for t in range(TILES)]
+    rows = [cut.rows if t < SUMS + down else cut.step // cut.group for t in range(TILES)]
     made = np.zeros(64, np.uint8)
     made[0] = 1  # the palette
     made[16:32] = np.array(row_bytes, "<u2").view(np.uint8)
@@ -128,7 +136,9 @@ def shapes(cut: Cut, down: int) -> NDArray:
 
 
 def dot_name(left: str, right: str) -> str:
-    """Name the product of tiles of two types ("int8", "uint8")."""
+    """Name the product of tiles of two types ("int8", "uint8"; both "bfloat16")."""
+    if left == "bfloat16":
+        return "tile_dot_bf16"
     return f"tile_dot_{''.join('s' if t == 'int8' else 'u' for t in (left, right))}"
 
 
@@ -138,21 +148,23 @@ def byte_type(low: int, high: int) -> str | None:
 
 
 def chunked(weights: NDArray, cut: Cut) -> NDArray:
-    """Cut ``weights`` [runs, length, filters] along the bytes into chunks [runs, chunks, bytes, filters]; what two
-    chunks both have counts in the first of them.
+    """Cut ``weights`` [runs, length, filters] into chunks [runs, chunks, step, filters]; what two chunks both have
+    counts in the first of them.
     """
     parts: list[NDArray] = []
     done = 0
     for begin in cut.begins():
-        part = weights[:, begin : begin + cut.bytes].copy()
+        part = weights[:, begin : begin + cut.step].copy()
         part[:, : max(done - begin, 0)] = 0
         parts.append(part)
-        done = begin + cut.bytes
+        done = begin + cut.step
     return np.stack(parts, axis=1)
 
 
-def words(chunk_rows: NDArray, starts: Sequence[int]) -> NDArray:
-    """Put [..., bytes, filters] into the order of tiles of the right operand: [..., vector, bytes / 4, 16, 4]."""
+def words(chunk_rows: NDArray, starts: Sequence[int], group: int) -> NDArray:
+    """Put [..., step, filters] into the order of tiles of the right operand: [..., vector, step / G, 16, G], with
+    ``group`` (G) elements in a word.
+    """
     columns = np.stack([chunk_rows[..., s : s + FILTERS] for s in starts], axis=-3)
     *lead, length, filters = columns.shape
-    return columns.reshape(*lead, length // GROUP, GROUP, filters).swapaxes(-1, -2)
+    return columns.reshape(*lead, length // group, group, filters).swapaxes(-1, -2)

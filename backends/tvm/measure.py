@@ -15,7 +15,7 @@ from ..loops.kernels.products import ACCUMULATOR, dot
 from ..loops.machine import GROUP, Dot, Machine
 from ..loops.program import Block, Call, Pointer, Program, calls_of, make_program
 from ..loops.schedule import Tiles
-from ..loops.tiles import CONFIGURE, PRODUCTS, ROW_BYTES, SUMS, Cut, dot_name, shapes
+from ..loops.tiles import CONFIGURE, PRODUCTS, ROW_BYTES, SUMS, WORD, Cut, dot_name, shapes
 from ..loops.tiles import ROWS as ROWS_OF_TILE
 from ..loops.widths import WIDTHS
 from .clock import Device, Local, measuring_library
@@ -132,8 +132,8 @@ def _products(graph: Graph, machine: Machine, kind: Dot) -> _Roof:
     Where an addition follows a multiplication one operand is read anew, as LLVM takes products that do not change, and
     then whole sums, out of the loop.
     """
-    if kind is Dot.AMX:
-        return _tiles(graph, machine)
+    if kind in (Dot.AMX, Dot.AMX_BF16):
+        return _tiles(graph, machine, kind)
     lanes = max(machine.lanes // (2 if kind is Dot.LONG else 1), 1)
     dtype = ACCUMULATOR[kind]
     apart = kind in APART and not (kind is Dot.PAIRS and machine.has("avx512vnni"))
@@ -159,9 +159,10 @@ def _products(graph: Graph, machine: Machine, kind: Dot) -> _Roof:
     )
 
 
-def _tiles(graph: Graph, machine: Machine) -> _Roof:
+def _tiles(graph: Graph, machine: Machine, kind: Dot) -> _Roof:
     """Products of whole tiles, four sums side by side."""
     cut, turns = Cut(2 * ROWS_OF_TILE, ROW_BYTES), 20_000
+    name = dot_name(*(("uint8", "int8") if kind is Dot.AMX else ("bfloat16", "bfloat16")))
     code = Code()
     x, y, out = (Parameter.pointer(n, "int32") for n in ("x", "y", "out"))
     assert out.memory is not None
@@ -174,11 +175,12 @@ def _tiles(graph: Graph, machine: Machine) -> _Roof:
     with code.loop(turns):
         for u in range(2):
             for v in range(2):
-                code.add(Run(dot_name("uint8", "int8"), (const(2 * u + v), const(4 + u), const(6 + v))))
+                code.add(Run(name, (const(2 * u + v), const(4 + u), const(6 + v))))
     for tile in range(SUMS):
         code.add(Run("tile_store", (const(tile), out.memory, const(tile * 256), const(ROW_BYTES))))
     code.add(Run("tile_release"))
-    return _Roof(_alone(graph, machine, function([x, y, out], code), SUMS * 1024), SUMS * PRODUCTS * turns)
+    count = SUMS * PRODUCTS * GROUP[kind] // WORD * turns
+    return _Roof(_alone(graph, machine, function([x, y, out], code), SUMS * 1024), count)
 
 
 def _memory(graph: Graph, machine: Machine, size: int) -> _Roof:

@@ -26,6 +26,7 @@ TILES: Mapping[str, str] = {
     "tile_configure": "ldtilecfg", "tile_release": "tilerelease", "tile_zero": "tilezero",
     "tile_load": "tileloadd64", "tile_store": "tilestored64", "tile_dot_ss": "tdpbssd", "tile_dot_su": "tdpbsud",
     "tile_dot_us": "tdpbusd", "tile_dot_uu": "tdpbuud",
+    "tile_dot_bf16": "tdpbf16ps",
 }  # fmt: skip
 """LLVM's names of the instructions of x86's matrix unit."""
 

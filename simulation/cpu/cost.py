@@ -6,7 +6,7 @@ from typing import Any
 from ...backends.loops.contract import contraction
 from ...backends.loops.machine import GROUP, Dot, Machine
 from ...backends.loops.program import Block, Program
-from ...backends.loops.tiles import PRODUCTS
+from ...backends.loops.tiles import PRODUCTS, WORD
 from ...boards import Board
 from ...graph import Node, op_name
 from ..figures import Figure, Kind, exact
@@ -25,8 +25,8 @@ SHORT, SHORT_BAND = 2e-6, (0.5, 1.2)
 CLOCK = (0.7, 1.35)
 """Where a board does not say its clock: what the true one may do to a time."""
 WORKS: Mapping[Dot, Work] = {
-    Dot.VNNI: "dot", Dot.AMX: "tile", Dot.SDOT: "dot", Dot.MMLA: "dot", Dot.PAIRS: "dot", Dot.WIDE: "vmul",
-    Dot.LONG: "vmul", Dot.FLOAT: "fma",
+    Dot.VNNI: "dot", Dot.AMX: "tile", Dot.AMX_BF16: "tile", Dot.SDOT: "dot", Dot.MMLA: "dot", Dot.PAIRS: "dot",
+    Dot.WIDE: "vmul", Dot.LONG: "vmul", Dot.FLOAT: "fma",
 }  # fmt: skip
 
 
@@ -110,8 +110,8 @@ def peak(call: CallEstimate, core: Core, machine: Machine) -> float:
     """Products a cycle that a core does at most in the way that a call does them."""
     kind = call.kind or _kind(call.node, machine)
     work = core.kinds[WORKS[kind]]
-    if kind is Dot.AMX:
-        return len(work.pipes) * PRODUCTS / work.busy
+    if kind in (Dot.AMX, Dot.AMX_BF16):
+        return len(work.pipes) * PRODUCTS * GROUP[kind] / WORD / work.busy
     lanes = max(min(machine.vector_bits // 8, core.vector_bytes * 2) // (8 if kind is Dot.LONG else 4), 1)
     return len(work.pipes) * lanes * GROUP[kind] / work.busy
 

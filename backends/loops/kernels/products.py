@@ -35,8 +35,9 @@ from ..scope import Place, Scope, rows_follow
 from .frame import SPLIT_ABOVE, Written, axes, put, tile_begin, vectors, written
 
 ACCUMULATOR = {
-    Dot.VNNI: "int32", Dot.AMX: "int32", Dot.SDOT: "int32", Dot.MMLA: "int32", Dot.PAIRS: "int32",
-    Dot.WIDE: "int32", Dot.LONG: "int64", Dot.FLOAT: "float32", Dot.DUAL: "int32", Dot.ACROSS: "int32",
+    Dot.VNNI: "int32", Dot.AMX: "int32", Dot.AMX_BF16: "float32", Dot.SDOT: "int32", Dot.MMLA: "int32",
+    Dot.PAIRS: "int32", Dot.DUAL: "int32", Dot.ACROSS: "int32", Dot.WIDE: "int32", Dot.LONG: "int64",
+    Dot.FLOAT: "float32",
 }  # fmt: skip
 
 

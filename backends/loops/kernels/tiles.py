@@ -1,9 +1,9 @@
-"""Products of bytes on a matrix unit: tiles of sums, two by two, over operands that are loaded as tiles too.
+"""Products on a matrix unit: tiles of sums, two by two, over operands that are loaded as tiles too.
 
-A row of a tile of the left operand is one position; its bytes are channels, or the channels of all columns of a window,
-which stand one behind the other in memory. So the operand of a convolution is read where it stands. The right operand
-is packed as [panel][run][chunk][vector][bytes / 4][16][4]. Sums start from the bias, which one row of memory says for
-all rows of a tile, and are stored once for what follows them.
+A row of a tile of the left operand is one position; its elements are channels, or the channels of all columns of a
+window, which stand one behind the other in memory. So the operand of a convolution is read where it stands. The right
+operand is packed as [panel][run][chunk][vector][step / G][16][G], G elements filling a word. Sums start from the bias,
+which one row of memory says for all rows of a tile, and are stored once for what follows them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +16,14 @@ from ....graph import Node
 from ..code import Code, Index, Lanes, Memory, Run, Value, const, index, lanes_from, minimum
 from ..contract import Contraction
 from ..layout import Layout
-from ..machine import Machine
+from ..machine import GROUP, Machine
 from ..scope import Scope
 from ..tiles import (
     CONFIGURE,
     FILTERS,
     ROW_BYTES,
     SUMS,
+    WORD,
     Cut,
     block,
     chunked,
@@ -65,6 +66,7 @@ class Unit:
 
     def __init__(self, scope: Scope, cut: Cut, down: int, dot: str) -> None:
         self.code, self.cut, self.down, self.dot = scope.code, cut, down, dot
+        self.sums = "int32" if cut.element == 1 else "float32"
         self.code.add(Run(CONFIGURE, (scope.table(shapes(cut, down)),)))
 
     def release(self) -> None:
@@ -85,12 +87,12 @@ class Unit:
     def multiply(
         self, left: Memory, rows: Sequence[Value], stride: int, right: Memory, at: Value, across: int, size: int
     ) -> None:
-        """Add the products of a chunk: ``rows`` are where the tiles of the left operand begin, ``stride`` bytes from
-        one row to the next; those of the right one stand ``size`` bytes apart.
+        """Add the products of a chunk: ``rows`` are where the tiles of the left operand begin, ``stride`` elements
+        from one row to the next; those of the right one stand ``size`` elements apart.
         """
         code = self.code
         for u, begin in enumerate(rows):
-            code.add(Run("tile_load", (const(SUMS + u), left, begin, index(stride))))
+            code.add(Run("tile_load", (const(SUMS + u), left, begin, index(stride * self.cut.element))))
         others = SUMS - self.down
         for v in range(across):
             tile = const(SUMS + self.down + v % others)
@@ -100,8 +102,8 @@ class Unit:
 
     def finish(self, across: int, filters: int, lanes: int, finish: Finish) -> None:
         """Store the sums and hand them on, vectors of up to ``lanes`` one by one."""
-        code = self.code
-        kept = [[code.local("int32", self.cut.rows * FILTERS, "sums") for _ in range(across)] for _ in range(self.down)]
+        code, size = self.code, self.cut.rows * FILTERS
+        kept = [[code.local(self.sums, size, "sums") for _ in range(across)] for _ in range(self.down)]
         for u, row in enumerate(kept):
             for v, memory in enumerate(row):
                 code.add(Run("tile_store", (const(u * across + v), memory, index(0), index(ROW_BYTES))))
@@ -124,17 +126,17 @@ class _Product(Frame):
         self.starts = [max(min(k, filters - FILTERS), 0) for k in range(0, filters, FILTERS)]
         down, self.across = block(self.count, len(self.starts))
         self.panels, self.tail = divmod(len(self.starts), self.across)
-        unsigned = bool(self.weights.max() > 127)
-        self.packed = self._pack("uint8" if unsigned else "int8")
+        kind = "bfloat16" if self.cut.element > 1 else "uint8" if self.weights.max() > 127 else "int8"
+        self.packed = self._pack(kind)
         first = np.zeros((c.groups, max(filters, FILTERS)), self.start.dtype)
         first[:, :filters] = self.start.reshape(c.groups, filters)
         rows = [first[g, s : s + FILTERS] for g in range(c.groups) for s in self.starts]
-        self.first = scope.table(np.concatenate(rows), "int32")
+        self.first = scope.table(np.concatenate(rows), self.dtype)
         self.operand = scope.view(c.node.inputs[0], self.x.dtype)
-        self.unit = Unit(scope, self.cut, down, dot_name(self.x.dtype, "uint8" if unsigned else "int8"))
+        self.unit = Unit(scope, self.cut, down, dot_name(self.x.dtype, kind))
         lead = self.space[: -2 if self.by_lines else -1]
         blocks = -(-self.count // down)
-        if self.packed_bytes > self.x.bytes and blocks > 1 and not self.tail and c.groups == 1:
+        if self.packed_size > self.x.size and blocks > 1 and not self.tail and c.groups == 1:
             with scope.outer(self.panels, split=self.split) as p, axes(code, lead) as o, code.loop(blocks) as b:
                 self._block(o, b, index(0), p, self.across)  # type: ignore[arg-type]
         elif prod(lead) > 1:
@@ -155,9 +157,9 @@ class _Product(Frame):
                 self._block(lead, b, g, index(self.panels), self.tail)
 
     @property
-    def packed_bytes(self) -> int:
-        """Bytes of the packed weights."""
-        return self.group_bytes * self.c.groups
+    def packed_size(self) -> int:
+        """Elements of the packed weights."""
+        return self.group_size * self.c.groups
 
     def _pack(self, dtype: str) -> Memory:
         """Put the weights in the order in which the blocks read them."""
@@ -166,14 +168,14 @@ class _Product(Frame):
         w = self.weights.reshape(c.taps, self.per_group, c.groups, filters).transpose(2, 0, 1, 3)
         runs, columns = prod(self.outer), c.taps // prod(self.outer)
         cell = self.x.strides[-2] if columns > 1 else self.per_group
-        whole = np.zeros((c.groups, runs, columns, max(cell, self.per_group), max(filters, FILTERS)), np.int64)
+        whole = np.zeros((c.groups, runs, columns, max(cell, self.per_group), max(filters, FILTERS)), w.dtype)
         whole[:, :, :, : self.per_group, :filters] = w.reshape(c.groups, runs, columns, self.per_group, filters)
         flat = whole.reshape(c.groups * runs, -1, whole.shape[-1])
         flat = np.pad(flat, ((0, 0), (0, max(cut.length - flat.shape[1], 0)), (0, 0)))[:, : cut.length]
-        found = words(chunked(flat, cut), self.starts)  # [groups * runs, chunk, vector, bytes / 4, 16, 4]
+        found = words(chunked(flat, cut), self.starts, cut.group)  # [groups * runs, chunk, vector, ...]
         found = found.reshape(c.groups, runs, *found.shape[1:])
-        self.chunk_bytes = cut.bytes * FILTERS
-        self.group_bytes = int(found[0].size)
+        self.chunk_size = cut.step * FILTERS
+        self.group_size = int(found[0].size)
         full = self.panels * self.across
         parts = []
         for one in found:
@@ -190,8 +192,8 @@ class _Product(Frame):
         bases = [self.base(own, first, g * self.per_group) for own, first in places]
         vector0 = g * len(self.starts) + p * self.across
         unit.start(across, (self.first, vector0 * FILTERS))
-        panel_bytes = prod(self.outer) * cut.chunks * self.across * self.chunk_bytes
-        weights = code.let(g * self.group_bytes + p * panel_bytes)
+        panel_size = prod(self.outer) * cut.chunks * self.across * self.chunk_size
+        weights = code.let(g * self.group_size + p * panel_size)
         with axes(code, self.outer) as taps:
             away, run = index(0), index(0)
             for k, s, n in zip(taps, self.taps(), self.outer, strict=False):
@@ -199,9 +201,9 @@ class _Product(Frame):
                 away, run = away + k * s, run * n + k
             with code.loop(cut.chunks) as k:
                 here = _chunk_begin(code, cut, k)
-                at = code.let(weights + (run * cut.chunks + k) * (across * self.chunk_bytes))
+                at = code.let(weights + (run * cut.chunks + k) * (across * self.chunk_size))
                 rows = [code.let(base + away + here) for base in bases]
-                unit.multiply(self.operand, rows, self.steps()[-1], self.packed, at, across, self.chunk_bytes)
+                unit.multiply(self.operand, rows, self.steps()[-1], self.packed, at, across, self.chunk_size)
         tail = self.starts[self.panels * self.across :]
 
         def finish(u: int, i: Value, total: Value, v: int, k: Value) -> None:
@@ -237,9 +239,9 @@ def _matrices(
         a0, b0 = code.let(base_of(own, x.shape[:-2], left, 1)), code.let(base_of(own, y.shape[:-2], right, 1))
         unit.start(count, None)
         with code.loop(cut.chunks) as k:
-            begins = [code.let(a0 + first * left.strides[-2] + k * cut.bytes) for first in firsts]
+            begins = [code.let(a0 + first * left.strides[-2] + k * cut.step) for first in firsts]
             vector = right.strides[-4]
-            at = code.let(b0 + v0 * vector + k * (cut.bytes * FILTERS))
+            at = code.let(b0 + v0 * vector + k * (cut.step * FILTERS))
             unit.multiply(a, begins, left.strides[-2], b, at, count, vector)
 
         def hand_on(u: int, i: Value, found: Value, v: int, k: Value) -> None:
@@ -266,14 +268,16 @@ def joins_columns(c: Contraction) -> bool:
 
 
 def cut_of(c: Contraction, positions: int, x: Layout) -> Cut:
-    """Cut a product whose operand stands in ``x``: its ``positions``, and the bytes of a run."""
-    channels = -(-(c.channels // c.groups) // 4) * 4
-    return Cut(positions, channels + ((c.kernel[-1] - 1) * x.strides[-2] if joins_columns(c) else 0))
+    """Cut a product whose operand stands in ``x``: its ``positions``, and the elements of a run."""
+    group = GROUP[c.dot]
+    channels = -(-(c.channels // c.groups) // group) * group
+    length = channels + ((c.kernel[-1] - 1) * x.strides[-2] if joins_columns(c) else 0)
+    return Cut(positions, length, WORD // group)
 
 
 def _chunk_begin(code: Code, cut: Cut, k: Value) -> Value:
-    whole = k * cut.bytes
-    return whole if cut.length == cut.chunks * cut.bytes else code.let(minimum(whole, cut.length - cut.bytes))
+    whole = k * cut.step
+    return whole if cut.length == cut.chunks * cut.step else code.let(minimum(whole, cut.length - cut.step))
 
 
 def _vector_begin(vector: Value, filters: int) -> Value:

@@ -5,8 +5,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from gatewright.graph import Affine, Format, Graph, Node, Op
-from gatewright.graph.ops import Add, Conv, Dense, Input, MatMul, Output, Quantize, Relu
+from gatewright.graph import Affine, Array, Format, Graph, Node, Op
+from gatewright.graph.formats import BFLOAT
+from gatewright.graph.ops import Add, Cast, Constant, Conv, Dense, Input, MatMul, Output, Quantize, Relu
 
 from .common import drawn
 
@@ -66,6 +67,19 @@ def matrices() -> Iterator[Node]:
         for j, (f, g) in enumerate(((CENTRED, CENTRED), (POSITIVE, CENTRED), (CENTRED, POSITIVE))):
             x, y = Node(Input(f"x{i}{j}", a, f)), Node(Input(f"y{i}{j}", b, g))
             yield requantized(Node(MatMul(), (x, y)))
+
+
+def short_layers() -> Iterator[Node]:
+    """Products of floats of 16 bits (bfloat16), rounded to such, and to float32."""
+    rng, cases = np.random.default_rng(8), [
+        (Dense(), (33, 37), (37, 50)), (Dense(), (16, 64), (64, 16)), (conv(padding=1), (6, 18, 10), (3, 3, 10, 20)),
+        (conv((2, 2)), (9, 37, 6), (1, 1, 6, 17)), (conv(padding=1, groups=2), (7, 7, 12), (3, 3, 6, 40)),
+    ]  # fmt: skip
+    for i, (op, shape, weights) in enumerate(cases):
+        known = [Node(Constant(Array(BFLOAT.rounded(rng.normal(0, 1, s).astype(np.float32))), BFLOAT))
+                 for s in (weights, weights[-1:])]  # fmt: skip
+        node = Node(op, (Node(Input(f"s{i}", shape, BFLOAT)), *known))
+        yield Node(Cast(BFLOAT), (node,)) if i % 2 else node
 
 
 def graph_of(nodes: Iterator[Node]) -> Graph:

@@ -1,5 +1,5 @@
 /* The tiles of a matrix unit as the manual of the instructions says it (Intel 64 and IA-32 Architectures Software
- * Developer's Manual, volume 2: LDTILECFG, TILELOADD, TILESTORED, TILEZERO, TDPBSSD and the like, TILERELEASE).
+ * Developer's Manual, volume 2: LDTILECFG, TILELOADD, TILESTORED, TILEZERO, TDPBSSD and the like, TDPBF16PS, TILERELEASE).
  *
  * What the processor would answer with a fault, and what it leaves undefined, ends the program. */
 
@@ -73,6 +73,33 @@ static void tile_dot(int c, int a, int b, int a_signed, int b_signed)
                                       extended(unit.data[b][k][4 * n + i], b_signed));
                 memcpy(&unit.data[c][m][4 * n], &sum, 4);
             }
+}
+
+static float widened(const uint8_t *from)
+{
+    uint32_t bits = 0;
+    float found;
+    memcpy((char *)&bits + 2, from, 2);
+    if (!(bits & 0x7f800000)) bits &= 0x80000000; /* small numbers count as zero */
+    memcpy(&found, &bits, 4);
+    return found;
+}
+
+/* TDPBF16PS: the two products of a word are summed apart, over all words, and added to the sum at the end. */
+static void tile_dot_bf16(int c, int a, int b)
+{
+    need(unit.live && c != a && c != b && a != b);
+    need(unit.rows[c] == unit.rows[a] && unit.bytes[a] / 4 == unit.rows[b] && unit.bytes[c] == unit.bytes[b]);
+    for (int m = 0; m < unit.rows[c]; m++)
+        for (int n = 0; n < unit.bytes[c] / 4; n++) {
+            float sum, part[2] = {0, 0};
+            for (int k = 0; k < unit.bytes[a] / 4; k++)
+                for (int i = 0; i < 2; i++)
+                    part[i] += widened(&unit.data[a][m][4 * k + 2 * i]) * widened(&unit.data[b][k][4 * n + 2 * i]);
+            memcpy(&sum, &unit.data[c][m][4 * n], 4);
+            sum += part[0] + part[1];
+            memcpy(&unit.data[c][m][4 * n], &sum, 4);
+        }
 }
 
 #define tile_dot_ss(c, a, b) tile_dot(c, a, b, 1, 1)

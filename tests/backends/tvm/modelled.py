@@ -5,7 +5,10 @@ tiles of a matrix unit by a model of them (``amx.h``), dot products of bytes and
 import ctypes
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from gatewright.backends.loops.code import (
     INDEX,
@@ -20,6 +23,7 @@ from gatewright.backends.loops.code import (
     Store,
     Value,
 )
+from gatewright.backends.loops.halves import bits_of, narrowed, widened
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import library_name
 from gatewright.backends.loops.program import make_program
@@ -29,13 +33,13 @@ from gatewright.graph import Graph
 
 from .support import Library
 
-AMX = Machine("x86_64-linux-gnu", "x86-64-v4", ("+avx512vnni", "+amx-tile", "+amx-int8"), 512)
+AMX = Machine("x86_64-linux-gnu", "x86-64-v4", ("+avx512vnni", "+amx-tile", "+amx-int8", "+amx-bf16"), 512)
 MODEL = Path(__file__).with_name("amx.h")
 INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "bitand": "&", "bitor": "|", "bitxor": "^", "shl": "<<",
     "shr": ">>", "and": "&", "or": "|", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
 }  # fmt: skip
-TYPES = {"bool": "int8_t", "float32": "float", "float64": "double"}
+TYPES = {"bool": "int8_t", "float32": "float", "float64": "double", "bfloat16": "uint16_t"}
 DOTS = {"vpdpbusd": ("uint8_t", "int8_t", 4), "vpdpwssd": ("int16_t", "int16_t", 2)}
 """Types of the operands, and how many products a lane sums."""
 BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
@@ -52,6 +56,7 @@ class _Kernel:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.count = 0
+        self.alive: list[Value] = []
 
     def text(self, name: str, function: Function) -> str:
         given = (("int32_t ", p.variable) if p.memory is None else ("void *", p.memory) for p in function.parameters)
@@ -117,6 +122,11 @@ class _Kernel:
             return str(v.parts[0].name)
         if id(v) in made:
             return made[id(v)]
+        if v.op == "cast" and "bfloat16" in (v.dtype, v.parts[0].dtype):
+            convert = narrowed if v.dtype == "bfloat16" else widened
+            short = replace(v.parts[0], dtype="uint16") if convert is widened else v.parts[0]
+            self.alive.append(found := convert(lambda x: x, short, "bfloat16"))
+            return self.value(found, made)
         parts = [self.value(p, made) for p in v.parts if isinstance(p, Value)]
         more = [self.value(p, made) for t in v.parts if isinstance(t, tuple) for p in t if isinstance(p, Value)]
         self.count += 1
@@ -128,6 +138,8 @@ class _Kernel:
     def fill(self, v: Value, name: str, parts: list[str], more: list[str]) -> None:  # noqa: C901 - a table
         wide = "" if v.dtype[0] in "fb" else f"u{_type(v.dtype)}" if v.dtype[0] == "i" else _type(v.dtype)
         match v.op, *v.parts:
+            case ("const",) if v.dtype == "bfloat16":
+                self.lanes(v.lanes, f"{name}[l] = {bits_of(np.array(v.known), v.dtype).item()}")
             case ("const",):
                 number = f"{v.known!r}" if v.dtype[0] != "f" else f"{float(v.known or 0)!r}"
                 self.lanes(v.lanes, f"{name}[l] = {_number(number, v.dtype)}")

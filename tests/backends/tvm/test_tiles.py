@@ -17,7 +17,7 @@ from gatewright.backends.tvm.measure import _products
 from gatewright.graph import Graph
 from gatewright.graph.ops import Dense
 
-from ..cases.byte_products import UNSIGNED, conv, graph_of, layer, layers, matrices
+from ..cases.byte_products import UNSIGNED, conv, graph_of, layer, layers, matrices, short_layers
 from ..cases.common import differences, vectors
 from .modelled import AMX, Modelled
 from .support import Library, host
@@ -36,7 +36,7 @@ def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("everywhere")
-@pytest.mark.parametrize("make", [layers, matrices])
+@pytest.mark.parametrize("make", [layers, matrices, short_layers])
 def test_tiles_give_what_the_graph_gives(make) -> None:  # type: ignore[no-untyped-def]
     graph = graph_of(make())
     library = Modelled(graph)
@@ -87,9 +87,9 @@ def test_rows_are_covered_by_tiles(positions: int) -> None:
 def test_bytes_are_covered_by_chunks(length: int) -> None:
     cut = Cut(16, length)
     begins = cut.begins()
-    assert (cut.bytes <= 64, cut.bytes % 4) == (True, 0)
-    assert (begins[0], begins[-1] + cut.bytes) == (0, length)
-    assert all(b <= a + cut.bytes for a, b in pairwise(begins))
+    assert (cut.step <= 64, cut.step % 4) == (True, 0)
+    assert (begins[0], begins[-1] + cut.step) == (0, length)
+    assert all(b <= a + cut.step for a, b in pairwise(begins))
 
 
 def test_tiles_are_used_where_they_pay() -> None:
