@@ -90,7 +90,9 @@ def contraction(node: Node, machine: Machine) -> Contraction | None:
         dot = Dot.MMLA
     depthwise = groups > 1 and channels == groups == node.shape[-1]
     group = 1 if depthwise or ((channels // groups) % GROUP[dot] and groups > 1) else GROUP[dot]
-    if group == 1 and GROUP[dot] > 1 and not (depthwise and dot is Dot.VNNI):
+    if depthwise and dot is Dot.PAIRS:
+        kind = None
+    elif group == 1 and GROUP[dot] > 1 and not (depthwise and dot is Dot.VNNI):
         dot, kind = (Dot.WIDE, None)
     border: Pairs = tuple(
         (0, 0) if not machine.borders else (before, max(0, (o - 1) * s + (k - 1) * d + 1 - before - n))

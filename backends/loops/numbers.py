@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from functools import cache
+from math import ceil, floor
 
 import numpy as np
 
@@ -11,9 +12,9 @@ from ...graph.numerics import Ratio, divide, whole
 from ..division import Quotient, approximate
 from ..division import select as kind_of
 from .code import Code, Value, cast, clip, select
-from .layout import centred_ends, working_type
+from .layout import Ends, centred_ends, working_type
 from .scope import Place, Scope, aligned
-from .wide import scaled
+from .wide import multiplies_halves, scaled
 
 INT32, INT64 = 1 << 31, 1 << 63
 
@@ -64,20 +65,78 @@ def operand(scope: Scope, node: Node, at: Place, scale: Ratio) -> Value:
     return _scaled(scope, node, aligned(at, node.shape), at, scale)
 
 
-def rescaled(scope: Scope, value: Value, at: Place, ends: tuple[int, int], ratio: Ratio, rounding: Rounding) -> Value:
-    """Give ``value * ratio`` rounded, for a value of ``ends``: a product, a sum and a shift that are proved equal."""
+def rescaled(
+    scope: Scope,
+    value: Value,
+    at: Place,
+    ends: Ends,
+    ratio: Ratio,
+    rounding: Rounding,
+    kept: Ends | None = None,
+) -> tuple[Value, Ends]:
+    """Give ``value * ratio`` rounded, for a value of ``ends``, and its ends: a product, a sum and a shift that are
+    proved equal. A result that is not within ``kept`` need not be equal, only beyond the same end of it.
+    """
     cells = as_array(ratio)
     if isinstance(ratio, Fraction) and ratio.denominator == 1:
-        return _times(value, int(ratio), ends)
-    found = _quotients(tuple(cells.ravel().tolist()), rounding, ends)
+        after = sorted(int(ratio) * end for end in ends)
+        return _times(value, int(ratio), ends), (after[0], after[1])
+    ratios, by = tuple(cells.ravel().tolist()), kind_of(rounding)
+    exact = _exact(ratios, ends, kept)
+    found = _quotients(ratios, rounding, exact)
     if found is None:
         raise UnsupportedError("a change of scale needs over 126 bits", hint="quantize to fewer bits before it")
-    return shifted(scope, value, at, ends, found, cells.shape, kind_of(rounding))
+    if multiplies_halves(scope.machine) and not _in_one_word(found, ends):
+        apart = _apart(ratios, rounding, exact)
+        found = apart if apart is not None and _in_words(apart, ends) else found
+    return shifted(scope, value, at, ends, found, cells.shape, by), _ends_after(found, by, ends)
+
+
+def _exact(ratios: tuple[Fraction, ...], ends: Ends, kept: Ends | None) -> tuple[Ends, ...]:
+    """Give for each ratio the values up to the first on either side whose result may be any that is not kept: results
+    grow with values.
+    """
+    if kept is None:
+        return (ends,) * len(ratios)
+    least, most = kept[0] - 1, kept[1] + 1
+    low, high = ends
+    return tuple(
+        (max(low, min(high, floor(least / r))), min(high, max(low, ceil(most / r)))) if r else ends for r in ratios
+    )
+
+
+def _ends_after(found: list[Quotient], by: int, ends: Ends) -> Ends:
+    """Bound what quotients give; ``by`` as in ``shifted``."""
+    if by == 1:
+        offsets = [[(q.second if end < 0 else q.offset) for q in found] for end in ends]
+    else:
+        offsets = [[min(q.offset, q.second) for q in found], [max(q.offset, q.second) for q in found]]
+    low, high = ([end * q.multiplier + o >> q.shift for q, o in zip(found, own, strict=True)]
+                 for end, own in zip(ends, offsets, strict=True))  # fmt: skip
+    return min(low), max(high)
 
 
 @cache
-def _quotients(ratios: tuple[Fraction, ...], rounding: Rounding, ends: tuple[int, int]) -> list[Quotient] | None:
-    return approximate(ratios, rounding, [ends[0]] * len(ratios), [ends[1]] * len(ratios))
+def _quotients(ratios: tuple[Fraction, ...], rounding: Rounding, exact: tuple[Ends, ...]) -> list[Quotient] | None:
+    lows, highs = zip(*exact, strict=True)
+    return approximate(ratios, rounding, lows, highs)
+
+
+@cache
+def _apart(ratios: tuple[Fraction, ...], rounding: Rounding, exact: tuple[Ends, ...]) -> list[Quotient] | None:
+    """Give quotients with a shift each, raised to 32 or to the greatest among them where the multiplier stays below
+    2^31. None where one has more bits.
+    """
+    found = [_quotients((ratio,), rounding, (own,)) for ratio, own in zip(ratios, exact, strict=True)]
+    alone = [q[0] for q in found if q is not None]
+    if len(alone) < len(found) or any(q.multiplier >= INT32 for q in alone):
+        return None
+    most = max(32, *(q.shift for q in alone))
+    ups = [min(most - q.shift, 31 - q.multiplier.bit_length()) for q in alone]
+    return [
+        Quotient(q.multiplier << up, q.offset << up, q.second << up, q.shift + up)
+        for q, up in zip(alone, ups, strict=True)
+    ]
 
 
 def _times(value: Value, factor: int, ends: tuple[int, int]) -> Value:
@@ -89,18 +148,15 @@ def _times(value: Value, factor: int, ends: tuple[int, int]) -> Value:
 def shifted(
     scope: Scope, value: Value, at: Place, ends: tuple[int, int], found: list[Quotient], shape: tuple[int, ...], by: int
 ) -> Value:
-    """Give ``(value * multiplier + offset) >> shift`` of quotients that differ as ``shape`` says, but for the shift.
-
-    ``by``: what chooses between the two offsets, see ``division.select``.
+    """Give ``(value * multiplier + offset) >> shift`` of quotients that differ as ``shape`` says; their shifts do only
+    where all fits words. ``by``: what chooses between the two offsets, see ``division.select``.
     """
-    shift = found[0].shift
-    reach = max(abs(ends[0]), abs(ends[1]))
-    most = max(reach * q.multiplier + max(abs(q.offset), abs(q.second)) for q in found)
-    if most >= INT64 or shift > 63:
-        return _long(scope, value, at, reach, found, shape, by)
-    if most >= INT32 and most >> shift < INT32 and reach < INT32 and all(q.multiplier < INT32 for q in found):
+    shift, one_word = found[0].shift, _in_one_word(found, ends)
+    if _most(found, ends) >= INT64 or shift > 63:
+        return _long(scope, value, at, max(abs(ends[0]), abs(ends[1])), found, shape, by)
+    if not one_word and _in_words(found, ends):
         return _in_halves(scope, value, at, ends, found, shape, by)
-    dtype = "int32" if most < INT32 and shift < 32 else "int64"
+    dtype = "int32" if one_word else "int64"
     v = scope.code.let(cast(value, dtype))
 
     def column(numbers: list[int]) -> Value:
@@ -117,15 +173,34 @@ def shifted(
     return up
 
 
+def _most(found: list[Quotient], ends: Ends) -> int:
+    """Bound what is shifted."""
+    reach = max(abs(ends[0]), abs(ends[1]))
+    return max(reach * q.multiplier + max(abs(q.offset), abs(q.second)) for q in found)
+
+
+def _in_one_word(found: list[Quotient], ends: Ends) -> bool:
+    """Whether 32 bits hold what is shifted."""
+    return _most(found, ends) < INT32 and all(q.shift < 32 for q in found)
+
+
+def _in_words(found: list[Quotient], ends: Ends) -> bool:
+    """Whether 32 bits hold value, multipliers and results."""
+    reach = max(abs(ends[0]), abs(ends[1]))
+    results = max(_most([q], ends) >> q.shift for q in found)
+    return results < INT32 and reach < INT32 and all(q.multiplier < INT32 for q in found)
+
+
 def _in_halves(
     scope: Scope, value: Value, at: Place, ends: tuple[int, int], found: list[Quotient], shape: tuple[int, ...], by: int
 ) -> Value:
     """The same where value and factor have 32 bits, and so has the result."""
-    m, first, second = (
+    m, first, second, shift = (
         np.array([getattr(q, name) for q in found], np.int64).reshape(shape)
-        for name in ("multiplier", "offset", "second")
+        for name in ("multiplier", "offset", "second", "shift")
     )
-    v, shift = scope.code.let(cast(value, "int32")), np.array(found[0].shift, np.int64)
+    shift = shift.ravel()[0] if (shift == shift.flat[0]).all() else shift
+    v = scope.code.let(cast(value, "int32"))
     differ = bool((first != second).any())
     fix = first - second if by == 1 and differ and ends[0] < 0 else None
     reach = max(abs(e) for e in ends)

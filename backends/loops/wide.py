@@ -13,6 +13,7 @@ import numpy as np
 from ...graph.arrays import NDArray
 from . import rounded
 from .code import Lanes, Memory, Value, cast, const, extern, reinterpret, shuffle, wrapped
+from .machine import Machine
 from .scope import NotFlat, Place, Scope
 
 
@@ -129,12 +130,15 @@ def _halves(m: NDArray, c: NDArray, s: NDArray) -> tuple[NDArray | int, NDArray]
     return c >> 32, c & 0xFFFFFFFF
 
 
+def multiplies_halves(machine: Machine) -> bool:
+    """Whether vectors of words are multiplied in halves: the shift may then differ by lane at no cost."""
+    return machine.is_x86 and machine.has("avx2")
+
+
 def _splits(scope: Scope, value: Value, at: Place, arrays: tuple[NDArray, ...]) -> bool:
     """Whether halves pay: on x86, for whole vectors, with constants that differ along the last axis at most."""
     lanes = value.lanes
-    if not scope.machine.is_x86 or lanes < 4 or lanes % 2 or value.dtype != "int32":
-        return False
-    if not scope.machine.has("avx2"):
+    if not multiplies_halves(scope.machine) or lanes < 4 or lanes % 2 or value.dtype != "int32":
         return False
     last = at[-1] if at else None
     if not isinstance(last, Lanes) or last.stride != 1:

@@ -5,10 +5,10 @@ from math import ldexp
 
 import numpy as np
 
-from ....graph import Affine, Fixed, Grid, Node, Overflow, Quantized, Rounding
+from ....graph import Affine, Fixed, Node, Overflow, Quantized, Rounding
 from ....graph.arrays import as_array
 from ....graph.numerics import _units as units_of
-from ....graph.numerics import common_scale, dequantize, divide, multiply_divide, whole
+from ....graph.numerics import common_scale, dequantize, divide, whole
 from ....graph.ops import DynamicScale, Lookup, MultiplyShift, Output, Quantize, Scaling, Step
 from ....graph.ops.rescale import factors_and_shifts, integer_factor
 from ...division import Quotient
@@ -40,9 +40,7 @@ def _(op: Quantize, scope: Scope, node: Node, at: Place) -> Value:
     format = op.format
     unit = format.scale if isinstance(format, Affine) else units_of(format)
     ratio = divide(x.type.quantized.scale, unit)
-    ends = centred_ends(x)
-    value = rescaled(scope, centred(scope, x, at), at, ends, ratio, op.rounding)
-    after = _ends_after(ends, ratio, op.rounding)
+    value, after = rescaled(scope, centred(scope, x, at), at, centred_ends(x), ratio, op.rounding, _kept(op))
     value, after = _with_zero(scope, value, at, after, as_array(format.zero), op.overflow)
     value = overflowed(scope, value, at, format, op.overflow, after)
     return fitted(value, *stored_ends(node))
@@ -62,15 +60,12 @@ def _with_zero(
     return value + scope.constant(zero, at, value.dtype), (max(after[0], -INT64), min(after[1], INT64 - 1))
 
 
-def _ends_after(ends: tuple[int, int], ratio: object, rounding: Rounding) -> tuple[int, int]:
-    """Bound what a change of scale gives."""
-    cells = ratio.data.ravel().tolist() if isinstance(ratio, Grid) else [ratio]
-    found = [
-        int(multiply_divide(np.array(end, np.int64), cell, rounding))
-        for end in ends
-        for cell in (min(cells), max(cells))
-    ]
-    return min(found), max(found)
+def _kept(op: Quantize) -> tuple[int, int] | None:
+    """Bound the results before the zero point that do not saturate; None where others do not."""
+    if op.overflow not in (Overflow.SAT, Overflow.SAT_SYM):
+        return None
+    low, high = (np.asarray(b) - as_array(op.format.zero) for b in op.format.bounds)
+    return int(low.min()), int(high.max())
 
 
 def _stored(value: Value, format: Quantized) -> Value:

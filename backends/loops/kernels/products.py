@@ -32,6 +32,7 @@ from ..machine import GROUP, Dot, Machine
 from ..numbers import real_scale
 from ..schedule import Tile, Tiles, describe, free_in_depthwise, free_in_product, window_of
 from ..scope import Place, Scope, rows_follow
+from ..widths import WIDTHS
 from .frame import SPLIT_ABOVE, Written, axes, put, tile_begin, vectors, written
 
 ACCUMULATOR = {
@@ -51,6 +52,8 @@ def product(
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
         if c.depthwise and c.dot is Dot.VNNI and lanes > 1 and c.filters >= 4:
             _DepthwiseDots(scope, c, end, out, memory, lanes, tiles).write()
+        elif c.depthwise and c.dot is Dot.PAIRS and lanes > 1 and c.filters >= 4:
+            _DepthwisePairs(scope, c, end, out, memory, lanes, tiles).write()
         elif c.depthwise:
             _Depthwise(scope, c, end, out, memory, lanes, tiles).write()
         else:
@@ -508,3 +511,74 @@ class _DepthwiseDots(_Depthwise):
         rows += [np.zeros_like(rows[0])] * (4 - len(rows))
         packed = np.stack(rows, axis=-1).astype(np.int8).reshape(-1).view(np.int32)
         return self.code.let(self.scope.table(packed, "int32").load(channel, width))
+
+
+Tap = tuple[int, ...]
+
+
+class _DepthwisePairs(_Depthwise):
+    """Integers of 16 bits: two taps of the window are interleaved, and each lane sums their two products at once.
+
+    Rows of the window are taken two by two, so that a column that is interleaved once serves every position whose
+    window covers it; what is left is a row whose neighbouring columns are.
+    """
+
+    def _sum(self, sums: list[Memory], base: Value, channel: Value, width: int) -> None:
+        step = self.steps()[-1]
+        pairs = [(a, b, self._factors(a, b, channel, width)) for a, b in _pairs(self.c.kernel)]
+        uses: dict[tuple[int, ...], list[tuple[Memory, Value]]] = {}
+        for i, one in enumerate(sums):
+            for a, b, factors in pairs:
+                places = tuple(self._away(tap) + i * step for tap in (a, b or a))
+                uses.setdefault(places, []).append((one, factors))
+        for place, again in [places for places in uses if places[0] == places[1]]:  # a second factor of 0 takes any
+            beside = next((p for p in uses if p[0] == place and p[1] != again), None)
+            if beside is not None:
+                uses[beside] += uses.pop((place, again))
+        loaded: dict[int, Value] = {}
+        for places, used in sorted(uses.items(), key=lambda use: self._in_order(use[0])):
+            for place in places:
+                if place not in loaded:
+                    loaded[place] = self.code.let(self.operand.load(base + place, width))
+            joined = self._joined(*(loaded[place] for place in places))
+            for one, factors in used:
+                total = dot(Dot.PAIRS, self.scope.machine, one.load(0, width), joined, factors)
+                self.code.store(one, 0, total)
+
+    def _away(self, tap: Tap) -> int:
+        """Give how far a tap is from the first one in the operand."""
+        return sum(i * s for i, s in zip(tap, self.taps(), strict=True))
+
+    def _in_order(self, places: tuple[int, ...]) -> tuple[int, ...]:
+        """Order pairs so that those of a band of rows follow each other, column by column."""
+        row = self.taps()[0] if len(self.c.kernel) > 1 else 1 << 30
+        return places[0] // row, *places
+
+    def _joined(self, a: Value, b: Value) -> Value:
+        """Interleave two vectors of integers of 8 or 16 bits, as pairs of 16."""
+        if WIDTHS[a.dtype] > 16:
+            a, b = (self.code.let(cast(v, "int16")) for v in (a, b))
+        both = shuffle([a, b], [lane + half * a.lanes for lane in range(a.lanes) for half in range(2)])
+        return self.code.let(reinterpret(self.code.let(cast(both, "int16")), "int32"))
+
+    def _factors(self, a: Tap, b: Tap | None, channel: Value, width: int) -> Value:
+        """Give the weights of two taps, interleaved as their operands are; 0 for one that is not there."""
+        w = self.weights.reshape(*self.c.kernel, self.c.filters)
+        both = np.stack([w[a], np.zeros_like(w[a]) if b is None else w[b]], axis=-1)
+        packed = both.astype(np.int16).reshape(-1).view(np.int32)
+        return self.code.let(self.scope.table(packed, "int32").load(channel, width))
+
+
+def _pairs(kernel: Sequence[int]) -> Iterator[tuple[Tap, Tap | None]]:
+    """Cut a window into pairs of taps: of two rows, then of two columns in a row that is left, then one alone."""
+    down = kernel[0] if len(kernel) > 1 else 1
+    for inner in np.ndindex(*kernel[1:] if len(kernel) > 1 else kernel):
+        for row in range(0, down - 1, 2):
+            yield (row, *inner), (row + 1, *inner)
+    if down % 2 == 0:
+        return
+    last = (down - 1,) if len(kernel) > 1 else ()
+    for outer in np.ndindex(*kernel[1:-1]):
+        for column in range(0, kernel[-1], 2):
+            a = (*last, *outer, column)
+            yield a, (*last, *outer, column + 1) if column + 1 < kernel[-1] else None

@@ -142,6 +142,24 @@ def changes_of_scale_at_their_ends() -> Trial:
     return Trial(joined(made), count=12)
 
 
+@once
+def sums_that_saturate() -> Trial:
+    """What a sum of products becomes, channel by channel: on both sides of where results change, and far beyond."""
+    rng, cases, samples = np.random.default_rng(14), [], []
+    for i, (least, bits) in enumerate(((-9, 20), (-12, 24), (-15, 28), (-2, 12))):
+        scales = [Fraction(float(s)) for s in np.exp2(rng.uniform(least, least + 2, 17)).astype(np.float32)]
+        x = Node(Input(f"sum{i}", (17,), Affine(bits, True, grid(*scales), 0)))
+        for target in (Affine(8, True, Fraction(1), -3), Affine(8, False, Fraction(1), 0), Fixed(8, 8)):
+            for rounding, overflow in product(Rounding, (Overflow.SAT_SYM if i else Overflow.SAT,)):
+                cases.append(of(f"s{i}_{type(target).__name__}{target.signed}_{rounding}_{overflow}".lower(),
+                                Node(Quantize(target, rounding, overflow), (x,))))  # fmt: skip
+        edges = rng.integers(-600, 600, (24, 17)) / 2 / np.array([float(s) for s in scales])
+        far = rng.integers(-(1 << bits - 1), 1 << bits - 1, (8, 17))
+        near = np.round(edges).astype(np.int64) + rng.integers(-1, 2, edges.shape)
+        samples.append(np.concatenate([np.clip(near, -(1 << bits - 1), (1 << bits - 1) - 1), far]))
+    return Trial(joined(cases), inputs=samples)
+
+
 def tables() -> Iterator[Case]:
     rng = np.random.default_rng(4)
     for i, (index, shape) in enumerate((
