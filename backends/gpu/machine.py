@@ -60,6 +60,11 @@ class GpuMachine(Machine):
             return dtype
         return "float32" if is_float(dtype) else "int32"
 
+    @property
+    def wide_operands(self) -> bool:
+        """What is read goes to shared memory, converted once."""
+        return False
+
     def dot_for_bytes(self) -> Dot:
         """Four products of signed bytes at once."""
         return Dot.SDOT if self.narrow_storage else Dot.WIDE

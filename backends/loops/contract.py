@@ -111,7 +111,7 @@ def _dot(node: Node, machine: Machine) -> tuple[Dot, tuple[str, int] | None]:
     """Choose how products are summed, and what type the operand has for it."""
     x, w = node.inputs[0], node.inputs[1]
     if not node.type.is_integer:
-        return Dot.FLOAT, (machine.held(float_type(x)), 0)
+        return Dot.FLOAT, ("float32" if machine.wide_operands else machine.held(float_type(x)), 0)
     low, high = stored_ends(x)
     least, most = centred_ends(w)
     out = sum_ends(node)

@@ -78,10 +78,10 @@ def widened(keep: Keep, short: Value, dtype: str) -> Value:
 def narrowed(keep: Keep, value: Value, dtype: str) -> Value:
     """Give the bits, in uint16, of the nearest float of 16 bits."""
     bits = keep(reinterpret(value, "uint32"))
-    size = keep(bits & 0x7FFFFFFF)
     if dtype == "bfloat16":
         kept = (bits + (((bits >> 16) & 1) + 0x7FFF)) >> 16
-        return cast(select(size > INFINITE, const(0x7FC0, "uint32"), kept), "uint16")
+        return cast(select(value.differs(value), const(0x7FC0, "uint32"), kept), "uint16")
+    size = keep(bits & 0x7FFFFFFF)
     normal = (size + (((size >> 13) & 1) + 0xFFF) - (112 << 23)) >> 13
     small = reinterpret(intrinsic("abs", value) + 0.5, "uint32") - (126 << 23)  # units of 2^-24: rounded by the sum
     found = select(size < SMALLEST[dtype], small, normal)

@@ -171,6 +171,11 @@ class Machine:
         return dtype
 
     @property
+    def wide_operands(self) -> bool:
+        """Whether products read floats of 32 bits: each number is read for many filters, and would be converted anew."""
+        return True
+
+    @property
     def converts_halves(self) -> bool:
         """Whether there are instructions between float16 and float32, of vectors too."""
         if self.is_x86:
