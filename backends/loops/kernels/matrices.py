@@ -125,10 +125,12 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
 
 def lift(node: Node, kind: Dot) -> int:
     """Give what is added to the left operand so that it has no sign, or has one, where it has to."""
+    if kind not in (Dot.SDOT, Dot.VNNI):
+        return 0
     least, most = centred_ends(node.inputs[0])
     if kind is Dot.SDOT:
         return -128 if most >= 128 else 0
-    return 128 if kind is Dot.VNNI and least < 0 else 0
+    return 128 if least < 0 else 0
 
 
 def _start(own: Sequence[Index], strides: Sequence[int]) -> Value:
