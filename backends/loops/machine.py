@@ -172,7 +172,7 @@ class Machine:
 
     @property
     def wide_operands(self) -> bool:
-        """Whether products read floats of 32 bits: each number is read for many filters, and would be converted anew."""
+        """Whether products read floats of 32 bits: each is read for many filters, and would be converted anew."""
         return True
 
     @property
