@@ -14,10 +14,10 @@ from ..loops.machine import Machine
 from ..zig import BuildError, zig
 from .board_files import SCRIPT, board_files, read
 from .memory_map import MemoryMap
-from .toolchain import COMMON, WARNINGS, toolchain
+from .toolchain import COMMON, OPTIMIZE, WARNINGS, toolchain
 
 FLAGS = (
-    "-O2", "-g0", *COMMON, *WARNINGS, "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fno-sanitize=all",
+    "-g0", *COMMON, *WARNINGS, "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fno-sanitize=all",
     "-fno-stack-protector",
 )  # fmt: skip
 
@@ -59,7 +59,8 @@ def build(files: Mapping[str, bytes], description: Mapping[str, Any]) -> Built:
             (folder / file).write_bytes(data)
         own = [f"{unit[:-2]}.o" for unit in units]
         with ThreadPoolExecutor() as pool:
-            compiled = (("cc", *tools.zig, *FLAGS, "-c", u) for u in (*units, *(f for f in board if f.endswith(".c"))))
+            flags = (*tools.zig, OPTIMIZE[description["code"]], *FLAGS)
+            compiled = (("cc", *flags, "-c", u) for u in (*units, *(f for f in board if f.endswith(".c"))))
             list(pool.map(lambda command: zig(command, folder), compiled))
         zig(("ar", "rcsD", "library.a", *own), folder)
         link = ("-T", SCRIPT, "-Wl,-e,gw_reset", "-Wl,--gc-sections", "-Wl,-z,max-page-size=16")

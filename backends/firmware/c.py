@@ -68,9 +68,11 @@ class Pointer:
     written: bool
 
 
-def kernel(function: Function, pointers: Sequence[Pointer], name: str) -> str:
-    """Write a kernel as a function of C; ``pointers`` say what its pointers are, in order."""
-    return _Writer(function, pointers).text(name)
+def kernel(function: Function, pointers: Sequence[Pointer], name: str, *, shared: bool) -> str:
+    """Write a kernel as a function of C; ``pointers`` say what its pointers are, in order. What layers share is not
+    written into each of them.
+    """
+    return _Writer(function, pointers).text(f"{'GW_LAYER' if shared else 'static'} void {name}")
 
 
 class _Writer:
@@ -85,12 +87,12 @@ class _Writer:
         self.lines: list[str] = []
         self.depth = 1
 
-    def text(self, name: str) -> str:
-        """Give the kernel as a function of C."""
+    def text(self, begin: str) -> str:
+        """Give the kernel as a function of C; ``begin``: what stands before its parameters."""
         self.body(self.function.body)
-        return "\n".join([f"{self.head(name)}", "{", *self.lines, "}"])
+        return "\n".join([f"{self.head(begin)}", "{", *self.lines, "}"])
 
-    def head(self, name: str) -> str:
+    def head(self, begin: str) -> str:
         """Give its first line."""
         parts, kinds = [], iter(self.pointers)
         for p in self.function.parameters:
@@ -101,7 +103,7 @@ class _Writer:
             stored = TYPES[p.memory.dtype] if kind.constant else STORED[p.memory.dtype]
             alone = "restrict " if kind.constant else ""  # nothing writes to flash: what was read stays so
             parts.append(f"{'' if kind.written else 'const '}{stored} *{alone}{p.memory.name}")
-        return "\n".join(wrapped(f"static void {name}(", parts, ")"))
+        return "\n".join(wrapped(f"{begin}(", parts, ")"))
 
     # Statements
 

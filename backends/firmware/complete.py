@@ -2,15 +2,47 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 
-from ...graph import Graph
+from ...boards import Board
+from ...graph import Graph, UnsupportedError
 from ..project import Project
 from .build import build, machine_in, sizes
-from .emit import FILE, read_description
+from .emit import FILE, emit, read_description
 from .memory_map import MemoryMap
 from .projects import Details, project_files
 from .selftest import Range, selftest
 from .toolchain import toolchain
+
+
+def compiled(
+    graph: Graph, board: Board, ranges: Sequence[Range], kinds: tuple[str, ...], *, code: str | None = None,
+    **wishes: str | int | None,
+) -> Project:  # fmt: skip
+    """Write a network for a board, and complete it; ``code`` and ``wishes``: see ``emit``.
+
+    Raises as ``emit`` and ``complete`` do; where an image does not fit, and would with the smallest code, it says so.
+    """
+    write = partial(emit, graph, board, **wishes)  # type: ignore[arg-type]
+    project = write(code=code)
+    try:
+        return complete(project, graph, ranges, kinds)
+    except UnsupportedError as error:
+        small = None if code == "smallest" else _flash(write(code="smallest"), graph, ranges)
+        if small is None:
+            raise
+        hint = f"--code smallest, which takes {small:,} bytes; {error.hint}"
+        raise UnsupportedError(error.what, where=error.where, hint=hint) from None
+
+
+def _flash(project: Project, graph: Graph, ranges: Sequence[Range]) -> int | None:
+    """Give the bytes of flash that a project takes with its self-test; None where it does not fit."""
+    try:
+        done = complete(project, graph, ranges, ())
+    except UnsupportedError:
+        return None
+    found = sizes(done.files[f"image/{read_description(done.files)['name']}.elf"])
+    return None if found is None else found.flash
 
 
 def complete(project: Project, graph: Graph, ranges: Sequence[Range], kinds: tuple[str, ...]) -> Project:

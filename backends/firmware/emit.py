@@ -17,8 +17,9 @@ from ..project import Project
 from .interface import Layer
 from .memory import choose, parse
 from .memory_map import memory_map
+from .share import shared
 from .source import sources
-from .toolchain import toolchain
+from .toolchain import OPTIMIZE, toolchain
 
 FILE = "network.json"
 """What the simulation reads: the network's name, its core, its ports."""
@@ -58,21 +59,23 @@ def not_here(machine: Machine) -> str | None:
 
 
 def emit(
-    graph: Graph, board: Board, memory: str | int | None = None, weight_storage: str | None = None
-) -> Project:
+    graph: Graph, board: Board, memory: str | int | None = None, weight_storage: str | None = None,
+    code: str | None = None,
+) -> Project:  # fmt: skip
     """Write the network of a graph in C for a board: the sources, and what they are called.
 
     ``memory``: "fastest" (also None), "smallest", or how many bytes the arena may take at most; ``weight_storage``:
-    "packed" (also None) or "bytes". Raises UnsupportedError for what cannot be written or does not fit, OptionError for
-    a board whose file does not say what is needed.
+    "packed" (also None) or "bytes"; ``code``: "fastest" (also None), or "smallest", where layers that differ only in
+    numbers share a function. Raises UnsupportedError for what cannot be written or does not fit, OptionError for a
+    board whose file does not say what is needed.
     """
     planned = choose(graph, machine_of(board, weight_storage), board, parse(memory))
-    program = planned.program
+    program = shared(planned.program) if code == "smallest" else planned.program
     name = library_name(graph)
     made = sources(program, name)
     written = {f"src/{path}": data for path, data in {**made.files, **includes()}.items()}
     described = description(program, name, made.layers)
-    described |= {"board": board.name, "memory": memory_map(board, program.arena).as_dict()}
+    described |= {"board": board.name, "code": code or "fastest", "memory": memory_map(board, program.arena).as_dict()}
     described |= {"arena_bound": planned.bound, "planner": planned.placement.solver}
     written[FILE] = json.dumps(described, indent=1, sort_keys=True).encode() + b"\n"
     return Project(written, _notes(program.arena, planned.bound))
@@ -138,7 +141,8 @@ def costs(project: Mapping[str, bytes]) -> dict[str, Any]:
     source = f"memory plan ({found.get('planner', 'greedy')}), inputs and outputs included; {least}"
     figures = {"arena_bytes": _bytes(size, source)}
     if (flash := found.get("flash_bytes")) is not None:
-        figures["flash_bytes"] = _bytes(flash, "linked image, zig cc -O2: code, constants, start-up; no self-test")
+        linked = f"linked image, zig cc {OPTIMIZE[found['code']]}: code, constants, start-up; no self-test"
+        figures["flash_bytes"] = _bytes(flash, linked)
     return {"memory": figures}
 
 

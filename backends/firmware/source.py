@@ -60,7 +60,7 @@ class _Source:
             constant = [all(a.block is None for a in addresses) for addresses in passed]
             kinds = [Pointer(c, m in function.written) for c, m in zip(constant, memories, strict=True)]
             more = f" and {len(those) - 1} more" if len(those) > 1 else ""
-            found.append(f"/* {_named(those[0].node)}{more} */\n{kernel(function, kinds, name)}")
+            found.append(f"/* {_named(those[0].node)}{more} */\n{kernel(function, kinds, name, shared=len(those) > 1)}")
         return found
 
     # Layers

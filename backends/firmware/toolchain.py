@@ -25,6 +25,8 @@ RISCV_FEATURES = (
     "m", "a", "f", "d", "c", "zba", "zbb", "zbc", "zbs", "zbkb", "zca", "zcb", "zcmp", "zcmt", "zicsr", "zifencei",
     "zmmul",
 )  # fmt: skip
+OPTIMIZE = {"fastest": "-O2", "smallest": "-Os"}
+"""What tells compilers whether code is to be fast or small."""
 COMMON = ("-std=c99", "-ffreestanding", "-ffunction-sections", "-fdata-sections")
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 

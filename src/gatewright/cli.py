@@ -214,6 +214,9 @@ def compile_(
             help="Of firmware: cmake (the default), zephyr, arduino, platformio, bare; several with commas between.",
         ),
     ] = None,
+    code: Annotated[
+        str | None, typer.Option(help="Of firmware: fastest, or smallest: layers that are alike share a function.")
+    ] = None,
     emit: Annotated[
         list[str] | None, typer.Option(help="On processors: the kernels as text, too: asm or llvm-ir (again for both).")
     ] = None,
@@ -231,8 +234,8 @@ def compile_(
             model, board=board, weights=weights, samples=samples, precision=precision, config=config, output=output,
             hls=hls, io=io, strategy=strategy, reuse_factor=reuse_factor, clock_ns=clock_ns, types=types,
             vectors=vectors, verify=verify, strict=strict, integer_only=integer_only, float_format=float_format,
-            tuning=tuning, memory=memory, weight_storage=weight_storage, project=build_system, emit=emit or (),
-            states=parse_pairs(states or ()), progress=progress,
+            tuning=tuning, memory=memory, weight_storage=weight_storage, project=build_system, code=code,
+            emit=emit or (), states=parse_pairs(states or ()), progress=progress,
         )  # fmt: skip
         project.write(out, force=force)
         _print(project.manifest, as_json, lambda: _lines(wording.summary(project.manifest, out)))

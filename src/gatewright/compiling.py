@@ -61,6 +61,7 @@ def compile_model(
     memory: str | int | None = None,
     project: str | None = None,
     weight_storage: str | None = None,
+    code: str | None = None,
     emit: Sequence[str] = (),
     states: Pairs | None = None,
     progress: Progress = lambda text: None,
@@ -81,13 +82,13 @@ def compile_model(
     "fastest" (also None), "smallest", or the fastest in so many bytes; ``project``: of firmware, for which build
     systems: "cmake" (also None), "zephyr", "arduino", "platformio", "bare", several with commas between;
     ``weight_storage``: of firmware, whether weights of at most four bits stand "packed" (also None) in flash, or as
-    "bytes"; ``emit``: on processors, texts of the kernels to put beside them ("asm", "llvm-ir"); ``states``: inputs
-    that are what an output was in the inference before, {"h_in": "h_out"} (see ``load``); ``progress`` is told what is
-    going on.
+    "bytes"; ``code``: of firmware, "fastest" (also None) or "smallest"; ``emit``: on processors, texts of the kernels
+    to put beside them ("asm", "llvm-ir"); ``states``: inputs that are what an output was in the inference before,
+    {"h_in": "h_out"} (see ``load``); ``progress`` is told what is going on.
     Raises GatewrightError for every problem that a user can cause, ManyErrors for several.
     """
     choices = Choices(hls, io, strategy, reuse_factor, clock_ns, types)
-    firmware = FirmwareChoices(memory, project, weight_storage)
+    firmware = FirmwareChoices(memory, project, weight_storage, code)
     library = LibraryChoices(tuple(emit), integer_only, float_format)
     target = find_board(board)
     library.check(target)
@@ -294,8 +295,11 @@ def _emitted(
     """Let a back end write its project, and say what that costs, where that is known."""
     own = back_end(target)
     if target == FIRMWARE:
-        emitted = own.emit(project.graph, project.board, firmware.memory, firmware.weight_storage)
-        emitted = own.complete(emitted, project.graph, input_ranges(project.graph), firmware.kinds)
+        graph, board = project.graph, project.board
+        emitted = own.compiled(
+            graph, board, input_ranges(graph), firmware.kinds, memory=firmware.memory,
+            weight_storage=firmware.weight_storage, code=firmware.code,
+        )  # fmt: skip
         return emitted, own.costs(emitted.files)
     if target in GPUS.values():
         emitted = own.emit(project.graph, project.board)

@@ -21,13 +21,14 @@ HLS_KEYS = ("io", "strategy", "reuse_factor", "clock_ns", "hls")
 @dataclass(frozen=True)
 class FirmwareChoices:
     """The options of firmware as a user writes them: what the arena is planned for (fastest, smallest, bytes), the
-    kinds of project with commas between (cmake, zephyr, arduino, platformio, bare), and how narrow weights are stored
-    (packed, bytes).
+    kinds of project with commas between (cmake, zephyr, arduino, platformio, bare), how narrow weights are stored
+    (packed, bytes), and what the code is to be (fastest, smallest).
     """
 
     memory: str | int | None = None
     project: str | None = None
     weight_storage: str | None = None
+    code: str | None = None
 
     def check(self) -> None:
         """Raise OptionError for a choice that does not exist."""
@@ -39,6 +40,11 @@ class FirmwareChoices:
             from .backends.firmware import storage
 
             storage(self.weight_storage)
+        if self.code is not None:
+            from .backends.firmware import CODE
+
+            if self.code not in CODE:
+                raise unknown("code", str(self.code), CODE)
         _ = self.kinds
 
     @property

@@ -30,7 +30,7 @@ add_library(@name@ STATIC src/@name@.c src/@name@_selftest.c)
 target_include_directories(@name@ PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/src)
 set_target_properties(@name@ PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
 if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
-  target_compile_options(@name@ PRIVATE -O2 @warnings@ -ffunction-sections -fdata-sections)
+  target_compile_options(@name@ PRIVATE @optimize@ @warnings@ -ffunction-sections -fdata-sections)
 endif()
 
 # The self-test as a program
@@ -39,7 +39,7 @@ if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR)
     add_executable(@name@_selftest board/startup.c board/memory.c board/main.c)
     set_target_properties(@name@_selftest PROPERTIES SUFFIX .elf C_STANDARD 99 C_EXTENSIONS OFF
       LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/board/link.ld)
-    target_compile_options(@name@_selftest PRIVATE -O2 @warnings@ -ffreestanding)
+    target_compile_options(@name@_selftest PRIVATE @optimize@ @warnings@ -ffreestanding)
     target_link_options(@name@_selftest PRIVATE
       -T${CMAKE_CURRENT_SOURCE_DIR}/board/link.ld -Wl,-e,gw_reset -Wl,--gc-sections)
     target_link_libraries(@name@_selftest PRIVATE @name@)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..memory_map import MemoryMap
-from ..toolchain import COMMON, WARNINGS, Toolchain
+from ..toolchain import COMMON, OPTIMIZE, WARNINGS, Toolchain
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class Details:
         name: str = self.described["name"]
         return name
 
+    @property
+    def optimize(self) -> str:
+        """What tells compilers how fast or small code is to be."""
+        return OPTIMIZE[self.described["code"]]
+
     def fill(self, text: str) -> str:
         """Put this project's words in the places that a text holds open: @name@, @board@, ..."""
         words = {
@@ -30,6 +35,6 @@ class Details:
             "board": self.described["board"], "arena": f"{self.described['arena_bytes']:,}",
             "arena_bytes": str(self.described["arena_bytes"]), "cpu": self.described["cpu"],
             "gcc": self.tools.gcc_name, "gcc_flags": " ".join(self.tools.gcc), "zig_flags": " ".join(self.tools.zig),
-            "common": " ".join(COMMON), "warnings": " ".join(WARNINGS),
+            "optimize": self.optimize, "common": " ".join(COMMON), "warnings": " ".join(WARNINGS),
         }  # fmt: skip
         return re.sub(r"@(\w+)@", lambda match: words[match[1]], text)

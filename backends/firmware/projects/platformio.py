@@ -51,7 +51,7 @@ def files(details: Details) -> dict[str, bytes]:
         "frameworks": "*",
         "platforms": "*",
         "headers": f"{name}.h",
-        "build": {"srcDir": "src", "includeDir": "src", "flags": ["-O2"]},
+        "build": {"srcDir": "src", "includeDir": "src", "flags": [details.optimize]},
         "export": {"include": ["library.json", "README.md", "src", "examples"]},
         "examples": [{"name": "selftest", "base": "examples/platformio", "files": ["platformio.ini", "src/main.cpp"]}],
     }

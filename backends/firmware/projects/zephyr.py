@@ -24,7 +24,7 @@ if(CONFIG_@upper@)
   zephyr_library_named(@name@)
   zephyr_library_sources(../src/@name@.c)
   zephyr_library_sources_ifdef(CONFIG_@upper@_SELFTEST ../src/@name@_selftest.c)
-  zephyr_library_compile_options(-O2)
+  zephyr_library_compile_options(@optimize@)
 endif()
 """
 KCONFIG = """\

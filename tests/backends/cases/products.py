@@ -1,6 +1,7 @@
 """Dense layers, convolutions, matrix products, windows and reductions of integers: exact, whatever the shape."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
@@ -281,6 +282,30 @@ def layers_behind_each_other(share: int, number: int) -> Trial:
     g = Node(MaxPool((3, 3), (2, 2), ((1, 1), (0, 1)), (1, 1)), (a,))
     ends = [a, b, Node(Add(), (d, a)), e, f, g, c]
     return Trial(Graph((x,), tuple(Node(Output(f"y{i}"), (n,)) for i, n in enumerate(ends))))
+
+
+ALIKE: tuple[tuple[Op, tuple[int, ...], bool], ...] = (
+    (Conv((1, 1), ((0, 0), (0, 0)), (1, 1)), (1, 1), False), (Conv((1, 1), ((1, 1), (1, 1)), (1, 1)), (3, 3), False),
+    (Conv((2, 2), ((0, 1), (0, 1)), (1, 1)), (3, 3), False), (Conv((1, 1), ((1, 1), (1, 1)), (1, 1)), (3, 3), True),
+    (Conv((2, 2), ((0, 1), (0, 1)), (1, 1)), (3, 3), True), (Conv((1, 2), ((2, 0), (1, 3)), (2, 1)), (2, 3), True),
+    (Dense(), (), False),
+)  # fmt: skip
+
+
+@once
+def layers_that_are_alike() -> Trial:
+    """Products, each in two sizes, of operands with other zero points: their loops differ only in numbers."""
+    rng, made = np.random.default_rng(16), []
+    for i, (op, kernel, depthwise) in enumerate(ALIKE):
+        for j, (side, channels, filters) in enumerate(((4, 8, 16), (6, 12, 20))):
+            format = Affine(8, True, Fraction(1, 255), 9 * j - 7)
+            x = Node(Input(f"x{i}_{j}", (*[side] * len(kernel), channels), format))
+            own = replace(op, groups=channels) if depthwise and isinstance(op, Conv) else op
+            shape = (*kernel, 1, channels) if depthwise else (*kernel, channels, filters)
+            w, b = drawn(rng, shape, Affine(8, True, Fraction(1, 77))), drawn(rng, shape[-1:], Fixed(10, 4))
+            y = Node(own, (x, Node(w), Node(b)))
+            made.append(of(f"alike{i}_{j}", finished(rng, y, 1)))
+    return Trial(joined(made), count=4)
 
 
 @once

@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("ziglang", reason="the firmware is compiled by ziglang")
 
 from gatewright.backends.firmware.emit import includes
+from gatewright.backends.firmware.share import shared
 from gatewright.backends.firmware.source import sources
 from gatewright.backends.loops.halves import fill, from_port, port_type
 from gatewright.backends.loops.layout import interface_type
@@ -53,9 +54,10 @@ GUARDED unsigned char {name}_after[{page}] = {{1}};
 class Library:
     """A network's C, compiled and loaded. The same C is compiled once, whatever machine it was written for."""
 
-    def __init__(self, graph: Graph, machine: Machine) -> None:
+    def __init__(self, graph: Graph, machine: Machine, *, small: bool = False) -> None:
         self.graph = graph
-        self.program = make_program(graph, machine)
+        made = make_program(graph, machine)
+        self.program = shared(made) if small else made
         self.name = library_name(graph)
         files = sources(self.program, self.name).files
         self._library = _compiled(files, self.name, max(self.program.arena, 1))
@@ -139,9 +141,9 @@ def _compiled(files: dict[str, bytes], name: str, arena: int) -> ctypes.CDLL:
     return COMPILED[digest]
 
 
-def prove(trial: Trial, machine: str) -> Library:
-    """Compile, run and compare a trial."""
-    library = Library(trial.graph, MACHINES[machine])
+def prove(trial: Trial, machine: str, *, small: bool = False) -> Library:
+    """Compile, run and compare a trial. ``small``: layers that differ only in numbers share a function."""
+    library = Library(trial.graph, MACHINES[machine], small=small)
     got, statuses = library.run(trial.fed)
     assert not any(statuses), statuses
     wrong = trial.wrong(got)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from gatewright.backends.loops.program import make_program
 from gatewright.graph import Format, UnsupportedError
 
 from ..cases import drawn, floats, formats, moves, products, scan  # noqa: F401 - they register their trials
@@ -40,6 +41,20 @@ def test_some_of_everything(machine: str) -> None:
 def test_drawn_graphs(machine: str) -> None:
     first = 50 * list(MACHINES).index(machine)
     prove(drawn_graphs(range(first, first + 6)), machine)
+
+
+@pytest.mark.parametrize("machine", ["m4", "m55", pytest.param("m0", marks=pytest.mark.slow)])
+def test_functions_that_layers_share(machine: str) -> None:
+    library = prove(ONCE["layers_that_are_alike"](), machine, small=True)
+    alone = make_program(library.graph, MACHINES[machine])
+    assert len(library.program.kernels) < len(alone.kernels)
+
+
+@pytest.mark.slow
+@each_machine
+@pytest.mark.parametrize("name", [*ONCE, *EVERYWHERE])
+def test_everything_in_functions_that_layers_share(name: str, machine: str) -> None:
+    prove(ONCE[name]() if name in ONCE else EVERYWHERE[name](1, list(MACHINES).index(machine)), machine, small=True)
 
 
 @pytest.mark.slow
