@@ -53,6 +53,7 @@ from .kernels import (
     sorting,
     tiles,
     windows,
+    winograd,
 )
 from .kernels.frame import tidied
 from .kernels.matrices import kind_of, matrix_product, pack_right
@@ -66,6 +67,7 @@ from .scope import Place, Scope
 from .tiles import CONFIGURE
 from .views import crowded, root, view
 from .widths import HALVES, WIDTHS, is_float
+from .winograd import suits
 
 
 @dataclass(eq=False)
@@ -379,14 +381,7 @@ class Builder:
             return [(elementwise(m, found, end, out.layout), 0)]
         match anchor.op:
             case Dense() | Conv():
-                c = contraction(anchor, m)
-                assert c is not None
-                if m.bare:
-                    return [(_on_bare(c)(m, found, c, end, out.layout), c.macs)]
-                if c.dot in (Dot.AMX, Dot.AMX_BF16):
-                    return [(tiles.product(m, found, c, end, out.layout), c.macs)]
-                write_product = mmla.product if c.dot is Dot.MMLA else products.product
-                return [(write_product(m, found, c, end, out.layout, self.tiles), c.macs)]
+                return [self.product(anchor, end, out.layout)]
             case MatMul() if kind_of(anchor, m) is Dot.AMX:
                 made = tiles.matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout)
                 return [(made, matmul_macs(anchor))]
@@ -400,6 +395,20 @@ class Builder:
             case Reduce():
                 return [(reductions.reduce(m, found, anchor, end, out.layout), 0)]
         return [(WHOLE[type(anchor.op)](m, found, anchor, out.layout), 0)]
+
+    def product(self, anchor: Node, end: Node, out: Layout) -> tuple[Written, int]:
+        """Write a product of known weights, in the way that fits it best."""
+        m, found = self.machine, self.layouts
+        c = contraction(anchor, m)
+        assert c is not None
+        if m.bare:
+            return _on_bare(c)(m, found, c, end, out), c.macs
+        if c.dot in (Dot.AMX, Dot.AMX_BF16):
+            return tiles.product(m, found, c, end, out), c.macs
+        write_product = mmla.product if c.dot is Dot.MMLA else products.product
+        if suits(c, m):
+            write_product = winograd.product
+        return write_product(m, found, c, end, out, self.tiles), c.macs
 
     # Operands
 

@@ -1,11 +1,11 @@
 """What is free in how a product is computed, and how it is decided: by a formula, or as a tuner measured it.
 
-No choice changes a number of the result: integers are summed exactly, and floats in the same order of taps and
-channels.
+No choice changes a number of integers: they are summed exactly. Floats are summed in the same order of taps and
+channels, but in Winograd's windows, which round otherwise.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
@@ -30,13 +30,15 @@ MOST_VECTORS, MOST_IN_A_ROW, FORMULA_IN_A_ROW = 4, 14, 8
 @dataclass(frozen=True)
 class Tile:
     """``rows`` positions by ``vectors`` of ``lanes`` filters; ``panels_outside``: whether panels (of filters) are the
-    outer loop, and positions the inner one.
+    outer loop, and positions the inner one; ``windows``: results along each axis of a window of Winograd's, where it
+    computes a convolution (0: it does not).
     """
 
     rows: int
     vectors: int
     lanes: int
     panels_outside: bool
+    windows: int = 0
 
 
 Tiles = Mapping[str, Tile]
@@ -47,7 +49,8 @@ Tiles = Mapping[str, Tile]
 class Free:
     """What is free in a layer, which ``layer`` describes: ``default`` is the formula's, ``taken`` what a tuner chose.
 
-    ``positions`` and ``filters`` (of a group) are covered by tiles; ``depth``: steps of a sum.
+    ``positions`` and ``filters`` (of a group) are covered by tiles; ``depth``: steps of a sum; ``others``: tiles that
+    are no sums of products, each with what it costs.
     """
 
     layer: str
@@ -61,6 +64,7 @@ class Free:
     depthwise: bool = False
     ordered: bool = True
     taken: Tile | None = None
+    others: Mapping[Tile, float] = field(default_factory=dict)
 
     @property
     def tile(self) -> Tile:
@@ -79,7 +83,7 @@ class Free:
     @cached_property
     def tiles(self) -> tuple[Tile, ...]:
         """Every tile that the registers hold, what the formula holds for the best first."""
-        found = {self.default}
+        found = {self.default, *self.others}
         for lanes in self.lanes:
             across = 1 if self.depthwise else -(-self.filters // lanes)
             whole = -(-self.filters // lanes)
@@ -92,6 +96,8 @@ class Free:
 
     def cost(self, tile: Tile) -> float:
         """Estimate what all tiles of a row cost, in products of vectors."""
+        if tile in self.others:
+            return self.others[tile]
         across = -(-self.filters // tile.lanes)
         tiles = -(-self.positions // tile.rows) * -(-across // tile.vectors)
         other_order = 0.01 * tiles if tile.panels_outside != self.default.panels_outside else 0.0

@@ -82,4 +82,5 @@ def _machine(found: Mapping[str, Any]) -> Machine:
 
 def read_tile(found: Mapping[str, Any]) -> Tile:
     """Read a tile. Raises KeyError, TypeError or ValueError for what is none."""
-    return Tile(int(found["rows"]), int(found["vectors"]), int(found["lanes"]), bool(found["panels_outside"]))
+    rows, vectors, lanes, windows = (int(found[name]) for name in ("rows", "vectors", "lanes", "windows"))
+    return Tile(rows, vectors, lanes, bool(found["panels_outside"]), windows)

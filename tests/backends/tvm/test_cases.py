@@ -4,7 +4,7 @@ import pytest
 
 from gatewright.graph import Format, UnsupportedError
 
-from ..cases import attention, drawn, floats, formats, moves, products, scan  # noqa: F401 - they register their trials
+from ..cases import attention, drawn, floats, formats, moves, products, scan, winograd  # noqa: F401 - they register their trials
 from ..cases.common import EVERYWHERE, MANY, ONCE
 from .support import MACHINES, Library, check, prove
 
