@@ -386,7 +386,8 @@ class Builder:
                 made = tiles.matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout)
                 return [(made, matmul_macs(anchor))]
             case MatMul():
-                made = matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout, self.tiles)
+                write_matrices = mmla.matrix_product if kind_of(anchor, m) is Dot.MMLA else matrix_product
+                made = write_matrices(m, found, anchor, self.pairs[anchor], end, out.layout, self.tiles)
                 return [(made, matmul_macs(anchor))]
             case ConvTranspose():
                 return [(pools.transposed(m, found, anchor, end, out.layout), 0)]

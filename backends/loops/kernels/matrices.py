@@ -29,6 +29,8 @@ def kind_of(node: Node, machine: Machine) -> Dot:
     if machine.amx and tiles.suit(node):
         return Dot.AMX
     of_bytes = low >= -128 and high < 128 and ((least >= 0 and most < 256) or (least >= -128 and most < 128))
+    if of_bytes and machine.mmla and node.inputs[0].shape[-2] > 1 and node.inputs[0].shape[-1] > GROUP[Dot.SDOT]:
+        return Dot.MMLA
     if of_bytes and machine.dot_for_bytes() in (Dot.VNNI, Dot.SDOT):
         return machine.dot_for_bytes()
     if max(ends) < 1 << 15 and machine.dot_for_words() is Dot.PAIRS:
@@ -37,7 +39,8 @@ def kind_of(node: Node, machine: Machine) -> Dot:
 
 
 TYPES = {
-    Dot.VNNI: "int8", Dot.SDOT: "int8", Dot.FLOAT: "float32", Dot.LONG: "int64", Dot.PAIRS: "int16", Dot.WIDE: "int32",
+    Dot.VNNI: "int8", Dot.SDOT: "int8", Dot.MMLA: "int8", Dot.FLOAT: "float32", Dot.LONG: "int64",
+    Dot.PAIRS: "int16", Dot.WIDE: "int32",
 }  # fmt: skip
 
 
@@ -45,7 +48,8 @@ def types_of(node: Node, kind: Dot) -> tuple[str, str]:
     """Give the types of the packed operands, the left one first."""
     if kind is Dot.AMX:
         return tiles.types_of(node)
-    return "uint8" if kind is Dot.VNNI else TYPES[kind], TYPES[kind]
+    unsigned = kind is Dot.VNNI or (kind is Dot.MMLA and centred_ends(node.inputs[0])[1] >= 128)
+    return "uint8" if unsigned else TYPES[kind], TYPES[kind]
 
 
 def lanes_of(node: Node, machine: Machine) -> int:
@@ -164,12 +168,12 @@ def matrix_product(
     """
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        _Product(scope, memory, node, packed, end, out, chosen).write()
+        Matrices(scope, memory, node, packed, end, out, chosen).write()
 
     return written(machine, layouts, out, build, (99,))
 
 
-class _Product:
+class Matrices:
     """One kernel: tiles of rows by vectors, for every pair of matrices."""
 
     def __init__(
@@ -185,11 +189,20 @@ class _Product:
         self.rows, self.filters = node.inputs[0].shape[-2], node.shape[-1]
         self.depth = -(-node.inputs[0].shape[-1] // self.group)
         self.left, self.right = (scope.layouts[n] for n in packed)
-        kept = "int32" if self.group > 1 else TYPES[self.kind]
-        self.a, self.b = (scope.view(n, kept) for n in packed)
+        self.a = self._left(packed[0])
+        self.b = scope.view(packed[1], self._kept)
         self.above = lift(node, self.kind)
 
+    @property
+    def _kept(self) -> str:
+        """Type of what is loaded at once."""
+        return "int32" if self.group > 1 else TYPES[self.kind]
+
+    def _left(self, packed: Node) -> Memory:
+        return self.scope.view(packed, self._kept)
+
     def write(self) -> None:
+        """Write the kernel."""
         scope, code, node = self.scope, self.scope.code, self.node
         lead = node.shape[:-2]
         mr = min(self.tile.rows, self.rows)
@@ -213,22 +226,29 @@ class _Product:
             self._panel(own, first, mr, a0, b0, index(full * self.tile.vectors), tail)
 
     def _panel(self, own: Sequence[Index], first: Value, mr: int, a0: Value, b0: Value, v0: Value, count: int) -> None:
-        """Write one tile. What was added to the left operand is summed beside it, and taken away at the end."""
+        """Write one tile."""
         code, width = self.scope.code, self.width
-        sums = [[code.local(self.total_type, width, "sum") for _ in range(count)] for _ in range(mr)]
-        extra = [code.local(self.total_type, width, "extra") for _ in range(count if self.above else 0)]
-        for one in (*(one for row in sums for one in row), *extra):
-            code.store(one, 0, const(0, self.total_type, width))
-        self._sum(sums, extra, a0, b0 + v0 * (self.depth * width))
         piece, full, rest = vectors(min(self.filters, width), width)
-        for i, row in enumerate(sums):
+        for i, row in enumerate(self._summed(mr, count, a0, b0 + v0 * (self.depth * width))):
             for v, one in enumerate(row):
                 begin = minimum((v0 + v) * width, self.filters - width) if self.filters >= width else index(0)
                 begin = code.let(begin)
                 for k in [*(j * piece for j in range(full)), *rest]:
                     at = (*own, first + i, lanes_from(begin + k, piece))
-                    total = one.load(k, piece) - extra[v].load(k, piece) if self.above else one.load(k, piece)
-                    finish(self.scope, self.memory, self.out, self.node, self.end, at, total)
+                    finish(self.scope, self.memory, self.out, self.node, self.end, at, one.load(k, piece))
+
+    def _summed(self, rows: int, count: int, a0: Value, b0: Value) -> list[list[Memory]]:
+        """Give the sums of a tile. What was added to the left operand is summed beside it, and taken away then."""
+        code, width = self.scope.code, self.width
+        sums = [[code.local(self.total_type, width, "sum") for _ in range(count)] for _ in range(rows)]
+        extra = [code.local(self.total_type, width, "extra") for _ in range(count if self.above else 0)]
+        for one in (*(one for row in sums for one in row), *extra):
+            code.store(one, 0, const(0, self.total_type, width))
+        self._sum(sums, extra, a0, b0)
+        for row in sums:
+            for one, more in zip(row, extra, strict=False):
+                code.store(one, 0, one.load(0, width) - more.load(0, width))
+        return sums
 
     def _sum(self, sums: list[list[Memory]], extra: list[Memory], a0: Value, b0: Value) -> None:
         code, width, kind, machine = self.scope.code, self.width, self.kind, self.scope.machine
