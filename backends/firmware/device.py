@@ -51,9 +51,17 @@ class Device:
         if (layer := self._wrong(image)) is not None:
             raise FileError(f"the image's self-test fails at {layer}", where=path, hint="compile again")
         self._emulator = Emulator(image, self.core)
-        self._emulator.call(f"{name}_init")
-        self._emulator.clear()
         self.inferences = 0
+        self._outside = 0
+        self.begin()
+        self._emulator.clear()
+        self._outside = 0
+
+    def begin(self) -> None:
+        """Set the states to what they begin with."""
+        before = self._emulator.counts().instructions
+        self._emulator.call(f"{self.description['name']}_init")
+        self._outside += self._emulator.counts().instructions - before
 
     def _wrong(self, image: "Image") -> str | None:
         """Let an image test itself, where that takes no more than a proof may; name the layer that is wrong."""
@@ -90,7 +98,7 @@ class Device:
     @property
     def instructions(self) -> int:
         """Instructions of one inference, on average."""
-        return round(self._emulator.counts().instructions / max(self.inferences, 1))
+        return round((self._emulator.counts().instructions - self._outside) / max(self.inferences, 1))
 
     @property
     def stack_bytes(self) -> int:

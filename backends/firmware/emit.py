@@ -111,6 +111,13 @@ def description(program: Program, name: str, layers: Sequence[Layer]) -> dict[st
         "abi": machine.abi, "arena_bytes": program.arena,
         "inputs": [port(f"in{i}", n) for i, n in enumerate(graph.inputs)],
         "outputs": [port(f"out{i}", n) for i, n in enumerate(graph.outputs)],
+        "states": [
+            {
+                "name": r.state.name, "shape": list(r.layout.shape), "type": r.layout.dtype, "offset": r.block.offset,
+                "bytes": r.layout.bytes,
+            }
+            for r in program.residents
+        ],
         "layers": [
             {
                 "name": layer.name, "symbol": layer.symbol, "macs": layer.macs,
@@ -127,7 +134,8 @@ def read_description(project: Mapping[str, bytes]) -> dict[str, Any]:
         raise FileError("is not there", where=FILE, hint="compile again")
     try:
         found: dict[str, Any] = json.loads(project[FILE])
-        _ = found["name"], found["arena_bytes"], [(p["shape"], p["type"]) for p in found["inputs"] + found["outputs"]]
+        _ = found["name"], found["arena_bytes"], found["states"]
+        _ = [(p["shape"], p["type"]) for p in found["inputs"] + found["outputs"]]
     except (ValueError, KeyError, TypeError) as error:
         raise FileError(f"damaged: {error!r}", where=FILE, hint="compile again") from None
     return found

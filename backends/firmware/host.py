@@ -24,13 +24,16 @@ class Network:
         name = description["name"]
         with tempfile.TemporaryDirectory(prefix="gatewright-") as temporary:
             library = _compiled(files, name, Path(temporary))
-        self._run, self._step = library[f"{name}_run"], library[f"{name}_step"]
+        self._init, self._run, self._step = (library[f"{name}_{word}"] for word in ("init", "run", "step"))
         self._constants = library[f"{name}_constants"]
         self._constants.restype = ctypes.c_void_p
         size = max(description["arena_bytes"], 1)
         self._arena = np.frombuffer((ctypes.c_ubyte * size).in_dll(library, f"{name}_arena"), np.uint8)
+        self._library, self._name = library, name
         self._inputs = [self._port(p) for p in description["inputs"]]
         self._outputs = [self._port(p) for p in description["outputs"]]
+        self._remembers = sum(state["bytes"] for state in description["states"])
+        self.begin()
 
     def _port(self, port: Mapping[str, Any]) -> NDArray:
         kind = np.dtype(port["type"])
@@ -38,9 +41,25 @@ class Network:
         found: NDArray = self._arena[port["offset"] : port["offset"] + size].view(kind).reshape(port["shape"])
         return found
 
+    def begin(self) -> None:
+        """Fill the arena, and set the states to what they begin with."""
+        self._arena[:] = FILLED
+        self._init()
+
+    def save(self) -> bytes:
+        """Take the states out."""
+        kept = ctypes.create_string_buffer(self._remembers)
+        self._library[f"{self._name}_save"](kept)
+        return kept.raw
+
+    def restore(self, kept: bytes) -> None:
+        """Put states back that were taken out."""
+        self._library[f"{self._name}_restore"](kept)
+
     def run(self, inputs: Sequence[NDArray]) -> tuple[list[NDArray], int]:
         """Run once on stored numbers [*shape] an input; give the outputs and the network's status."""
-        self._arena[:] = FILLED
+        if not self._remembers:
+            self.begin()
         for port, values in zip(self._inputs, inputs, strict=True):
             port[...] = values
         status = int(self._run())
@@ -48,7 +67,7 @@ class Network:
 
     def trace(self, inputs: Sequence[NDArray], zones: Sequence[tuple[int, int]]) -> list[bytes]:
         """Run step by step; give what stands in a part of the arena, from byte to byte, after each step."""
-        self._arena[:] = FILLED
+        self.begin()
         for port, values in zip(self._inputs, inputs, strict=True):
             port[...] = values
         found = []

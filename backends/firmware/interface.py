@@ -48,9 +48,9 @@ def ports(program: Program) -> list[Port]:
 
 
 HEAD = """\
-/* Clear what the network remembers from run to run; once before the first run. */
+/* Set what the network remembers from run to run to its beginning: once before the first run, and to begin anew. */
 void {name}_init(void);
-
+{states}
 /* Run the network once on what stands in the inputs.
  * Gives 0, 1 where an index lay outside of what it picks from, 2 where a divisor was zero. */
 int {name}_run(void);
@@ -61,12 +61,22 @@ int {name}_step(int32_t step);
 
 /* Whether this image computes what it was compiled to compute: weights, layers, outputs for three inputs that it
  * knows. Gives 0, or 1 + the first step that is wrong, {upper}_STEPS + 1 where only an output is.
- * Overwrites the arena; needs {name}_selftest.c. */
+ * Overwrites the arena, and what the network remembers begins anew; needs {name}_selftest.c. */
 int {name}_selftest(void);
 /* The layer of the model that a step belongs to. */
 const char *{name}_layer_name(int32_t step);
 /* Constants that steps use, one array after the other; gives 0 after the last. */
 const unsigned char *{name}_constants(int32_t array, int32_t *bytes);
+"""
+
+
+STATES = """
+/* What it remembers:
+{states}
+ * {upper}_STATE_BYTES bytes in all, which several streams can save and restore, each its own. */
+#define {upper}_STATE_BYTES {bytes}
+void {name}_save(unsigned char *to);
+void {name}_restore(const unsigned char *from);
 """
 
 
@@ -83,8 +93,23 @@ def header(program: Program, name: str, layers: list[Layer]) -> str:
     ]  # fmt: skip
     for port in ports(program):
         lines += [*_port(port, name), ""]
-    lines += [HEAD.format(name=name, upper=upper, steps=len(layers))]
+    lines += [HEAD.format(name=name, upper=upper, steps=len(layers), states=_states(program, name))]
     return "\n".join([*lines, "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""])
+
+
+def _states(program: Program, name: str) -> str:
+    """Say what a network remembers, and declare what takes it out and puts it back; nothing where it is nothing."""
+    residents = program.residents
+    if not residents:
+        return ""
+    named = [(re.sub(r"[^\w .:()-]", "_", r.state.name, flags=re.ASCII), r) for r in residents]
+    lines = [
+        f" *   {title}: {'x'.join(map(str, r.layout.shape)) or 'scalar'} {TYPES[r.layout.dtype]}, "
+        f"{meaning(r.state.entry)}"
+        for title, r in named
+    ]
+    size = sum(r.layout.bytes for r in residents)
+    return STATES.format(name=name, upper=name.upper(), states="\n".join(lines), bytes=size)
 
 
 def _port(port: Port, name: str) -> list[str]:

@@ -45,7 +45,7 @@ def selftest(graph: Graph, files: Mapping[str, bytes], described: Mapping[str, A
     seeds = _seeds(graph, network, ranges)
     exact = _exact(graph)
     text = _Text(graph, described, ranges, exact)
-    cases = [Case(seed, _outputs(graph, _inputs(graph, seed, ranges))) for seed in seeds]
+    cases = _cases(graph, seeds, ranges)
     sums = network.trace(_inputs(graph, seeds[0], ranges), _zones(described)) if seeds and exact else []
     return text.write(cases, _constants(network, described), [zlib.crc32(s) for s in sums]).encode()
 
@@ -81,17 +81,27 @@ def _seeds(graph: Graph, network: Network, ranges: Sequence[Range]) -> list[int]
     tried = (seed * 0x10001 for seed in range(1, MOST_SEEDS + 1))
     found: list[int] = []
     for seed in tried:
-        if len(found) < VECTORS and network.run(_inputs(graph, seed, ranges))[1] == 0:
+        if len(found) < VECTORS and _accepted(network, [_inputs(graph, s, ranges) for s in (*found, seed)]):
             found.append(seed)
     return found
 
 
-def _outputs(graph: Graph, inputs: Sequence[NDArray]) -> tuple[NDArray, ...]:
-    """Run the graph; outputs come in the source's layout, as the types of the interface."""
-    own = [_moved(v[None], n) for v, n in zip(inputs, graph.inputs, strict=True)]
+def _accepted(network: Network, runs: Sequence[Sequence[NDArray]]) -> bool:
+    """Whether the network finds nothing wrong with any of some runs, from its beginning on."""
+    network.begin()
+    return not any(network.run(inputs)[1] for inputs in runs)
+
+
+def _cases(graph: Graph, seeds: Sequence[int], ranges: Sequence[Range]) -> list[Case]:
+    """Run the graph, from its beginning on; outputs come in the source's layout, as the types of the interface."""
+    if not seeds:
+        return []
+    rows = zip(*(_inputs(graph, seed, ranges) for seed in seeds), strict=True)
+    own = [_moved(np.stack(row), n) for row, n in zip(rows, graph.inputs, strict=True)]
     given = [v.astype(np.int64) if n.type.is_integer else v for v, n in zip(own, graph.inputs, strict=True)]
     found = zip(expected(graph, given), graph.outputs, strict=True)
-    return tuple(_moved(v, n)[0].astype(interface_type(n)) for v, n in found)
+    outputs = [_moved(v, n).astype(interface_type(n)) for v, n in found]
+    return [Case(seed, tuple(v[i] for v in outputs)) for i, seed in enumerate(seeds)]
 
 
 def _moved(values: NDArray, port: Node) -> NDArray:
@@ -136,7 +146,8 @@ class _Text:
         outputs = range(len(self.graph.outputs))
         words = {
             "name": self.name, "upper": self.upper, "header": "gw.h" if self.exact else "gw_float.h",
-            "filled": FILLED, "cases": len(cases), "checks": int(bool(sums)), "table": "\n".join(table),
+            "filled": FILLED, "remembers": int(bool(self.graph.states)),
+            "cases": len(cases), "checks": int(bool(sums)), "table": "\n".join(table),
             "seeds": ", ".join(f"{c.seed}u" for c in cases) or "0",
             "names": "\n".join(f"    {_quoted(n)}," for n in names),
             "expected": "\n".join(self.expected(i, [c.outputs[i] for c in cases]) for i in outputs),
@@ -236,10 +247,16 @@ static uint32_t gw_number(uint32_t seed, int32_t place)
     return h ^ (h >> 16);
 }}
 
-static void fill(uint32_t seed)
+static void begin(void)
 {{
     int32_t i;
     for (i = 0; i < {upper}_ARENA_BYTES; i++) {name}_arena[i] = {filled}u;
+    {name}_init();
+}}
+
+static void fill(uint32_t seed)
+{{
+    int32_t i;
 {fill}
 }}
 
@@ -258,7 +275,7 @@ const char *{name}_layer_name(int32_t step)
 int {name}_selftest(void)
 {{
     int32_t i, k, array = 0, bytes;
-    {name}_init();
+    begin();
     fill(seeds[0]);
     for (i = 0; i < {upper}_STEPS; i++) {{
         uint32_t crc = 0xffffffffu;
@@ -272,10 +289,11 @@ int {name}_selftest(void)
         if ({checks} && ~crc != steps[i].output) return (int)i + 1;
     }}
     for (k = 0; k < RUNS; k++) {{
-        {name}_init();
+        if (k == 0 || !{remembers}) begin();
         fill(seeds[k]);
         if ({name}_run() != 0 || differs(k)) return {upper}_STEPS + 1;
     }}
+    {name}_init();
     return 0;
 }}
 """

@@ -44,8 +44,19 @@ class Simulation:
         """Name it for reports."""
         return "firmware's C on this machine" if self.device is None else self.device.engine
 
+    def reset(self) -> None:
+        """Let the network begin anew, with its initial states."""
+        (self.device or self.network).begin()
+
     def run(self, vectors: Sequence[NDArray]) -> list[NDArray]:
-        """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs."""
+        """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs.
+        A network with states begins anew.
+        """
+        self.reset()
+        return self.step(vectors)
+
+    def step(self, vectors: Sequence[NDArray]) -> list[NDArray]:
+        """Do the same, going on where the last run stopped."""
         return run_each(self.graph, vectors, (self.device or self.network).run)
 
 

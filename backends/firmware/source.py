@@ -148,7 +148,8 @@ class _Source:
         program, name = self.program, self.name
         kernels = self.kernels()
         steps = [self.step(s) for s in program.statements]
-        text = "\n".join([*kernels, *self.layers])
+        begin = self.begin()
+        text = "\n".join([*kernels, *self.layers, *begin])
         floats = re.search(r"\b(float|double|gw_b?float\w+)\b", text) is not None
         copies = "gw_copy(" in text
         return "\n".join([
@@ -158,11 +159,11 @@ class _Source:
             *(['#include "gw_pairs.h"'] if re.search(r"\bgw_(pairs|apart)", text) else []),
             *(['#include "gw_fields.h"'] if "gw_fields" in text else []),
             *(['#include "gw_mve.h"'] if re.search(MVE, text) else []), "",
-            *_library(text), *(COPY if copies else []),
+            *_library(text), *(COPY if copies else []), *(CLEAR if "gw_clear(" in text else []),
             f"unsigned char {name}_arena[{name.upper()}_ARENA_BYTES] GW_ALIGNED({name.upper()}_ALIGNMENT);", "",
             *self.ports(), "",
             "\n\n".join(kernels), "", "\n\n".join(self.layers), "",
-            *self.whole(steps),
+            *begin, *self.whole(steps),
         ])  # fmt: skip
 
     def ports(self) -> list[str]:
@@ -171,6 +172,25 @@ class _Source:
             f"{p.ctype} *const {self.name}_{p.name} = ({p.ctype} *)({self.name}_arena + {p.block.offset});"
             for p in ports(self.program)
         ]
+
+    def begin(self) -> list[str]:
+        """Write what sets the states to their beginning, and what takes them out and puts them back."""
+        name, residents = self.name, self.program.residents
+        begins, saves, loads, at = [], [], [], 0
+        for r in residents:
+            place, size = f"{name}_arena + {r.block.offset}", r.layout.bytes
+            if r.initial is None:
+                begins.append(f"gw_clear({place}, {size});")
+            else:
+                begins.append(f"gw_copy({place}, (const unsigned char *){name}_w{r.initial.offset}, {size});")
+            saves.append(f"gw_copy(to + {at}, {place}, {size});")
+            loads.append(f"gw_copy({place}, from + {at}, {size});")
+            at += size
+        found = _function(f"void {name}_init(void)", begins)
+        if residents:
+            found += _function(f"void {name}_save(unsigned char *to)", saves)
+            found += _function(f"void {name}_restore(const unsigned char *from)", loads)
+        return found
 
     def whole(self, steps: Sequence[str]) -> list[str]:
         """Write what runs the network, at once or step by step, and what finds its constants."""
@@ -183,7 +203,6 @@ class _Source:
             for i, w in enumerate(f"{self.name}_w{place}" for place in arrays)
         ]
         return [
-            f"void {self.name}_init(void)", "{", "}", "",
             *_function(f"int {self.name}_run(void)", [*status, *steps, f"return {result};"]),
             *_function(
                 f"int {self.name}_step(int32_t step)", [*status, "switch (step) {", *cases, "}", f"return {result};"]
@@ -206,6 +225,14 @@ COPY = """\
 static void gw_copy(unsigned char *to, const unsigned char *from, int32_t bytes)
 {
     for (int32_t i = 0; i < bytes; i++) to[i] = from[i];
+}
+""".splitlines()
+
+
+CLEAR = """\
+static void gw_clear(unsigned char *to, int32_t bytes)
+{
+    for (int32_t i = 0; i < bytes; i++) to[i] = 0;
 }
 """.splitlines()
 

@@ -8,6 +8,7 @@ from ...boards import Board
 from ...graph import GatewrightError, Graph
 from ..loops.names import library_name
 from ..project import Project
+from ..states import without_states
 from .host.files import surroundings
 from .languages import LANGUAGES
 from .machine import machine_of
@@ -17,6 +18,7 @@ from .program import GpuProgram, make_program
 
 def emit(graph: Graph, board: Board) -> Project:
     """Compile a graph for a board's graphics processor. Raises UnsupportedError for what cannot be compiled."""
+    without_states(graph, "a project for a graphics processor")
     program = make_program(graph, machine_of(board))
     made = sources(program, library_name(graph))
     return Project({f"src/{path}": data for path, data in made.items()} | surroundings(made, graph))

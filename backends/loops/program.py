@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ...graph import Graph, Node, Op, UnsupportedError
+from ...graph import Graph, Node, Op, State, UnsupportedError
 from ...graph.arrays import NDArray, as_array
 from ...graph.evaluate.run import surface_shape
 from ...graph.ops import (
@@ -30,7 +30,6 @@ from ...graph.ops import (
     TopK,
     Transpose,
 )
-from ..states import without_states
 from . import elements  # noqa: F401 - registers the rules
 from .attention import Attention, attentions
 from .code import Function, Run, Value
@@ -62,6 +61,7 @@ from .machine import Dot, Machine
 from .numbers import real
 from .plan import Fused, Groups, Work, flat, group, layouts
 from .prepare import prepare
+from .resident import Resident, in_place
 from .schedule import Free, Tiles
 from .scope import Place, Scope
 from .tiles import CONFIGURE
@@ -74,7 +74,7 @@ from .winograd import suits
 class Block:
     """Memory that a tensor stands in: of a port of the surface ("in0", "out0"), or of the arena, at ``offset``.
 
-    ``first`` and ``last`` count steps: between them it holds something.
+    ``first`` and ``last`` count steps: between them it holds something. What is ``kept`` holds it from run to run.
     """
 
     bytes: int
@@ -82,6 +82,7 @@ class Block:
     first: int = 1 << 30
     last: int = -1
     offset: int = 0
+    kept: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,8 @@ Statement: TypeAlias = "Call | Copy | Loop"
 @dataclass(eq=False)
 class Program:
     """Kernels by name (functions), statements in order, constants as one run of bytes and as the arrays that stand at
-    its places, and the arena's size. On a machine without an operating system the ports stand in the arena too.
+    its places, and the arena's size. On a machine without an operating system the ports stand in the arena too, and
+    ``residents``, what a run leaves to the next, on every machine.
     """
 
     graph: Graph
@@ -145,6 +147,7 @@ class Program:
     blocks: list[Block] = field(default_factory=list)
     arena: int = 0
     flagged: bool = False
+    residents: list[Resident] = field(default_factory=list)
 
     @property
     def tiled(self) -> bool:
@@ -157,16 +160,17 @@ def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> 
 
     Raises UnsupportedError for what cannot be compiled, OptionError for a tile that is not possible.
     """
-    without_states(graph, "a program")
     graph = prepare(flat(graph))
     builder = Builder(Program(graph, machine), tiles or {})
-    builder.surface(graph)
-    builder.run(graph)
+    builder.network(graph)
     program = builder.program
+    in_place(program)
     for block in program.blocks:
         if block.port:  # the caller fills an input before the first step, and reads an output after the last one
             block.first = 0 if block.port.startswith("in") else block.first
             block.last = max(block.last, 0) if block.port.startswith("in") else builder.step + 1
+        if block.kept:
+            block.first, block.last = 0, builder.step + 1
     program.arena = place_blocks(program.blocks)
     return program
 
@@ -208,7 +212,29 @@ class Builder:
         self.statements = program.statements
         self.step = 0
 
+    def network(self, graph: Graph) -> None:
+        """Add a whole network: its surface, its steps, what it leaves to the next run."""
+        self.surface(graph)
+        fresh = [self.remember(state) for state in graph.states]
+        self.run(graph)
+        for resident, held in zip(self.program.residents, fresh, strict=True):
+            self.advance(resident.state.entry, Held(resident.layout, Pointer(resident.block)), held)
+
     # Memory
+
+    def remember(self, state: State) -> Held:
+        """Make room for a state that stays, and for its next value, which is given."""
+        entry = state.entry
+        layout = self.machine.stored(plain(entry.shape, *arena_type(entry, self.machine.unsigned_bytes)))
+        block = self.block(layout)
+        block.kept = True
+        stored = (state.initial.data - layout.base).astype(layout.dtype)
+        initial = self.constant(np.ascontiguousarray(stored)) if stored.any() else None
+        self.program.residents.append(Resident(state, layout, block, initial))
+        self.held[entry] = Held(layout, Pointer(block))
+        fresh = Held(layout, Pointer(self.block(layout)))
+        self.outputs.setdefault(state.next.inputs[0], []).append(fresh)
+        return fresh
 
     def surface(self, graph: Graph) -> None:
         """Give the inputs and outputs their ports, in the layout of the source model."""
@@ -531,7 +557,7 @@ class Builder:
         self.move(node, out)
 
     def advance(self, entry: Node, held: Held, fresh: Held) -> None:
-        """Make the next state, at the end of a turn, the one that the next turn begins with."""
+        """Make the next state, at the end of a turn or a run, the one that the next begins with."""
         self.step += 1
         self.touch(held.pointer)
         self.touch(fresh.pointer)

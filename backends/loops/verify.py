@@ -121,7 +121,8 @@ def _located(
     """Name the first operation, in order, that differs on the first vector that does; the output where none does."""
     place = [int(i) for i in np.argwhere(wrong)[0]]
     vector = place[0]
-    found = _first_layer(graph, [v[vector : vector + 1] for v in vectors], again) if again is not None else None
+    begin = 0 if graph.states else vector
+    found = _first_layer(graph, [v[begin : vector + 1] for v in vectors], again) if again is not None else None
     if found is not None:
         return {"vector": vector, **found}
     at = tuple(place)
@@ -131,13 +132,16 @@ def _located(
     }  # fmt: skip
 
 
-def _first_layer(graph: Graph, one: Sequence[NDArray], again: Again) -> dict[str, Any] | None:
-    """Compile the network again with every operation's result as an output, and look which differs first."""
+def _first_layer(graph: Graph, vectors: Sequence[NDArray], again: Again) -> dict[str, Any] | None:
+    """Compile the network again with every operation's result as an output, and look which differs first on the last
+    of some vectors.
+    """
     shown = [n for n in graph.nodes if n.type.is_integer and not isinstance(n.op, Input | Constant | Output)]
     if not shown:
         return None
     own = _in_own_layout(replace(graph, outputs=tuple(Node(Output(f"n{i}"), (n,)) for i, n in enumerate(shown))))
-    for node, a, b in zip(shown, _expected(own, one), again(own).run(one), strict=True):
+    for node, wanted, got in zip(shown, _expected(own, vectors), again(own).run(vectors), strict=True):
+        a, b = wanted[-1:], got[-1:]
         places = np.argwhere(a != b)
         if len(places):
             at = tuple(int(i) for i in places[0])

@@ -41,7 +41,10 @@ FLAGS = (
 )  # fmt: skip
 SHIMS = {
     "assert.h": "#define assert(condition) ((void)0)\n",
-    "string.h": "#include <stddef.h>\nvoid *memcpy(void *restrict, const void *restrict, size_t);\n",
+    "string.h": (
+        "#include <stddef.h>\nvoid *memcpy(void *restrict, const void *restrict, size_t);\n"
+        "void *memset(void *, int, size_t);\n"
+    ),
 }
 """The C library's headers as far as a driver needs them: zig has none for phones."""
 FORMS = {"asm": ("asm", "s"), "llvm-ir": ("ll", "ll")}

@@ -21,10 +21,26 @@ def source(program: Program, name: str) -> str:
         f'#include "{name}.h"', "#include <assert.h>", "#include <string.h>", "",
         f"extern const unsigned char {name}_constants[];",
         *(["extern int gw_tiles_refused;"] if program.tiled else []), "", *prototypes(program, name), "",
+        *_begin(program, name),
         *_function(program, name, f"{name}_run({_arguments(program)})", plain), "", *_parallel(program, name), "",
         *_bound(program, name), "", *_pool(name),
     ]  # fmt: skip
     return "\n".join(text) + "\n"
+
+
+def _begin(program: Program, name: str) -> list[str]:
+    """Write what sets the states to their beginning; nothing where there are none."""
+    if not program.residents:
+        return []
+    lines = []
+    for r in program.residents:
+        place, size = f"a + {r.block.offset}", r.layout.bytes
+        if r.initial is None:
+            lines.append(f"    memset({place}, 0, {size});")
+        else:
+            lines.append(f"    memcpy({place}, {name}_constants + {r.initial.offset}, {size});")
+    head = [f"void {name}_init(void *arena)", "{", "    unsigned char *const a = arena;"]
+    return [*head, f"    assert((uintptr_t)arena % {name.upper()}_ALIGNMENT == 0);", *lines, "}", ""]
 
 
 def _function(program: Program, name: str, head: str, body: Sequence[str]) -> list[str]:
@@ -208,8 +224,10 @@ def header(program: Program, name: str) -> str:
     for kind, nodes in (("in", graph.inputs), ("out", graph.outputs)):
         for i, node in enumerate(nodes):
             lines += _port(node, kind, i, upper)
+    lines += _states(program, name)
+    arena = "the arena keeps what the network remembers" if program.residents else "the arena's content is not kept"
     lines += [
-        "/* Run the network once. Every pointer is used during the call only; the arena's content is not kept.",
+        f"/* Run the network once. Every pointer is used during the call only; {arena}.",
         " * Gives 0, 1 where an index lay outside of what it picks from, 2 where a divisor was zero"
         + (",\n * 3 where the processor has no AMX, or the operating system does not let this process use it."
            if program.tiled else "."),
@@ -231,11 +249,29 @@ def header(program: Program, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _states(program: Program, name: str) -> list[str]:
+    """Say what a network remembers, and declare what makes it begin."""
+    if not program.residents:
+        return []
+    kept = [
+        f" *   {_plain(r.state.name)}: {'x'.join(map(str, r.layout.shape)) or 'scalar'} {C_TYPES[r.layout.dtype]}"
+        for r in program.residents
+    ]
+    return [
+        "/* Set what the network remembers, which lies in the arena, to its beginning: once before the first run,",
+        " * and to begin anew. Each arena is a stream of its own. It remembers:", *kept, " */",
+        f"void {name}_init(void *arena);", "",
+    ]  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w .:()-]", "_", text, flags=re.ASCII)
+
+
 def _port(node: Node, kind: str, i: int, upper: str) -> list[str]:
     op = node.op
     named = op.name if isinstance(op, Input) else getattr(op, "name", "")
     shape = surface_shape(node)
-    named = re.sub(r"[^\w .:()-]", "_", named, flags=re.ASCII)
-    text = f"{kind}{i}: {named}, {'x'.join(map(str, shape)) or 'scalar'} {_ctype(node)}, {meaning(node)}"
+    text = f"{kind}{i}: {_plain(named)}, {'x'.join(map(str, shape)) or 'scalar'} {_ctype(node)}, {meaning(node)}"
     size = int(np.prod(shape))
     return [f"/* {text} */", f"#define {upper}_{kind.upper()}{i}_ELEMENTS {size}", ""]

@@ -112,7 +112,7 @@ def emit_program(
     files |= {f"src/kernels.{FORMS[form][1]}": kernels_text(program, name, form).encode() for form in forms}
     files |= packages(name, built, program, graph)
     files[FILE] = (
-        json.dumps(description(graph, name, machine, program.arena), indent=1, sort_keys=True).encode() + b"\n"
+        json.dumps(description(graph, name, machine, program), indent=1, sort_keys=True).encode() + b"\n"
     )
     notes: tuple[str, ...] = ()
     if tuning is not None:
@@ -122,7 +122,7 @@ def emit_program(
     return Project(files, notes)
 
 
-def description(graph: Graph, name: str, machine: Machine, arena: int) -> dict[str, object]:
+def description(graph: Graph, name: str, machine: Machine, program: "Program") -> dict[str, object]:
     """Say how the library is called."""
     return {
         "name": name,
@@ -131,7 +131,8 @@ def description(graph: Graph, name: str, machine: Machine, arena: int) -> dict[s
         "features": list(machine.features),
         "vector_bits": machine.vector_bits,
         "abi": machine.abi,
-        "arena_bytes": arena,
+        "arena_bytes": program.arena,
+        "states": [{"name": r.state.name, "bytes": r.layout.bytes} for r in program.residents],
         "inputs": [_port(n) for n in graph.inputs],
         "outputs": [_port(n) for n in graph.outputs],
     }

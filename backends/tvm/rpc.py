@@ -239,6 +239,13 @@ class RemoteNetwork(Network):
         self._module = self._open.enter_context(device.load(library, machine_in(description)))
         self._held = [device.tensor(a) for a in (*self.inputs, *self.outputs)]
         self.run = self._run
+        self._remembers = bool(description["states"])
+        self.reset()
+
+    def reset(self) -> None:
+        """Let the network begin anew, with its initial states."""
+        if self._remembers:
+            self._module("begin", limit_s=LIMIT_S)
 
     def _run(self) -> int:
         held, count = self._held, len(self.inputs)
@@ -260,10 +267,11 @@ struct tensor {{
     uint64_t offset;
 }};
 
+static _Alignas({upper}_ALIGNMENT) unsigned char arena[{upper}_ARENA_BYTES];
+
 /* A function of TVM's foreign-function interface (tvm/ffi/c_api.h, dlpack.h): a tensor for each port, the status. */
 int __tvm_ffi_run(void *self, const struct any *p, int32_t count, struct any *result)
 {{
-    static _Alignas({upper}_ALIGNMENT) unsigned char arena[{upper}_ARENA_BYTES];
     void *operands[{ports} + 1] = {{0}};
     (void)self;
     for (int i = 0; i < {ports} && i < count; i++) {{
@@ -274,6 +282,15 @@ int __tvm_ffi_run(void *self, const struct any *p, int32_t count, struct any *re
     result->type = 1;
     result->zero = 0;
     result->value = count == {ports} ? {name}_run_bound(operands) : -1;
+    return 0;
+}}
+
+int __tvm_ffi_begin(void *self, const struct any *p, int32_t count, struct any *result)
+{{
+    (void)self; (void)p; (void)count;
+    {begin}
+    result->type = 1;
+    result->zero = result->value = 0;
     return 0;
 }}
 """
@@ -290,7 +307,8 @@ def callable_library(project: Mapping[str, bytes]) -> bytes:
     missing = sorted({f"{name}.c", f"{name}.h", "constants.S", "constants.bin", "kernels.o"} - sources.keys())
     if missing:
         raise FileError("is not there", where=f"project/src/{missing[0]}", hint="compile again")
-    text = CALLABLE.format(name=name, upper=name.upper(), ports=ports)
+    begin = f"{name}_init(arena);" if description["states"] else ""
+    text = CALLABLE.format(name=name, upper=name.upper(), ports=ports, begin=begin)
     sources[f"{name}.c"] += text.encode()
     return shared_library(sources, name, platform(description["triple"]))
 

@@ -38,6 +38,8 @@ class Network:
         self.outputs = [_aligned(p["shape"], p["type"]) for p in description["outputs"]]
         self._arena = _aligned([max(description["arena_bytes"], 1)], "uint8")
         name = description["name"]
+        self._init = self._library[f"{name}_init"] if description["states"] else None
+        self.reset()
         pointers = [a.ctypes.data for a in (*self.inputs, *self.outputs, self._arena)]
         if threads > 1:
             pool = ctypes.cast(self._library[f"{name}_parallel_for_tvm"], ctypes.c_void_p).value
@@ -47,6 +49,12 @@ class Network:
         run.argtypes = [ctypes.c_void_p]
         self.run: Callable[[], int] = partial(run, ctypes.addressof(self._pointers))
         """Run once on what stands in ``inputs``; gives the network's status, 0 where nothing was wrong."""
+
+
+    def reset(self) -> None:
+        """Let the network begin anew, with its initial states."""
+        if self._init is not None:
+            self._init(ctypes.c_void_p(self._arena.ctypes.data))
 
 
 def _launch(threads: int) -> int:
@@ -79,7 +87,8 @@ def _described(text: bytes) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(text)
         machine_in(found)
-        _ = found["name"], found["arena_bytes"], [(p["shape"], p["type"]) for p in found["inputs"] + found["outputs"]]
+        _ = found["name"], found["arena_bytes"], found["states"]
+        _ = [(p["shape"], p["type"]) for p in found["inputs"] + found["outputs"]]
     except (ValueError, KeyError, TypeError) as error:
         raise FileError(f"damaged: {error!r}", where=FILE, hint="compile again") from None
     return found
@@ -129,8 +138,19 @@ class Simulation:
                 target.write_bytes(self.project[file])
             return Network(Path(folder) / name, threads)
 
+    def reset(self) -> None:
+        """Let the network begin anew, with its initial states."""
+        self.network.reset()
+
     def run(self, vectors: Sequence[NDArray]) -> list[NDArray]:
-        """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs."""
+        """Run on stored integers (or float32) [count, *shape] an input, in the graph's own layout; give the outputs.
+        A network with states begins anew.
+        """
+        self.reset()
+        return self.step(vectors)
+
+    def step(self, vectors: Sequence[NDArray]) -> list[NDArray]:
+        """Do the same, going on where the last run stopped."""
         network = self.network
 
         def once(given: Sequence[NDArray]) -> tuple[Sequence[NDArray], int]:

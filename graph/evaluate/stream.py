@@ -1,6 +1,6 @@
 """What a graph gives, inference by inference: independent ones, or the steps of a stream that remembers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +98,7 @@ class Stream:
         if not graph.states:
             return give(graph, outputs_of(graph, feed(graph, x, integers=integers)), x, integers=integers)
         ends = (*graph.outputs, *(s.next for s in graph.states))
-        fed, streams = self._fed(x, integers)
+        fed, streams = self.streams(x, integers=integers)
         rows: list[list[NDArray]] = []
         for entries, batch in self._steps(fed):
             found = ends_of(graph, entries, ends, batch)
@@ -114,7 +114,7 @@ class Stream:
         if not graph.states:
             fed = feed(graph, x, integers=integers)
             return all_of(graph, dict(zip(graph.inputs, fed, strict=True)), len(fed[0]))
-        fed, streams = self._fed(x, integers)
+        fed, streams = self.streams(x, integers=integers)
         rows: list[dict[Node, NDArray]] = []
         for entries, batch in self._steps(fed):
             rows.append(all_of(graph, entries, batch))
@@ -126,9 +126,9 @@ class Stream:
         """Check what a user passed, and give it as ``evaluate.feed`` does, [count, *shape] an input."""
         if not self.graph.states:
             return feed(self.graph, x, integers=integers)
-        return [v.reshape(-1, *v.shape[2:]) for v in self._fed(x, integers)[0]]
+        return [v.reshape(-1, *v.shape[2:]) for v in self.streams(x, integers=integers)[0]]
 
-    def _fed(self, x: Inputs, integers: bool) -> tuple[list[NDArray], int | None]:
+    def streams(self, x: Inputs, *, integers: bool = False) -> tuple[list[NDArray], int | None]:
         """Bring inputs to [streams, steps, *shape] in the graph's layout; also how many streams were asked for."""
         graph, given = self.graph, by_input(self.graph, x)
         if not all(_rank(v) == len(surface_shape(n)) + 2 for v, n in zip(given, graph.inputs, strict=True)):
@@ -156,6 +156,20 @@ class Stream:
         for state, stored in zip(self.graph.states, ends, strict=True):
             real = not state.entry.type.is_integer
             self._stored[state] = values_of(state.next, stored).astype(np.float32) if real else stored
+
+
+def run_streams(
+    graph: Graph, x: Inputs, run: Callable[[list[NDArray]], Sequence[NDArray]], *, integers: bool = False
+) -> Outputs:
+    """Let ``run`` do what ``evaluate`` does: it computes the outputs from all inputs, stored numbers [steps, *shape],
+    of one stream at a time.
+    """
+    if not graph.states:
+        return give(graph, run(feed(graph, x, integers=integers)), x, integers=integers)
+    fed, streams = Stream(graph).streams(x, integers=integers)
+    made = [run([v[k] for v in fed]) for k in range(len(fed[0]))]
+    stored = [np.concatenate(column) for column in zip(*made, strict=True)]
+    return _unflat(give(graph, stored, x, integers=integers), streams)
 
 
 def _rank(value: npt.ArrayLike) -> int:

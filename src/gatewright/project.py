@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from .boards import Board
 from .boards import load as load_board
-from .graph import Graph, Inputs, NDArray, Node, OptionError, Outputs, Stream, evaluate
-from .graph.evaluate import feed, give
+from .graph import Graph, Inputs, NDArray, Node, OptionError, Outputs, ShapeError, Stream, evaluate
+from .graph.evaluate import run_streams
 from .graph.file import load as load_graph
 from .graph.file import to_bytes
 from .lowering import Seen
@@ -51,11 +51,11 @@ class Project:
 
     def predict(self, x: Inputs, *, integers: bool = False) -> Outputs:
         """Run the compiled artefact (its C simulation) on samples, batch first, in the layout of the source model; a
-        target without one runs the graph.
+        target without one runs the graph. A network with states begins anew, as ``evaluate`` does.
         """
         if not self.artefact:
             return evaluate(self.graph, x, integers=integers)
-        return give(self.graph, self._simulation.run(feed(self.graph, x, integers=integers)), x, integers=integers)
+        return run_streams(self.graph, x, self._simulation.run, integers=integers)
 
     @cached_property
     def _simulation(self) -> Any:
@@ -134,9 +134,27 @@ class Module:
     def __call__(self, x: Inputs, *, integers: bool = False) -> Outputs:
         """Run the artefact on samples, batch first, in the layout of the source model; where there is none, the graph.
 
-        ``x`` and the result are as in ``evaluate``.
+        ``x`` and the result are as in ``evaluate``. A network with states goes on where the call before it stopped:
+        a module is one stream, [steps, *shape]. ``reset`` begins anew.
         """
-        return self._project.predict(x, integers=integers)
+        if not self.graph.states:
+            return self._project.predict(x, integers=integers)
+        stream = Stream(self.graph)
+        if stream.streams(x, integers=integers)[1] is not None:
+            raise ShapeError("several streams; a module is one", hint="open one for each, or use predict of a project")
+        if not self.artefact:
+            return self._stream(x, integers=integers)
+        return run_streams(self.graph, x, self._project._simulation.step, integers=integers)
+
+    def reset(self) -> None:
+        """Begin anew, with the initial states."""
+        self._stream.reset()
+        if self.graph.states and self.artefact:
+            self._project._simulation.reset()
+
+    @cached_property
+    def _stream(self) -> Stream:
+        return Stream(self.graph)
 
     def network(self, threads: int = 1) -> "Network":
         """Load the compiled library with arrays for its inputs and outputs, as ``Project.network``."""

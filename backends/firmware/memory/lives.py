@@ -98,6 +98,8 @@ class _Steps:
     def life(self, block: Block) -> Life:
         """Give when a block holds something: all turns of a loop where a turn may see what an earlier one left."""
         uses = self.uses.get(block, [])
+        if block.kept:
+            return Life(0, self.count + 1)
         first = min((u.step for u in uses), default=0)
         last = max((u.step for u in uses), default=0)
         common = _common([u.loops for u in uses])
@@ -136,7 +138,7 @@ def _fresh(uses: Sequence[_Use]) -> bool:
 def rules(program: Program) -> Rules:
     """Look at a whole program: what lives when, and how near what may stand."""
     steps = _Steps(program)
-    blocks = [b for b in program.blocks if b in steps.uses or b.port]
+    blocks = [b for b in program.blocks if b in steps.uses or b.port or b.kept]
     lives = [steps.life(b) for b in blocks]
     near: dict[tuple[int, int], Distance] = {}
     known: dict[tuple[object, ...], Events | None] = {}

@@ -96,7 +96,7 @@ class _Search:
         after = done | 1 << i
         best = 0
         for y in unit.writes:
-            if self.makers[y] & done:
+            if self.makers[y] & done or y.kept:
                 continue
             for x in unit.reads:
                 if x not in unit.writes and not self.alive(x, after):
@@ -107,6 +107,8 @@ class _Search:
     def alive(self, block: Block, done: int) -> bool:
         """Whether a block holds what is still wanted."""
         made = self.makers.get(block, 0)
+        if block.kept:
+            return True
         if block.port.startswith("in"):
             return self.users[block] & ~done != 0
         return made & done != 0 and (block.port != "" or self.users[block] & ~done != 0)

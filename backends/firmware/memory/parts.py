@@ -25,8 +25,7 @@ def row_bytes(node: Node) -> int:
 def program_of(graph: Graph, machine: Machine) -> Program:
     """Write the program of a graph that is prepared; it is not placed yet."""
     builder = _Rows(Program(graph, machine), {})
-    builder.surface(graph)
-    builder.run(graph)
+    builder.network(graph)
     return builder.program
 
 

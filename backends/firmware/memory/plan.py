@@ -1,12 +1,15 @@
 """The memory plan of a program: order of its steps, offsets in the arena, and what it is that takes most."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ....graph import Node
-from ...loops.program import Call, Program
+from ...loops.program import Block, Call, Program
+from ...loops.resident import in_place
 from .exact import Placement, place
 from .lives import Rules, rules
 from .order import best_order
+from .overlap import distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +58,18 @@ def plan(program: Program, *, reorder: bool = True) -> Plan:
     """Choose the order of a program's steps (with ``reorder``) and the offsets of its blocks; the program that is given
     back has both.
     """
+    in_place(program, partial(_same_place, program))
     own = _placed(program)
     if reorder and (order := best_order(program)) is not None:
         other = _placed(replace(program, statements=order))
         own = other if other.bytes < own.bytes else own
     return _set(own)
+
+
+def _same_place(program: Program, call: Call, state: Block, fresh: Block) -> bool:
+    """Whether a kernel may write its result over the state that it reads."""
+    near = distance(call, program.kernels[call.kernel], program.arrays, state, fresh)
+    return near.above <= 0 or near.below <= 0
 
 
 def _placed(program: Program) -> Plan:

@@ -38,13 +38,14 @@ def passages(graph: Graph) -> list[tuple[int, Node]]:
     """List the tensors that everything passes through, each with its number among the graph's nodes."""
     numbers = {node: i for i, node in enumerate(graph.nodes)}
     last = {node: max((numbers[u] for u in graph.users[node]), default=0) for node in graph.nodes}
-    waiting = set(graph.inputs)
+    entries = [*graph.inputs, *(s.entry for s in graph.states)]
+    waiting = set(entries)
     found: list[tuple[int, Node]] = []
     for i, node in enumerate(graph.nodes):
         if isinstance(node.op, Constant | Output):
             continue
         waiting = {n for n in waiting if last[n] > i} | {node}
-        if waiting == {node} and i >= len(graph.inputs) - 1:
+        if waiting == {node} and i >= len(entries) - 1:
             found.append((i, node))
     return found
 

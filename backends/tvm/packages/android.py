@@ -32,7 +32,28 @@ JNIEXPORT jint JNICALL Java_gatewright_{class_name}_call(JNIEnv *env, jclass sel
     pointers[{last}] = (void *)((arena + {upper}_ALIGNMENT - 1) / {upper}_ALIGNMENT * {upper}_ALIGNMENT);
     return {name}_run_bound(pointers);
 }}
+{jni_begin}"""
+JNI_BEGIN = """
+JNIEXPORT void JNICALL Java_gatewright_{class_name}_begin(JNIEnv *env, jclass self, jobject buffer)
+{{
+    uintptr_t arena = (uintptr_t)(*env)->GetDirectBufferAddress(env, buffer);
+    (void)self;
+    {name}_init((void *)((arena + {upper}_ALIGNMENT - 1) / {upper}_ALIGNMENT * {upper}_ALIGNMENT));
+}}
 """
+RESET = """
+    init {
+        reset()
+    }
+
+    /** Lets the network begin anew; each object is a stream of its own. */
+    fun reset() = begin(arena)
+"""
+BEGIN = """
+        @JvmStatic
+        private external fun begin(arena: ByteBuffer)
+"""
+"""What networks that remember have beside the others."""
 KOTLIN = """\
 package gatewright
 
@@ -50,7 +71,7 @@ class {class_name} {{
 
     private val arena = direct({arena} + {alignment})
     private val buffers = arrayOf({buffers}, arena)
-
+{reset}
     /** Runs once. Gives 0, 1 where an index lay outside of what it picks from, 2 where a divisor was zero. */
     fun run(): Int = call(buffers)
 
@@ -63,7 +84,7 @@ class {class_name} {{
 
         @JvmStatic
         private external fun call(buffers: Array<ByteBuffer>): Int
-    }}
+{begin}    }}
 }}
 """
 CMAKE = """\
@@ -120,6 +141,8 @@ def package(name: str, built: Built, program: Program, graph: Graph) -> dict[str
         "inputs": "\n".join(_buffer(f"in{i}", node) for i, node in enumerate(graph.inputs)),
         "outputs": "\n".join(_buffer(f"out{i}", node) for i, node in enumerate(graph.outputs)),
     }  # fmt: skip
+    kept = bool(program.residents)
+    words |= {"reset": RESET * kept, "begin": BEGIN * kept, "jni_begin": (JNI_BEGIN * kept).format(**words)}
     texts = {
         f"jni/{name}_jni.c": JNI, f"kotlin/gatewright/{words['class_name']}.kt": KOTLIN, "jni/CMakeLists.txt": CMAKE,
         "README.md": README,

@@ -41,7 +41,7 @@ README = """\
        import {name}
        let bytes = Int({upper}_ARENA_BYTES), alignment = Int({upper}_ALIGNMENT)
        let arena = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: alignment)
-       let status = {name}_run(input, &output, arena)
+{begin}       let status = {name}_run(input, &output, arena)
 
 The library is for devices{simulator}. A bundle of more slices is made by
 `xcodebuild -create-xcframework` from the static library of each.
@@ -55,6 +55,7 @@ def package(name: str, built: Built, program: Program, graph: Graph) -> dict[str
     words = {
         "name": name, "upper": name.upper(), "system": {"ios": "iOS", "macos": "macOS"}[system], "slice": slice_name,
         "triple": program.machine.triple, "platform": PLATFORMS[system],
+        "begin": f"       {name}_init(arena) // once, and to begin anew\n" if program.residents else "",
         "simulator": ", not for the simulator" if system == "ios" else "",
     }  # fmt: skip
     inside = f"{name}.xcframework/{slice_name}"

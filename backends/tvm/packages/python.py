@@ -77,7 +77,7 @@ LIBRARY = runtime.Library(
     outputs=[
 {outputs}
     ],
-    needs={needs},
+    needs={needs},{remembers}
 )
 inputs, outputs = LIBRARY.inputs, LIBRARY.outputs
 run = LIBRARY.run
@@ -101,7 +101,8 @@ def package(name: str, built: Built, program: Program, graph: Graph) -> dict[str
         side: "\n".join(f"        {port(node)}," for node in nodes)
         for side, nodes in (("inputs", graph.inputs), ("outputs", graph.outputs))
     }
-    module = MODULE.format(**words, **ports, arena=program.arena, needs=needs(machine))
+    remembers = "\n    remembers=True," if program.residents else ""
+    module = MODULE.format(**words, **ports, arena=program.arena, needs=needs(machine), remembers=remembers)
     return {
         "pyproject.toml": PROJECT.format(**words).encode(), "backend.py": (HERE / "backend.py").read_bytes(),
         f"{name}/__init__.py": module.encode(), f"{name}/runtime.py": (HERE / "runtime.py").read_bytes(),

@@ -228,9 +228,12 @@ class Library:
     Raises ImportError where it cannot run on this machine.
     """
 
+    begin: Any = None
+    """What sets a network that remembers to its beginning."""
+
     def __init__(
         self, path: Path, *, name: str, triple: str, arena: int, inputs: Sequence[Port], outputs: Sequence[Port],
-        needs: Sequence[str] = (),
+        needs: Sequence[str] = (), remembers: bool = False,
     ) -> None:  # fmt: skip
         self.inputs, self.outputs, self.arena = tuple(inputs), tuple(outputs), arena
         _check_processor(path, triple, needs)
@@ -239,6 +242,8 @@ class Library:
         except OSError as error:
             raise ImportError(_refused(path, triple, error)) from None
         self.call, self.call_parallel = (self._entry(f"{name}_run_bound{kind}") for kind in ("", "_parallel"))
+        if remembers:
+            self.begin = self._entry(f"{name}_init")
         body = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
         self.parallel_for = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, body, ctypes.c_void_p)
         self._own = threading.local()
@@ -253,11 +258,16 @@ class Library:
 
         One input is an array; several are a sequence of arrays or a mapping by name. Gives an array, a tuple, or,
         where ``x`` is a mapping, a dictionary. Raises ValueError for what the model does not read.
+
+        Samples of a network that remembers are steps, in order, from its beginning on; ``Network`` goes on.
         """
         stored = [port.quantize(port.array(v)) for port, v in zip(self.inputs, self._sorted(x), strict=True)]
         if len({len(v) for v in stored}) != 1:
             raise ValueError(f"the inputs have batches of {sorted({len(v) for v in stored})}; give all the same number")
-        results = self._batch(stored, self._network(threads))
+        network = self._network(threads)
+        if self.begin is not None:
+            network.reset()
+        results = self._batch(stored, network)
         values = [port.values(r) for port, r in zip(self.outputs, results, strict=True)]
         if isinstance(x, Mapping):
             return {port.name: v for port, v in zip(self.outputs, values, strict=True)}
@@ -311,6 +321,8 @@ class Network:
         self.outputs = [aligned(port.shape, port.stored) for port in library.outputs]
         self._arena = aligned((max(library.arena, 1),), "uint8")
         addresses = [a.ctypes.data for a in (*self.inputs, *self.outputs, self._arena)]
+        self._library = library
+        self.reset()
         call = library.call
         if threads > 1:
             self._pool = ThreadPoolExecutor(threads)
@@ -318,8 +330,12 @@ class Network:
             addresses += [ctypes.cast(self._share, ctypes.c_void_p).value or 0, 0]
             call = library.call_parallel
         self._pointers = (ctypes.c_void_p * len(addresses))(*addresses)
-        self._library = library
         self.run: Callable[[], int] = partial(call, ctypes.addressof(self._pointers))
+
+    def reset(self) -> None:
+        """Let a network that remembers begin anew; each object is a stream of its own."""
+        if self._library.begin is not None:
+            self._library.begin(self._arena.ctypes.data)
 
 
 def _share(pool: ThreadPoolExecutor, threads: int, context: int, parts: int, body: Any, operands: int) -> None:
