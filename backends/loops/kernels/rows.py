@@ -7,7 +7,7 @@ from ....graph import Node
 from ....graph.arrays import NDArray
 from ....graph.ops import FixedSoftmax, Softmax
 from ..code import Code, Index, Memory, Value, cast, clip, const, lanes_from, maximum, minimum, select
-from ..functions import exp
+from ..functions import exp, exp_below
 from ..layout import Layout, stored_ends, working_type
 from ..machine import Machine
 from ..numbers import real
@@ -25,6 +25,7 @@ def softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: L
         code = scope.code
         last = op.axis == len(x.shape) - 1
         width, full, rest = vectors(length, lanes if last else 1)
+        power = exp_below if width > 1 else exp
         shape = [n for a, n in enumerate(x.shape) if a != op.axis]
         split = x.type.size * 20 > SPLIT_ABOVE and bool(shape)
         with scope.outer(shape[0] if shape else 1, split=split) as first, axes(code, shape[1:]) as others:
@@ -41,7 +42,7 @@ def softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: L
             total = code.local("float32", width, "total")
             code.store(total, 0, const(0.0, "float32", width))
             for number, k in enumerate(along(code, length, width)):
-                e = exp(code, code.let(real(scope, x, at(k)) - most))
+                e = power(code, code.let(real(scope, x, at(k)) - most))
                 put(scope, memory, out, at(k), e)
                 if number:  # the vector that is shifted back: what was summed is left out
                     fresh = length - full * width
