@@ -27,6 +27,8 @@ LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
 """ln(2) in two parts, the first of few digits (Cody and Waite)."""
 LARGEST, SMALLEST = 88.72283, -87.33654
 """exp of what is beyond is infinite, or below the normal numbers."""
+LOWEST = -86.0
+"""Vectors take it for what is less: 4.5e-38."""
 
 MAGIC = 1.5 * 2**23
 """Added to a small float32, it leaves the nearest integer in the last bits."""
@@ -44,6 +46,9 @@ def polynomial(code: Code, x: Value, coefficients: Sequence[float]) -> Value:
 
 def exp(code: Code, x: Value) -> Value:
     """E to the x: a power of two, written into the exponent, times a polynomial of the rest."""
+    if x.lanes > 1:
+        near = code.let(clip(x, LOWEST, LARGEST))
+        return code.let(select(x > LARGEST, float("inf"), _exponential(code, near, 1) * 2.0))
     near = code.let(clip(x, SMALLEST, LARGEST))
     n = code.let(intrinsic("nearbyint", near * (1.0 / log(2.0))))
     r = code.let(near - n * LN2_HIGH - n * LN2_LOW)
@@ -54,11 +59,19 @@ def exp(code: Code, x: Value) -> Value:
 
 
 def exp_below(code: Code, x: Value) -> Value:
-    """E to the x for x of at most 0, 2e-38 for what is less than -86: the power of two is added to the exponent."""
-    near = code.let(maximum(x, -86.0))
-    shifted = code.let(near * (1.0 / log(2.0)) + MAGIC)
-    n = code.let(shifted - MAGIC)
-    r = code.let(near - n * LN2_HIGH - n * LN2_LOW)
+    """E to the x for x of at most 0."""
+    return _exponential(code, code.let(maximum(x, LOWEST)), 0)
+
+
+def _exponential(code: Code, x: Value, halvings: int) -> Value:
+    """E to the x, of LOWEST to LARGEST, halved so often: the power of two is added to the polynomial's exponent.
+
+    Compilers that take apart sums of floats (those of graphics processors) would undo the rounding.
+    """
+    magic = MAGIC - halvings
+    shifted = code.let(x * (1.0 / log(2.0)) + magic)
+    n = code.let(shifted - magic)
+    r = code.let(x - n * LN2_HIGH - n * LN2_LOW)
     power = reinterpret(shifted, "int32") << 23
     return code.let(reinterpret(reinterpret(polynomial(code, r, EXP), "int32") + power, "float32"))
 
