@@ -21,7 +21,9 @@ from .frame import Written, along, tile_begin, vectors, written
 from .products import Frame, Product
 
 PARTS = 4
-"""Parts that threads can share; each has memory of its own."""
+"""Parts of windows that threads can share; each has memory of its own."""
+SHARES = 2
+"""Parts of filters that they can share where all windows are one block; each turns the operand itself."""
 
 
 def product(
@@ -52,8 +54,11 @@ class Winograd(Frame):
         self.operand = scope.view(c.node.inputs[0], self.x.dtype)
         self.width, full, rest = vectors(c.filters, self.lanes)
         self.starts = [*(i * self.width for i in range(full)), *rest]
-        self.total = len(self.starts) * self.width
-        parts = min(PARTS, found.blocks) if self.split else 1
+        even = c.filters % (SHARES * self.vectors * self.width) == 0
+        shares = SHARES if self.split and found.blocks == 1 and even else 1
+        self.vectors_of_share = len(self.starts) // shares
+        self.total = self.vectors_of_share * self.width
+        parts = shares if shares > 1 else min(PARTS, found.blocks) if self.split else 1
         each = -(-found.blocks // parts)
         self.apart, self.sums_apart = (_apart(self.block * k) for k in (c.channels, self.total))
         (self.turned,) = scope.scratch(parts * found.products * self.apart, "float32")
@@ -62,6 +67,7 @@ class Winograd(Frame):
         self.first = scope.table(self.start, "float32")
         with scope.outer(parts, split=self.split) as part, code.loop(each) as i:
             block = code.let(minimum(part * each + i, found.blocks - 1))
+            self.first_vector = code.let(part * self.vectors_of_share) if shares > 1 else index(0)
             self.from_turned = code.let(part * (found.products * self.apart))
             self.from_sums = code.let(part * (found.products * self.sums_apart))
             begin = tile_begin(code, block, self.block, found.down * found.side)
@@ -112,7 +118,7 @@ class Winograd(Frame):
 
     def _multiply(self) -> None:
         code = self.code
-        panels, tail = divmod(len(self.starts), self.vectors)
+        panels, tail = divmod(self.vectors_of_share, self.vectors)
         with code.loop(self.n * self.n) as k:
             if panels:
                 with code.loop(panels) as p:
@@ -123,7 +129,7 @@ class Winograd(Frame):
     def _panel(self, k: Value, vector: Value, count: int) -> None:
         code, width, channels = self.code, self.width, self.c.channels
         total = self.total
-        weights = code.let((k * len(self.starts) + vector) * (channels * width))
+        weights = code.let((k * len(self.starts) + self.first_vector + vector) * (channels * width))
         with code.loop(-(-self.block // self.rows)) as t:
             row = tile_begin(code, t, self.rows, self.block)
             sums = [[code.local("float32", width, "sum") for _ in range(count)] for _ in range(self.rows)]
@@ -147,8 +153,8 @@ class Winograd(Frame):
         with code.loop(self.block) as t:
             y, x = self._window(begin, t)
             own, full, rest = vectors(self.c.filters, self.lanes)
-            with code.loop(full) as v:
-                self._vector(t, y, x, v * own, v * own)
+            with code.loop(min(full, self.vectors_of_share)) as v:
+                self._vector(t, y, x, v * own, (self.first_vector + v) * own)
             for b in rest:
                 self._vector(t, y, x, index(full * own), index(b))
 
