@@ -54,8 +54,9 @@ def build(graph: Graph, manifest: Mapping[str, Any]) -> "ModelProto":
 
     figures = _by_layer(manifest)
     nodes = [made for n in graph.nodes for made in _nodes(graph, n, figures)]
-    inputs = [_value(_entry(graph, n), source_shape(n.op.shape, n.op.axes), n) for n in graph.inputs]  # type: ignore[attr-defined]
-    outputs = [_value(graph.names[n], _left(n), n) for n in graph.outputs]
+    entries, ends = (*graph.inputs, *(s.entry for s in graph.states)), (*graph.outputs, *(s.next for s in graph.states))
+    inputs = [_value(_entry(graph, n), source_shape(n.op.shape, n.op.axes), n) for n in entries]  # type: ignore[attr-defined]
+    outputs = [_value(graph.names[n], _left(n), n) for n in ends]
     inner = [n for n in graph.nodes if not isinstance(n.op, (Constant, Output))]
     values = [_value(graph.names[n], n.shape, n) for n in inner if graph.names[n] not in {i.name for i in inputs}]
     constants = [t for n in graph.nodes for t in _constants(graph, n)]

@@ -115,12 +115,19 @@ class Stream:
             fed = feed(graph, x, integers=integers)
             return all_of(graph, dict(zip(graph.inputs, fed, strict=True)), len(fed[0]))
         fed, streams = self.streams(x, integers=integers)
+        found = self.nodes(fed)
+        self._many = streams is not None
+        return found
+
+    def nodes(self, fed: Sequence[NDArray]) -> dict[Node, NDArray]:
+        """Compute every node in the next steps of a graph with states, from stored numbers [streams, steps, *shape] an
+        input in the graph's own layout: [streams * steps, *shape].
+        """
         rows: list[dict[Node, NDArray]] = []
         for entries, batch in self._steps(fed):
-            rows.append(all_of(graph, entries, batch))
-            self._remember([rows[-1][s.next] for s in graph.states])
-        self._many = streams is not None
-        return {node: _flat([row[node] for row in rows]) for node in graph.nodes}
+            rows.append(all_of(self.graph, entries, batch))
+            self._remember([rows[-1][s.next] for s in self.graph.states])
+        return {node: _flat([row[node] for row in rows]) for node in self.graph.nodes}
 
     def feed(self, x: Inputs, *, integers: bool = False) -> list[NDArray]:
         """Check what a user passed, and give it as ``evaluate.feed`` does, [count, *shape] an input."""

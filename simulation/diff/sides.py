@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...graph import Graph, NDArray, Node, Quantized, ShapeError, Tensor, values_of
+from ...graph import Graph, NDArray, Node, Quantized, ShapeError, Stream, Tensor, values_of
 from ...graph.evaluate.kernel import Value, run
 from ...graph.formats import Overflow, Rounding
 from ...graph.numerics import quantize, requantize
@@ -27,7 +27,7 @@ class Side:
     @cached_property
     def computed(self) -> tuple[Node, ...]:
         """The nodes whose values depend on an input."""
-        known: set[Node] = set(self.graph.inputs)
+        known: set[Node] = {*self.graph.inputs, *(s.entry for s in self.graph.states)}
         for node in self.graph.nodes:
             if any(i in known for i in node.inputs):
                 known.add(node)
@@ -36,8 +36,10 @@ class Side:
 
 def run_graph(graph: Graph, fed: Sequence[NDArray]) -> Side:
     """Run a graph on one array [samples, *shape] an input: stored integers where it has an integer format, in the
-    graph's own layout.
+    graph's own layout; the samples of a graph with states are steps.
     """
+    if graph.states:
+        return Side(graph, Stream(graph).nodes([v[None] for v in fed]))
     stored: dict[Node, NDArray] = dict(zip(graph.inputs, fed, strict=True))
     for node in graph.nodes:
         if node not in stored:

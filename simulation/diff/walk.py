@@ -93,6 +93,10 @@ class Walk:
         self.known = {_key(self.a.real(n)) for n in constants} | set(_in_bodies(self.a.graph))
         self.stated = {(n.where, n.shape) for n in constants if n.where and n.type.is_integer}
         self.ends = _paired_outputs(self.a, self.b)
+        alike = {(s.name, s.entry.shape): s for s in self.a.graph.states}
+        pairs = [(s, alike.get((s.name, s.entry.shape))) for s in self.b.graph.states]
+        self.kept = {s.entry: None if other is None else other.entry for s, other in pairs}
+        self.ends |= {s.next: other.next for s, other in pairs if other is not None}
         self.draws = 0 if self.exact or not any(n.type.is_integer for n in self.b.graph.nodes) else DRAWS
 
     def run(self) -> "Walk":
@@ -105,6 +109,10 @@ class Walk:
         """Make a tensor from what is shown, find what it stands for, show A's values in its place."""
         if isinstance(b.op, Constant):
             return self.constant(b)
+        if b in self.kept:
+            return self.handed(b)
+        if isinstance(b.op, Output) and b not in self.ends:  # the next value of a state that A does not have
+            return None
         made, moved = self.made(b)
         self.shown[b], self.shaken[b], self.sure[b] = made, list(moved), self.certain(b)
         found = self.decide(b, made, moved)
@@ -115,6 +123,14 @@ class Walk:
         self.judged[b] = found
         if not isinstance(b.op, Output):
             self.show(b, found.a)
+        return None
+
+    def handed(self, b: Node) -> None:
+        """Show what A's state of the name holds: what rounding adds up to over the steps is no difference of a step."""
+        if (a := self.kept[b]) is not None:
+            return self.show(b, a)
+        self.shown[b], self.sure[b] = self.b.stored[b], False
+        self.shaken[b] = [self.b.stored[b]] * self.draws
         return None
 
     def made(self, b: Node) -> tuple[NDArray, list[NDArray]]:

@@ -26,12 +26,19 @@ def summary(manifest: Mapping[str, Any], out: Path) -> list[str]:
         f"{manifest['created_from']['model']} for {manifest['board']} ({manifest['target']}): "
         f"{manifest['macs']:,} MACs, {manifest['parameters']:,} parameters",
         f"quantizers: {own} of the model's own, {inserted} inserted",
+        *_remembered(manifest),
         *(f"note: {note}" for note in manifest["notes"]),
         *(f"warning: {text}" for text in warnings(manifest["cost"])),
         *cost_lines(manifest["cost"]),
         proof,
         f"written to {out} (gatewright report {out})",
     ]
+
+
+def _remembered(manifest: Mapping[str, Any]) -> list[str]:
+    """Say what an inference leaves to the next."""
+    states = [f"{s['name']} {'x'.join(map(str, s['shape'])) or 'scalar'}" for s in manifest["states"]]
+    return [f"remembers from one inference to the next: {', '.join(states)}"] if states else []
 
 
 def warnings(cost: Mapping[str, Any]) -> list[str]:

@@ -156,3 +156,20 @@ def test_what_enters_and_leaves_a_state_may_be_laid_out_otherwise() -> None:
     made = gw.with_states(plain, {"h_in": "h_out"})
     x = np.ones((4, 2, 3), np.float32)
     np.testing.assert_array_equal(np.asarray(gw.evaluate(made, x))[:, 0, 0], [1, 2, 3, 4])
+
+
+def test_the_first_tensor_that_differs_is_found_although_states_carry_it_on() -> None:
+    one = window()
+    x = frames(one, 12)[0] * 2.0**-5
+
+    def wrong(node: Node) -> Node:
+        if node.where != "w2":
+            return node
+        data = node.op.value.data.copy()  # type: ignore[attr-defined]
+        data[0, :, 0] += 1
+        return replace(node, op=replace(node.op, value=Array(data.clip(-16, 15))))  # type: ignore[call-arg]
+
+    assert gw.diff(one, one, x).first is None
+    found = gw.diff(one, one.map(wrong), x).first
+    assert found is not None
+    assert "conv2" in found.name
