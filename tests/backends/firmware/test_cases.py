@@ -13,7 +13,10 @@ from ..cases.drawn import MODULES, cases_of, drawn_graphs, some_of_everything
 from .support import MACHINES, Library, prove
 
 each_machine = pytest.mark.parametrize("machine", MACHINES)
-LONG = {"integers_are_quantized", "every_mode", "drawn_scans", "large_drawn_graphs", "choices", "divisors"}
+LONG = {
+    "integers_are_quantized", "rounding_to_halves", "every_mode", "drawn_scans", "large_drawn_graphs", "choices",
+    "divisors",
+}  # fmt: skip
 """Trials that take seconds; a part of what they hold is in the others."""
 
 

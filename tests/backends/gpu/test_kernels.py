@@ -119,6 +119,13 @@ def test_the_cases_of_processors(language: str, name: str) -> None:
 
 @pytest.mark.slow
 @each_language
+def test_floats_of_16_bits(language: str) -> None:
+    prove(ONCE["rounding_to_halves"](), language)
+    prove(EVERYWHERE["halves"](1, 0), language)
+
+
+@pytest.mark.slow
+@each_language
 @pytest.mark.parametrize("name", ["many_drawn_graphs", "many_large_drawn_graphs", "all_cases_of_kernels"])
 def test_many(language: str, name: str) -> None:
     made, seeds = MANY[name]

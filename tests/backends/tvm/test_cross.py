@@ -10,11 +10,13 @@ import pytest
 pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
+from gatewright.backends.loops.layout import interface_type
 from gatewright.graph import Fixed, Float, Graph, Node, Rounding, evaluate
 from gatewright.graph.ops import Dense, Input, Output, Quantize
 from gatewright.simulation import make_vectors
 
-from ..cases import byte_products
+from ..cases import byte_products, floats
+from ..cases.common import in_memory
 from . import emulated
 from .networks import digits, small_cnn
 
@@ -73,6 +75,18 @@ def test_real_numbers_become_integers(format: Fixed, machine: str) -> None:
     values = np.concatenate([rng.normal(0, s, (4, 3, 5)) for s in (1e-3, 1, 1e3, 1e9, 1e20)]).astype(np.float32)
     wanted = np.asarray(evaluate(graph, values, integers=True))
     np.testing.assert_array_equal(emulated.run(target, graph, [values])[0], wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", emulated.MACHINES)
+def test_floats_of_16_bits(machine: str) -> None:
+    target = emulated.MACHINES[machine]
+    emulated.need(target)
+    for trial in (floats.rounding_to_halves(), floats.halves(1, 0)):
+        pairs = zip(trial.graph.inputs, trial.fed, strict=True)
+        fed = [in_memory(v, interface_type(n)) for n, v in pairs]
+        wrong = trial.wrong(emulated.run(target, trial.graph, fed))
+        assert not wrong, wrong[:9]
 
 
 def test_helpers_of_32_bit_arm(tmp_path: Path) -> None:
