@@ -24,9 +24,8 @@ FLAGS = {
     "avx": "avx", "avx2": "avx2", "f16c": "f16c", "fma": "fma", "avx512f": "avx512f", "avx512bw": "avx512bw",
     "avx512vl": "avx512vl", "avx512dq": "avx512dq", "avx512vbmi": "avx512vbmi", "avx512vbmi2": "avx512_vbmi2",
     "avx512ifma": "avx512ifma", "avx512fp16": "avx512_fp16", "avx512vnni": "avx512_vnni", "avxvnni": "avx_vnni",
-    "avx512bf16": "avx512_bf16",
-    "amx-int8": "amx_int8", "amx-tile": "amx_tile", "dotprod": "asimddp", "fullfp16": "asimdhp", "i8mm": "i8mm",
-    "bf16": "bf16",
+    "avx512bf16": "avx512_bf16", "amx-int8": "amx_int8", "amx-tile": "amx_tile", "amx-bf16": "amx_bf16",
+    "dotprod": "asimddp", "fullfp16": "asimdhp", "i8mm": "i8mm", "bf16": "bf16",
 }  # fmt: skip
 """LLVM's names of features, and those of Linux in /proc/cpuinfo."""
 
