@@ -186,6 +186,20 @@ def calls_of(statements: Sequence[Statement], count: int = 1) -> list[tuple[Call
     return found
 
 
+def summed_as(call: Call, machine: Machine) -> Dot | None:
+    """Say how a call sums products; None for one that does not."""
+    if call.free is not None:
+        return call.free.kind
+    node: Node | None = call.node if call.macs else None
+    while node is not None:
+        if (found := contraction(node, machine)) is not None:
+            return found.dot
+        if isinstance(node.op, MatMul):
+            return kind_of(node, machine)
+        node = next((i for i in node.inputs if i.shape == node.shape and i.inputs), None)
+    return None
+
+
 def layers_of(program: Program) -> dict[str, Free]:
     """What is free in a network, by the description of a layer."""
     return {c.free.layer: c.free for c, _ in calls_of(program.statements) if c.free is not None}

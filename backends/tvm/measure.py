@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from ...graph import Graph, Node
 from ...graph.ops import Input
 from ..loops.code import Code, Function, Parameter, Run, const, function, maximum, spread
-from ..loops.contract import contraction
 from ..loops.kernels.products import ACCUMULATOR, dot
 from ..loops.machine import GROUP, Dot, Machine
-from ..loops.program import Block, Call, Pointer, Program, calls_of, make_program
+from ..loops.program import Block, Call, Pointer, Program, calls_of, make_program, summed_as
 from ..loops.schedule import Tiles
 from ..loops.tiles import CONFIGURE, PRODUCTS, ROW_BYTES, SUMS, WORD, Cut, dot_name, shapes
 from ..loops.tiles import ROWS as ROWS_OF_TILE
@@ -72,7 +71,7 @@ def profile(
     """
     program = make_program(graph, machine, tiles)
     calls = calls_of(program.statements)
-    found = {c.node: kind for c, _ in calls if (kind := _kind(c, machine)) is not None}
+    found = {c.node: kind for c, _ in calls if (kind := summed_as(c, machine)) is not None}
     kinds = sorted(set(found.values()))
     roofs = [
         _memory(graph, machine, program.arena + len(program.constants)),
@@ -97,18 +96,6 @@ def _timed(call: Call, count: int, seconds: float, peak: float | None, bandwidth
     return Timed(
         call.node, call.kernel, seconds * count, count, call.macs, call.bytes, least[bound] * count, bound
     )  # fmt: skip
-
-
-def _kind(call: Call, machine: Machine) -> Dot | None:
-    """Say how a call sums products; None for one that does not."""
-    if call.free is not None:
-        return call.free.kind
-    node: Node | None = call.node if call.macs else None
-    while node is not None:
-        if (found := contraction(node, machine)) is not None:
-            return found.dot
-        node = next((i for i in node.inputs if i.shape == node.shape and i.inputs), None)
-    return None
 
 
 def peak(machine: Machine, kind: Dot, device: Device | None = None) -> float:

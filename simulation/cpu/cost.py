@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ...backends.loops.contract import contraction
 from ...backends.loops.machine import GROUP, Dot, Machine
 from ...backends.loops.program import Block, Program
 from ...backends.loops.tiles import PRODUCTS, WORD
@@ -108,17 +107,12 @@ def _six(value: float) -> float:
 
 def peak(call: CallEstimate, core: Core, machine: Machine) -> float:
     """Products a cycle that a core does at most in the way that a call does them."""
-    kind = call.kind or _kind(call.node, machine)
+    kind = call.kind or Dot.FLOAT
     work = core.kinds[WORKS[kind]]
     if kind in (Dot.AMX, Dot.AMX_BF16):
         return len(work.pipes) * PRODUCTS * GROUP[kind] / WORD / work.busy
     lanes = max(min(machine.vector_bits // 8, core.vector_bytes * 2) // (8 if kind is Dot.LONG else 4), 1)
     return len(work.pipes) * lanes * GROUP[kind] / work.busy
-
-
-def _kind(node: Node, machine: Machine) -> Dot:
-    found = contraction(node, machine)
-    return found.dot if found is not None else Dot.FLOAT
 
 
 def lifetimes(program: Program) -> list[dict[str, int]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ...backends.loops.code import Memory
 from ...backends.loops.machine import Dot
-from ...backends.loops.program import Call, Copy, Loop, Program, Statement
+from ...backends.loops.program import Call, Copy, Loop, Program, Statement, summed_as
 from ...boards import Board
 from ...graph import Node
 from .assembly import Function, functions
@@ -158,7 +158,7 @@ class _Model:
         self.before = sum(traffic.touched.values())
         return replace(
             counted, node=call.node, count=count, macs=call.macs, moved=named, memory=memory, cycles=cycles,
-            bound=bound, kind=call.free.kind if call.free is not None else None,
+            bound=bound, kind=summed_as(call, self.program.machine),
         )  # fmt: skip
 
     def counted(self, call: Call) -> CallEstimate:

@@ -381,6 +381,9 @@ def dot(kind: Dot, machine: Machine, total: Value, x: Value, w: Value) -> Value:
         case Dot.SDOT:
             name = f"llvm.aarch64.neon.sdot.v{lanes}i32.v{4 * lanes}i8"
             return llvm(name, "int32", lanes, total, reinterpret(x, "int8"), reinterpret(w, "int8"))
+        case Dot.MMLA:
+            name = "llvm.aarch64.neon.smmla.v4i32.v16i8"
+            return llvm(name, "int32", lanes, total, reinterpret(x, "int8"), reinterpret(w, "int8"))
         case Dot.PAIRS:
             words = reinterpret(x, "int16"), reinterpret(w, "int16")
             if machine.has("avx512vnni") and machine.is_x86:

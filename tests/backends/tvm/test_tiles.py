@@ -1,6 +1,7 @@
 """Products on a matrix unit (x86 AMX): exact in a model of its tiles, and LLVM's code of them."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,10 +13,14 @@ from gatewright.backends.loops.code import Run
 from gatewright.backends.loops.machine import Dot
 from gatewright.backends.loops.program import Program, make_program
 from gatewright.backends.loops.tiles import Cut
+from gatewright.backends.tvm import machine_of
 from gatewright.backends.tvm.build import kernels_text
 from gatewright.backends.tvm.measure import _products
+from gatewright.boards import load
 from gatewright.graph import Graph
 from gatewright.graph.ops import Dense
+from gatewright.simulation.cpu import estimate
+from gatewright.simulation.cpu.cost import peak
 
 from ..cases.byte_products import UNSIGNED, conv, graph_of, layer, layers, matrices, short_layers
 from ..cases.common import differences, vectors
@@ -112,3 +117,20 @@ def test_products_of_tiles_are_the_roof_of_a_profile() -> None:
     text = kernels_text(roof.program, "net", "asm")
     every = {f"%tmm{6 + v}, %tmm{4 + u}, %tmm{2 * u + v}" for u in range(2) for v in range(2)}
     assert set(re.findall(r"tdpbusd\t(.*)", text)) == every
+
+
+def test_tiles_are_estimated_to_be_faster() -> None:
+    board = load("x86-amx")
+    graph = graph_of(iter([layer("wide", Dense(), (128, 256), (256, 256), UNSIGNED)]))
+    machine = machine_of(board)
+    without = replace(machine, features=tuple(f for f in machine.features if "amx" not in f))
+    found = []
+    for each in (machine, without):
+        program = make_program(graph, each)
+        found.append(estimate(program, kernels_text(program, "net", "asm"), board, "net"))
+    tiles, vectors = found
+    call = tiles.calls[-1]
+    assert call.kind is Dot.AMX
+    assert peak(call, tiles.core, machine) == 1024
+    assert call.core > call.macs / 1024
+    assert vectors.cycles > 3 * tiles.cycles
