@@ -46,7 +46,7 @@ def test_drawn_graphs(machine: str) -> None:
     prove(drawn_graphs(range(first, first + 6)), machine)
 
 
-@pytest.mark.parametrize("machine", ["m4", "m55", pytest.param("m0", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("machine", ["m4", pytest.param("m0", marks=pytest.mark.slow)])
 def test_functions_that_layers_share(machine: str) -> None:
     library = prove(ONCE["layers_that_are_alike"](), machine, small=True)
     alone = make_program(library.graph, MACHINES[machine])
