@@ -6,11 +6,15 @@
 %7 = mat_mul(%5, %6)        values weighed [*lead, query, depth]
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from ...graph import Graph, Node
-from ...graph.ops import Constant, MatMul, Quotient, Remainder, Softmax
+from ...graph.arrays import NDArray
+from ...graph.ops import Add, Constant, MatMul, Mul, Quotient, Remainder, Select, Softmax
 from .layout import plain
 from .machine import Machine
 from .plan import POINTWISE, Fused
@@ -44,10 +48,47 @@ class Attention(Fused):
         """[*lead, key, depth], read for every block of queries."""
         return self.anchor.inputs[1]
 
+    @cached_property
+    def causal(self) -> bool:
+        """Whether no query has a weight for keys behind its own: what constants say that they add to the scores, or
+        choose instead of them.
+        """
+        node, (queries, keys) = self.softmax.inputs[0], self.scores.shape[-2:]
+        factor = _constant(node.inputs) if isinstance(node.op, Mul) else None
+        if factor is not None and (factor >= LEAST_SCALE).all():
+            node = next(i for i in node.inputs if not isinstance(i.op, Constant))
+        left_out = _left_out(node)
+        if left_out is None or left_out.shape[-2:] != (queries, keys):
+            return False
+        before = np.tri(queries, keys, keys - queries, dtype=bool)
+        return bool((left_out | before).all() and (before & ~left_out).any(axis=-1).all())
+
     @property
     def macs(self) -> int:
         """Products in all."""
         return self.scores.type.size * (self.queries.shape[-1] + self.values.shape[-1])
+
+
+FAR, LEAST_SCALE = -1e8, 1e-4
+"""A score that leaves nothing of its exponential, also when it is scaled (by no less than the latter) before."""
+
+
+def _left_out(node: Node) -> NDArray | None:
+    """Give where a node holds scores that leave nothing, as far as constants say it; None where they say nothing."""
+    match node:
+        case Node(op=Add(), inputs=inputs) if (added := _constant(inputs)) is not None:
+            return np.asarray(added <= FAR)
+        case Node(op=Select(), inputs=(Node(op=Constant(value=chosen)), _, Node(op=Constant(value=other)))):
+            return np.asarray((chosen.data == 0) & (other.data <= FAR))
+        case Node(op=Select(), inputs=(Node(op=Constant(value=chosen)), Node(op=Constant(value=other)), _)):
+            return np.asarray((chosen.data != 0) & (other.data <= FAR))
+    return None
+
+
+def _constant(operands: Sequence[Node]) -> NDArray | None:
+    """Give the real numbers of a constant among operands."""
+    found = (n.op.value.data for n in operands if isinstance(n.op, Constant) and not n.type.is_integer)
+    return next(found, None)
 
 
 Users = Mapping[Node, tuple[Node, ...]]

@@ -17,7 +17,7 @@ import numpy as np
 from ....graph import Array, Node
 from ....graph.ops import Constant, Reshape, Transpose
 from ..attention import Attention
-from ..code import Code, Index, Lanes, Memory, Value, const, index, lanes_from, maximum, shuffle, spread
+from ..code import Code, Index, Lanes, Memory, Value, const, index, lanes_from, maximum, minimum, shuffle, spread
 from ..elements.moves import reshaped
 from ..functions import exp_below
 from ..layout import Layout
@@ -93,6 +93,7 @@ class _Blocks:
         self.width, self.starts = own, [*(i * own for i in range(full)), *rest]
         self.tiles = tiles_for(self.queries, self.keys, self.depth, len(self.starts), lanes, scope.machine)
         self.block = self.tiles.vectors * lanes
+        self.reach: Value = index(self.keys)
         self.key_view, self.value_view = (self._view(n) for n in (found.keys, found.values))
 
     def _view(self, node: Node) -> tuple[Memory, Layout]:
@@ -123,6 +124,8 @@ class _Blocks:
         code, base = self.code, self.base
         self.held = code.let(base + self.block * self.depth)
         self.shares = code.let(self.held + self.block * self.keys)
+        if self.found.causal:  # keys behind the last query of a block have no weight
+            self.reach = code.let(minimum(first + (self.block + self.keys - self.queries), self.keys))
         self._queries(own, first)
         self._softmax(self._scores(own, first))
         self._values(own, first)
@@ -152,7 +155,7 @@ class _Blocks:
         self._turn_constants(found.softmax.inputs[0])
         keys, layout = self.key_view
         start = code.let(_start(own, layout))
-        with code.loop(-(-self.keys // kt)) as t:
+        with code.loop((self.reach + (kt - 1)) // kt) as t:
             key = tile_begin(code, t, kt, self.keys)
             sums = [[code.local("float32", lanes, "sum") for _ in range(nq)] for _ in range(kt)]
             for one in (one for row in sums for one in row):
@@ -198,7 +201,7 @@ class _Blocks:
         totals = [code.local("float32", lanes, "total") for _ in best]
         for total in totals:
             code.store(total, 0, const(0.0, "float32", lanes))
-        with code.loop(self.keys) as k:
+        with code.loop(self.reach) as k:
             for v, (total, m) in enumerate(zip(totals, most, strict=True)):
                 at = code.let(self.held + k * self.block + v * lanes)
                 e = exp_below(code, code.let(self.room.load(at, lanes) - m))
@@ -224,7 +227,7 @@ class _Blocks:
         for one in (one for line in sums for one in line):
             code.store(one, 0, const(0.0, "float32", width))
         held, along = code.let(self.held + row), layout.strides[-1]
-        with code.loop(self.keys) as k:
+        with code.loop(self.reach) as k:
             at = start + k * layout.strides[-2]
             vs = [code.let(values.load(_lanes(at + n * along, width, along))) for n in panel]
             for r, line in enumerate(sums):

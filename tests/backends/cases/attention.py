@@ -77,6 +77,15 @@ def causal(tokens: int, depth: int) -> Node:
     return softened(kept, v, depth)
 
 
+def causal_bias(tokens: int, keys: int, depth: int) -> Node:
+    """Earlier keys than queries; later ones have a bias that leaves nothing of them."""
+    name = f"bias{tokens}x{keys}"
+    q, k, v = (Node(Input(f"{name}{n}", (count, depth))) for n, count in (("q", tokens), ("k", keys), ("v", keys)))
+    scores = Node(Mul(), (Node(MatMul(), (q, Node(Transpose((1, 0)), (k,)))), Node(real(0.05))))
+    later = Node(real(np.where(np.tri(tokens, keys, keys - tokens), 0.0, -1e9)))
+    return Node(MatMul(), (Node(Softmax(1), (Node(Add(), (scores, later)),)), v))
+
+
 def shared_keys(tokens: int, count: int, depth: int) -> Node:
     """One head of keys and values for all of queries."""
     q = Node(Input("sharedq", (count, tokens, depth)))
@@ -117,6 +126,8 @@ def cases() -> Iterator[Case]:
         yield of(f"separate{tokens}", separate(tokens, keys, count, depth, across))
     for tokens in (8, 25):
         yield of(f"causal{tokens}", causal(tokens, 12))
+    for tokens, keys in ((40, 40), (17, 50)):
+        yield of(f"causal_bias{tokens}", causal_bias(tokens, keys, 8))
     yield of("shared_keys", shared_keys(18, 4, 8))
     yield of("far_apart", far_apart(20, 8, 4096))
     yield of("repeated", repeated(17, 2, 9))

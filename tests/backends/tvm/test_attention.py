@@ -1,5 +1,6 @@
 """Which products and softmax are one step, and what stands in memory then."""
 
+from gatewright.backends.loops.attention import attentions
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.program import Program, calls_of, make_program
 from gatewright.graph import Graph, Node, op_name
@@ -35,3 +36,14 @@ def test_scores_that_others_read_and_few_queries_stay_apart() -> None:
     assert "softmax" in steps(program(*attention.read_twice(19, 5)))
     assert "softmax" in steps(program(attention.fused(7, 1, 4)))
     assert "softmax" not in steps(program(attention.fused(8, 1, 4)))
+
+
+def test_masks_of_later_keys_are_seen() -> None:
+    def causal(node: Node) -> bool:
+        (found,) = attentions(Graph((), (Node(Output("y"), (node,)),)), AVX2).values()
+        return found.causal
+
+    assert causal(attention.causal_bias(40, 40, 8))
+    assert causal(attention.causal_bias(17, 50, 8))
+    assert not causal(attention.causal_bias(50, 17, 8))  # the first queries have no key
+    assert not causal(attention.fused(37, 3, 8))
