@@ -46,6 +46,7 @@ def console(graph: Graph) -> str:
     return run_qemu(image, core("cortex-m55")).console
 
 
+@pytest.mark.slow
 def test_an_image_on_the_emulated_core() -> None:
     assert "the self-test passed" in console(drawn_graphs(range(700, 703)).graph)
 

@@ -39,7 +39,7 @@ class Kernel:
                 case Let():
                     self.known[s.variable] = self.value(s.value)
                 case Store():
-                    at = self.value(s.place)
+                    at = self.places(s.place)
                     self.value(s.value)
                     self.access(s.memory, at, store=True)
                 case For():
@@ -59,9 +59,18 @@ class Kernel:
                 case Local():
                     pass
 
-    def access(self, memory: Memory, at: int | None, *, store: bool) -> None:
-        if memory.size is None and memory not in self.tables:
-            width = WIDTHS[memory.dtype] // 8
+    def places(self, place: Value) -> list[int | None]:
+        """Give the places of all lanes."""
+        if place.op != "ramp":
+            return [self.value(place)]
+        begin, stride = self.value(place.parts[0]), place.parts[1]
+        return [None if begin is None else begin + i * stride for i in range(place.lanes)]
+
+    def access(self, memory: Memory, places: list[int | None], *, store: bool) -> None:
+        if memory.size is not None or memory in self.tables:
+            return
+        width = WIDTHS[memory.dtype] // 8
+        for at in places:
             if at is None:
                 self.touch(memory, 0, WHOLE, store)
             else:
@@ -74,10 +83,11 @@ class Kernel:
             case "variable", Variable() as variable:
                 return self.known.get(variable)
             case "load", Memory() as memory, Value() as place:
-                at = self.value(place)
-                self.access(memory, at, store=False)
-                table = self.tables.get(memory)
-                return int(table[at]) if table is not None and at is not None and v.dtype[0] != "f" else None
+                places = self.places(place)
+                self.access(memory, places, store=False)
+                if v.lanes > 1 or v.dtype[0] == "f" or memory not in self.tables or places[0] is None:
+                    return None
+                return int(self.tables[memory][places[0]])
             case "select", Value() as condition, Value() as a, Value() as b:
                 holds = self.value(condition)
                 found = [self.value(p) for p, taken in ((a, holds in (True, None)), (b, not holds)) if taken]

@@ -31,6 +31,7 @@ from .interpreter import Owners
 CORES = {
     "m4": Machine("thumbv7em-none-eabihf", "cortex-m4", ("+dsp",), 0),
     "m0": Machine("thumbv6m-none-eabi", "cortex-m0plus", (), 0),
+    "m55": Machine("thumbv8.1m.main-none-eabihf", "cortex-m55", ("+mve.fp",), 0),
 }
 MODELS = Path(__file__).parents[5] / "shared" / "models" / "mlperf_tiny"
 KIB = 1024
@@ -90,9 +91,9 @@ def test_no_byte_is_read_that_another_tensor_wrote(graph: Made, core: str) -> No
     assert faults(planned(graph(), core)) == []
 
 
-@pytest.mark.parametrize("seed", range(24))
-def test_drawn_networks_are_planned_legally(seed: int) -> None:
-    assert faults(planned(Draw(seed).graph())) == []
+@pytest.mark.parametrize(("seed", "core"), [*((s, "m4") for s in range(24)), *((s, "m55") for s in range(8))])
+def test_drawn_networks_are_planned_legally(seed: int, core: str) -> None:
+    assert faults(planned(Draw(seed).graph(), core)) == []
 
 
 def test_the_checker_sees_what_is_wrong() -> None:
