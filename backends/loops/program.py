@@ -39,6 +39,7 @@ from .halves import bits_of
 from .kernels import (
     Written,
     across,
+    across_matrices,
     attention,
     elementwise,
     filled,
@@ -422,13 +423,8 @@ class Builder:
         match anchor.op:
             case Dense() | Conv():
                 return [self.product(anchor, end, out.layout)]
-            case MatMul() if kind_of(anchor, m) is Dot.AMX:
-                made = tiles.matrix_product(m, found, anchor, self.pairs[anchor], end, out.layout)
-                return [(made, matmul_macs(anchor))]
             case MatMul():
-                write_matrices = mmla.matrix_product if kind_of(anchor, m) is Dot.MMLA else matrix_product
-                made = write_matrices(m, found, anchor, self.pairs[anchor], end, out.layout, self.tiles)
-                return [(made, matmul_macs(anchor))]
+                return [(self.of_matrices(anchor, end, out.layout), matmul_macs(anchor))]
             case ConvTranspose():
                 return [(pools.transposed(m, found, anchor, end, out.layout), 0)]
             case MaxPool() | AvgPool():
@@ -450,6 +446,16 @@ class Builder:
         if suits(c, m):
             write_product = winograd.product
         return write_product(m, found, c, end, out, self.tiles), c.macs
+
+    def of_matrices(self, anchor: Node, end: Node, out: Layout) -> Written:
+        """Write the product of two computed matrices, in the way that fits it best."""
+        kind, what = kind_of(anchor, self.machine), (anchor, self.pairs[anchor], end, out)
+        if kind is Dot.AMX:
+            return tiles.matrix_product(self.machine, self.layouts, *what)
+        if kind is Dot.ACROSS:
+            return across_matrices.product(self.machine, self.layouts, *what)
+        write_matrices = mmla.matrix_product if kind is Dot.MMLA else matrix_product
+        return write_matrices(self.machine, self.layouts, *what, self.tiles)
 
     # Operands
 
@@ -496,7 +502,8 @@ class Builder:
         for operand in anchor.inputs:
             self.constant_tensor(operand)
         pair = list(anchor.inputs)
-        for made, which, layout in pack_right(self.machine, self.layouts, anchor):
+        pack = across_matrices.pack if kind_of(anchor, self.machine) is Dot.ACROSS else pack_right
+        for made, which, layout in pack(self.machine, self.layouts, anchor):
             out = Held(layout, Pointer(self.block(layout)))
             self.call(made, out, anchor)
             pair[which] = Node(Input(f"operand {which}", (1,)), (), anchor.where)  # stands for the packed operand

@@ -190,18 +190,18 @@ GW_EVERY(int16, gw_i16)
 GW_EVERY(uint16, gw_u16)
 GW_EVERY(int32, gw_i32)
 
-/* Sums of two positions or one, of four filters, steps vectors deep. x: the columns of the positions, one behind the
- * other; weights, from at on: of each two filters, or of all four, a vector of each, step by step. The sums begin with
+/* Sums of two positions or one, of four filters, steps vectors deep. x, from from on: the columns of the positions, one
+ * behind the other; weights, from at on: of each two filters, or of all four, a vector of each, step by step. The sums begin with
  * first, from channel on; sum: the filters of the first position, then those of the second. */
 #ifdef GW_MVE
 #define GW_ACROSS(kind, lanes, of, cells, load, factors, loaded, vector, add) \
-    static inline void gw_across_##kind##_2x4(const of *x, const factors *weights, int32_t at, int32_t steps, \
-                                              const int32_t *first, int32_t channel, gw_i32 *sum) \
+    static inline void gw_across_##kind##_2x4(const of *x, int32_t from, const factors *weights, int32_t at, \
+                                              int32_t steps, const int32_t *first, int32_t channel, gw_i32 *sum) \
     { \
         const factors *w = weights + at; \
         first += channel; \
         for (int32_t n = 0; n < 4; n += 2) { \
-            const cells *p = (const cells *)(const void *)x, *q = p + steps * lanes; \
+            const cells *p = (const cells *)(const void *)x + from, *q = p + steps * lanes; \
             int32_t a = first[n], b = first[n + 1], c = a, d = b; \
             for (int32_t i = steps; i > 0; i--, p += lanes, q += lanes, w += 2 * lanes) { \
                 vector u = load(p), v = load(q), f = loaded(w), g = loaded(w + lanes); \
@@ -213,10 +213,10 @@ GW_EVERY(int32, gw_i32)
             sum[n] = a, sum[n + 1] = b, sum[n + 4] = c, sum[n + 5] = d; \
         } \
     } \
-    static inline void gw_across_##kind##_1x4(const of *x, const factors *weights, int32_t at, int32_t steps, \
-                                              const int32_t *first, int32_t channel, gw_i32 *sum) \
+    static inline void gw_across_##kind##_1x4(const of *x, int32_t from, const factors *weights, int32_t at, \
+                                              int32_t steps, const int32_t *first, int32_t channel, gw_i32 *sum) \
     { \
-        const cells *p = (const cells *)(const void *)x; \
+        const cells *p = (const cells *)(const void *)x + from; \
         const factors *w = weights + at; \
         first += channel; \
         int32_t a = first[0], b = first[1], c = first[2], d = first[3]; \
@@ -230,8 +230,9 @@ GW_EVERY(int32, gw_i32)
         sum[0] = a, sum[1] = b, sum[2] = c, sum[3] = d; \
     }
 GW_ACROSS(8, 16, int8_t, int8_t, vldrbq_s8, int8_t, vldrbq_s8, int8x16_t, vmladavaq_s8)
+#define GW_HALVES(p) vldrhq_s16((const int16_t *)(const void *)(p))
 GW_ACROSS(16_8, 8, gw_i16, int16_t, vldrhq_s16, int8_t, vldrbq_s16, int16x8_t, vmladavaq_s16)
-GW_ACROSS(16, 8, gw_i16, int16_t, vldrhq_s16, int16_t, vldrhq_s16, int16x8_t, vmladavaq_s16)
+GW_ACROSS(16, 8, gw_i16, int16_t, vldrhq_s16, gw_i16, GW_HALVES, int16x8_t, vmladavaq_s16)
 #else
 #define GW_ACROSS(kind, lanes, of, factors) \
     static inline void gw_across_##kind(const of *x, const factors *w, int32_t positions, int32_t filters, int32_t steps, \
@@ -246,19 +247,19 @@ GW_ACROSS(16, 8, gw_i16, int16_t, vldrhq_s16, int16_t, vldrhq_s16, int16x8_t, vm
                 sum[p * 4 + f] = total; \
             } \
     } \
-    static inline void gw_across_##kind##_2x4(const of *x, const factors *weights, int32_t at, int32_t steps, \
-                                              const int32_t *first, int32_t channel, gw_i32 *sum) \
+    static inline void gw_across_##kind##_2x4(const of *x, int32_t from, const factors *weights, int32_t at, \
+                                              int32_t steps, const int32_t *first, int32_t channel, gw_i32 *sum) \
     { \
-        gw_across_##kind(x, weights + at, 2, 2, steps, first + channel, sum); \
+        gw_across_##kind(x + from, weights + at, 2, 2, steps, first + channel, sum); \
     } \
-    static inline void gw_across_##kind##_1x4(const of *x, const factors *weights, int32_t at, int32_t steps, \
-                                              const int32_t *first, int32_t channel, gw_i32 *sum) \
+    static inline void gw_across_##kind##_1x4(const of *x, int32_t from, const factors *weights, int32_t at, \
+                                              int32_t steps, const int32_t *first, int32_t channel, gw_i32 *sum) \
     { \
-        gw_across_##kind(x, weights + at, 1, 4, steps, first + channel, sum); \
+        gw_across_##kind(x + from, weights + at, 1, 4, steps, first + channel, sum); \
     }
 GW_ACROSS(8, 16, int8_t, int8_t)
 GW_ACROSS(16_8, 8, gw_i16, int8_t)
-GW_ACROSS(16, 8, gw_i16, int16_t)
+GW_ACROSS(16, 8, gw_i16, gw_i16)
 #endif
 
 /* Sums of the windows of 16 channels: rows of x begin at the elements that rows says, and at from in them; neighbouring

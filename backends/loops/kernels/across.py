@@ -119,8 +119,8 @@ class _Across(Columns):
         channel = code.let(g * self.filters + f * self.together)
         place = code.let(g * self.padded + f * self.together)
         sums = code.local("int32", TOGETHER * across, "sums")
-        operands = (self.column, self.packed, place * self.length, index(self.steps_of_sum), self.first, place, sums)
-        code.add(Run(f"gw_across_{self.kind}_{across}x4", operands))
+        weights = self.packed, place * self.length, index(self.steps_of_sum)
+        code.add(Run(f"gw_across_{self.kind}_{across}x4", (self.column, index(0), *weights, self.first, place, sums)))
         for p, spot in enumerate(spots):
             if together == self.lanes == TOGETHER:
                 total = code.let(sums.load(p * TOGETHER, TOGETHER))

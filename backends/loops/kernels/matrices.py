@@ -35,7 +35,7 @@ def kind_of(node: Node, machine: Machine) -> Dot:
         return machine.dot_for_bytes()
     if max(ends) < 1 << 15 and machine.dot_for_words() is Dot.PAIRS:
         return Dot.PAIRS
-    return Dot.WIDE
+    return Dot.ACROSS if machine.helium and max(ends) < 1 << 15 else Dot.WIDE
 
 
 TYPES = {
@@ -91,7 +91,7 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
         vector_count = layout.shape[-4]
         with axes(code, lead) as own, code.loop(vector_count) as v, code.loop(depth) as d:
             first = minimum(v * width, filters - width) if filters >= width else index(0)
-            base = _start(own, layout.strides) + v * layout.strides[-4] + d * layout.strides[-3]
+            base = start_of(own, layout.strides) + v * layout.strides[-4] + d * layout.strides[-3]
             for g in range(group):
                 k = d * group + g
                 inside = minimum(k, x.shape[-1] - 1)
@@ -108,7 +108,7 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
 
     yield written(machine, layouts, layout, build, (99,)), 1, layout
     row = depth * group
-    left = Layout(x.shape, own_type, _strides(x.shape, row), 0, prod(x.shape[:-1]) * row)
+    left = Layout(x.shape, own_type, strides_of(x.shape, row), 0, prod(x.shape[:-1]) * row)
 
     def lifted(scope: Scope, at: Place) -> Value:
         return value(scope, x, at) if kind is Dot.FLOAT else cast(centred(scope, x, at) + above, own_type)
@@ -120,7 +120,7 @@ def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> 
                 at = (*own, last)
                 put(scope, memory, left, at, lifted(scope, at))
             for k in range(x.shape[-1], row):
-                code.store(memory, _start(own, left.strides) + k, const(0, own_type))
+                code.store(memory, start_of(own, left.strides) + k, const(0, own_type))
 
     held = layouts.get(x)
     if held is None or not _ready(held, dtype, row):
@@ -137,7 +137,7 @@ def lift(node: Node, kind: Dot) -> int:
     return 128 if least < 0 else 0
 
 
-def _start(own: Sequence[Index], strides: Sequence[int]) -> Value:
+def start_of(own: Sequence[Index], strides: Sequence[int]) -> Value:
     """Give where the matrix (the row) of an index stands."""
     start: Value = index(0)
     for i, s in zip(own, strides, strict=False):
@@ -145,7 +145,8 @@ def _start(own: Sequence[Index], strides: Sequence[int]) -> Value:
     return start
 
 
-def _strides(shape: tuple[int, ...], row: int) -> tuple[int, ...]:
+def strides_of(shape: tuple[int, ...], row: int) -> tuple[int, ...]:
+    """Give the strides of matrices whose rows stand ``row`` elements apart."""
     lead = shape[:-1]
     return (*(prod(lead[i + 1 :]) * row for i in range(len(lead))), 1)
 
@@ -154,7 +155,7 @@ def _ready(layout: Layout, dtype: str, row: int) -> bool:
     return (
         layout.dtype == dtype
         and layout.base == 0
-        and layout.strides == _strides(layout.shape, row)
+        and layout.strides == strides_of(layout.shape, row)
         and (layout.offset == 0 and dtype == "float32")
     )
 

@@ -68,14 +68,14 @@ static void products(void)
     for (int i = 0; i < 4096; i++) more[i] = (int8_t)draw(), others[i] = (int16_t)draw();
     for (int i = 0; i < 64; i++) words[i] = draw() >> 8;
     for (int32_t steps = 1; steps < 4; steps++) {
-        gw_across_8_2x4(bytes, more, 7, steps, words, 3, sums);
-        gw_across_16_8_2x4(halves, more, 9, steps, words, 5, sums + 8);
+        gw_across_8_2x4(bytes, 6, more, 7, steps, words, 3, sums);
+        gw_across_16_8_2x4(halves, 1, more, 9, steps, words, 5, sums + 8);
         for (int i = 0; i < 16; i++) note(sums[i]);
-        gw_across_16_2x4(halves, others, 2, steps, words, 7, sums);
-        gw_across_8_1x4(bytes + 1, more, 5, steps, words, 1, sums + 8);
-        gw_across_16_8_1x4(halves, more, 3, steps, words, 2, sums + 12);
+        gw_across_16_2x4(halves, 3, others, 2, steps, words, 7, sums);
+        gw_across_8_1x4(bytes, 1, more, 5, steps, words, 1, sums + 8);
+        gw_across_16_8_1x4(halves, 0, more, 3, steps, words, 2, sums + 12);
         for (int i = 0; i < 16; i++) note(sums[i]);
-        gw_across_16_1x4(halves, others, 4, steps, words, 6, sums);
+        gw_across_16_1x4(halves, 5, others, 4, steps, words, 6, sums);
         for (int i = 0; i < 4; i++) note(sums[i]);
     }
     for (int i = 0; i < 4096; i++) more[i] = (int8_t)(more[i] % 127); /* two products with bytes fit 16 bits */
