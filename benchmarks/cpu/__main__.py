@@ -11,9 +11,11 @@ and the least, and how far the outputs are apart. With one thread the process st
 told, with more it is wall time.
 
 The peers are in the extra `peers`: LiteRT, onnxruntime, which also makes the int8 files, OpenVINO and TVM. ExecuTorch
-(`pip install executorch`, which brings PyTorch) is optional and runs .pte files of the folder given. What is not
-installed is skipped. Files of MLPerf Tiny's reference have the names that are looked for: LiteRT and Gatewright read
-those where they are given; else both read files of the same weights, .tflite and .onnx.
+(`pip install executorch torch`) is optional: float networks are exported for its XNNPACK delegate, and .pte files of
+the folder given are run. It has no int8 form of these networks: PyTorch's quantizers choose integers of their own,
+which are not those of the file. What is not installed is skipped. Files of MLPerf Tiny's reference have the names that
+are looked for: LiteRT and Gatewright read those where they are given; else both read files of the same weights, .tflite
+and .onnx.
 
 Files are kept in the user's cache directory: --cache DIR, GATEWRIGHT_CACHE, XDG_CACHE_HOME.
 """

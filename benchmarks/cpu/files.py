@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import onnx
@@ -20,12 +21,17 @@ def cache(given: Path | None = None) -> Path:
     if given is None:
         base = os.environ.get("GATEWRIGHT_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         given = Path(base).expanduser() / "gatewright" / "benchmarks"
-    total = hashlib.sha256()
-    for name in ("build", "inputs", "networks", "quantize", "tflite"):
-        total.update(Path(__file__).with_name(f"{name}.py").read_bytes())
-    folder = given / total.hexdigest()[:8]
+    folder = given / digest("build", "inputs", "networks", "quantize", "tflite")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def digest(*modules: str) -> str:
+    """What tells versions of some modules of this package apart."""
+    total = hashlib.sha256()
+    for name in modules:
+        total.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return total.hexdigest()[:8]
 
 
 def onnx_file(case: str, folder: Path) -> Path:
@@ -56,9 +62,31 @@ def tflite_file(case: str, folder: Path) -> Path | None:
     return path
 
 
+def pte_file(case: str, folder: Path) -> Path | None:
+    """The ExecuTorch program of a float case; None for others, where its packages are not installed, and (told on
+    stderr) where they fail.
+    """
+    path = folder / f"{case}-{digest('pte')}.pte"
+    if path.exists() or not case.endswith("_fp32"):
+        return path if path.exists() else None
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    try:
+        from .pte import convert
+
+        convert(onnx_file(case, folder), unfinished)
+    except ModuleNotFoundError:
+        return None
+    except Exception as failure:  # an exporter's own errors come in every class
+        lines = str(failure).strip().splitlines() or [""]
+        print(f"{case} is not exported for ExecuTorch: {type(failure).__name__}: {lines[0]}", file=sys.stderr)
+        return None
+    unfinished.rename(path)
+    return path
+
+
 def files_of(case: str, folder: Path, given: Path | None) -> list[Path]:
     """Every form of a case, what a given folder has of it (.onnx, .tflite, .pte) before what is made here."""
     found = [given / f"{case}{suffix}" for suffix in (".onnx", ".tflite", ".pte")] if given else []
     found = [path for path in found if path.exists()]
-    made = (onnx_file(case, folder), tflite_file(case, folder))
+    made = (onnx_file(case, folder), tflite_file(case, folder), pte_file(case, folder))
     return [*found, *(path for path in made if path is not None)]

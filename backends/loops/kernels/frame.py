@@ -33,8 +33,12 @@ from ..scope import NotFlat, Place, ScalarsOnly, Scope, place, rows_follow
 from ..tidy import tidy
 from ..widths import is_float
 
-SPLIT_ABOVE = 250_000
-"""Operations of a kernel from which on its outer loop is one that threads can share."""
+SPLIT_ABOVE = 1_000_000
+"""Products of a kernel from which on its outer loop is one that threads can share. They take some 20 us with AVX2; a
+call of TVM's pool of threads costs 5 to 10.
+"""
+MOVE = 8
+"""Products in whose time an element is read, changed and written."""
 
 Build = Callable[[Scope, Memory, int], None]
 """Write a kernel into a scope: the memory of its result, and how many lanes vectors have."""
@@ -203,7 +207,7 @@ def elementwise(
             for last in along(code, loops[0], lanes):
                 finish((last,))
             return
-        with scope.outer(loops[0], split=size > SPLIT_ABOVE) as first, axes(code, loops[1:-1]) as between:
+        with scope.outer(loops[0], split=size * MOVE > SPLIT_ABOVE) as first, axes(code, loops[1:-1]) as between:
             for last in along(code, loops[-1], lanes):
                 finish((first, *between, last))
 

@@ -14,7 +14,7 @@ from ..layout import Layout, centred_ends, float_type, working_type
 from ..machine import Machine
 from ..numbers import centred, fitted, in_units, real, real_scale
 from ..scope import Place, Scope
-from .frame import SPLIT_ABOVE, Written, along, axes, put, written
+from .frame import MOVE, SPLIT_ABOVE, Written, along, axes, put, written
 
 
 def pool(machine: Machine, layouts: Mapping[Node, Layout], node: Node, end: Node, out: Layout) -> Written:
@@ -25,7 +25,7 @@ def pool(machine: Machine, layouts: Mapping[Node, Layout], node: Node, end: Node
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
         code, space = scope.code, node.shape[:-1]
         work = node.type.size * int(np.prod(op.window))
-        with scope.outer(space[0], split=work > SPLIT_ABOVE) as first, axes(code, space[1:]) as others:
+        with scope.outer(space[0], split=work * MOVE > SPLIT_ABOVE) as first, axes(code, space[1:]) as others:
             lead = [first, *others]
             for channel in along(code, node.shape[-1], lanes):
                 total = _fold(scope, op, node, x, lead, channel)
@@ -116,7 +116,7 @@ def transposed(machine: Machine, layouts: Mapping[Node, Layout], node: Node, end
         space = node.shape[:-1]
         table = scope.table(weights, None if node.type.is_integer else float_type(node.inputs[1]))
         work = node.type.size * int(np.prod(weights.shape[1:-1]))
-        with scope.outer(space[0], split=work > SPLIT_ABOVE) as first, axes(code, space[1:]) as others:
+        with scope.outer(space[0], split=work * MOVE > SPLIT_ABOVE) as first, axes(code, space[1:]) as others:
             lead = [first, *others]
             with code.loop(groups) as g:
                 for f in along(code, filters, lanes):

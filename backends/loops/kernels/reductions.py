@@ -12,7 +12,7 @@ from ..layout import Layout, centred_ends, working_type
 from ..machine import Machine
 from ..numbers import centred, fitted, real
 from ..scope import Place, Scope
-from .frame import SPLIT_ABOVE, Written, along, axes, folded, put, vectors, written
+from .frame import MOVE, SPLIT_ABOVE, Written, along, axes, folded, put, vectors, written
 
 
 def reduce(machine: Machine, layouts: Mapping[Node, Layout], node: Node, end: Node, out: Layout) -> Written:
@@ -25,7 +25,7 @@ def reduce(machine: Machine, layouts: Mapping[Node, Layout], node: Node, end: No
         code = scope.code
         across = bool(kept) and kept[-1] == len(x.shape) - 1
         outer = [x.shape[a] for a in kept[: len(kept) - across]]
-        split = x.type.size > SPLIT_ABOVE and bool(outer)
+        split = x.type.size * MOVE > SPLIT_ABOVE and bool(outer)
         with scope.outer(outer[0] if outer else 1, split=split) as first, axes(code, outer[1:]) as others:
             lead: list[Index] = [first, *others][: len(outer)]
             for last in along(code, x.shape[-1], lanes) if across else [None]:

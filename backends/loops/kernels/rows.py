@@ -12,7 +12,7 @@ from ..layout import Layout, stored_ends, working_type
 from ..machine import Machine
 from ..numbers import real
 from ..scope import Place, Scope, place
-from .frame import SPLIT_ABOVE, Written, along, axes, folded, put, vectors, written
+from .frame import MOVE, SPLIT_ABOVE, Written, along, axes, folded, put, vectors, written
 
 
 def softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layout) -> Written:
@@ -27,7 +27,7 @@ def softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: L
         width, full, rest = vectors(length, lanes if last else 1)
         power = exp_below if width > 1 else exp
         shape = [n for a, n in enumerate(x.shape) if a != op.axis]
-        split = x.type.size * 20 > SPLIT_ABOVE and bool(shape)
+        split = x.type.size * 5 * MOVE > SPLIT_ABOVE and bool(shape)
         with scope.outer(shape[0] if shape else 1, split=split) as first, axes(code, shape[1:]) as others:
             own: list[Index] = [first, *others][: len(shape)]
 
