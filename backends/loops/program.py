@@ -71,6 +71,10 @@ from .widths import HALVES, WIDTHS, is_float
 from .winograd import suits
 
 
+MANY = 8
+"""Channels, and cells of the axis before them, from which on an output that has its channels first is transposed."""
+
+
 @dataclass(eq=False)
 class Block:
     """Memory that a tensor stands in: of a port of the surface ("in0", "out0"), or of the arena, at ``offset``.
@@ -359,10 +363,17 @@ class Builder:
         made = elementwise(self.machine, self.layouts, node, target.layout, lambda s, at: s.load(node, at))
         self.call(made, target, node)
 
-    def target(self, node: Node, wanted: Layout, users: tuple[Node, ...]) -> Held:
+    def scattered(self, layout: Layout) -> bool:
+        """Whether a vector of channels would be written one by one: transposing squares of them later is faster."""
+        many = len(layout.shape) > 1 and min(layout.shape[-2:]) >= MANY
+        return many and layout.strides[-1] != 1 and self.machine.lanes > 1 and not self.machine.bare
+
+    def target(
+        self, node: Node, wanted: Layout, users: tuple[Node, ...], *, along_channels: bool = False
+    ) -> Held:
         """Choose where a tensor is written: straight to an output that nobody else reads, else to the arena."""
         ports = self.outputs.get(node, [])
-        if ports and len(users) == 1:
+        if ports and len(users) == 1 and not (along_channels and self.scattered(ports[0].layout)):
             return ports[0]
         return Held(wanted, Pointer(self.block(wanted)))
 
@@ -380,7 +391,7 @@ class Builder:
             self.readable(work.fused)
         elif work.anchor is not None:
             self.prepare(work.anchor)
-        out = self.target(end, chosen[end], groups.users[end])
+        out = self.target(end, chosen[end], groups.users[end], along_channels=work.anchor is not None)
         self.border(end, out, chosen[end])
         for made, macs in self.written(work, out):
             self.call(made, out, end, macs)

@@ -186,6 +186,8 @@ def elementwise(
     value = read or (lambda scope, at: scope.at(node, at))
     if machine.lanes > 1 and (made := _interleaved(machine, layouts, node, out, value)) is not None:
         return made
+    if machine.lanes > 1 and (made := _turned(machine, layouts, node, out, value)) is not None:
+        return made
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
         shape = node.shape or (1,)
@@ -262,6 +264,74 @@ def _interleaved(
                 group(lead, index(begin))
 
     return attempt(machine, layouts, out, build, (99,))
+
+
+def _turned(
+    machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layout, value: Read
+) -> "Written | None":
+    """Write a tensor in which neighbours along the last axis, and in its operand those along the axis before it, or
+    the other way round, stand side by side: squares of both axes are transposed in registers.
+    """
+    shape = node.shape
+    width = machine.lanes
+    while len(shape) > 1 and width > min(shape[-2:]):
+        width //= 2
+    if len(shape) < 2 or width < 4:
+        return None
+    down = out.strides[-1] == 1  # vectors are read along the axis before the last one, and written along the last
+    if not (down or out.strides[-2] == 1) or not any(_side_by_side(x, 2 if down else 1) for x in _read(node, layouts)):
+        return None
+
+    def build(scope: Scope, memory: Memory, lanes: int) -> None:
+        if lanes == 1:
+            raise ScalarsOnly
+        code = scope.code
+
+        def square(lead: Sequence[Index], row: Value, column: Value) -> None:
+            vectors = []
+            for i in range(width):
+                at = (*lead, Lanes(row, width), column + i) if down else (*lead, row + i, Lanes(column, width))
+                found = value(scope, at)
+                if not memory.dtype.startswith("float") and out.base:
+                    found = found - out.base
+                vectors.append(code.let(cast(spread(found, width), memory.dtype)))
+            for i, one in enumerate(transposed(code, vectors)):
+                at = (*lead, row + i, Lanes(column, width)) if down else (*lead, Lanes(row, width), column + i)
+                code.store(memory, place(out, at), one)
+
+        rows, columns = ((shape[axis], -(-shape[axis] // width)) for axis in (-2, -1))
+        split = prod(shape) * MOVE > SPLIT_ABOVE and len(shape) > 2
+        with scope.outer(shape[0] if len(shape) > 2 else 1, split=split) as o, axes(code, shape[1:-2]) as more:
+            lead: list[Index] = [o, *more] if len(shape) > 2 else []
+            with code.loop(rows[1]) as i, code.loop(columns[1]) as k:
+                square(lead, tile_begin(code, i, width, rows[0]), tile_begin(code, k, width, columns[0]))
+
+    return attempt(machine, layouts, out, build, (99,))
+
+
+def transposed(code: Code, rows: Sequence[Value]) -> list[Value]:
+    """Transpose as many vectors as each has lanes: in each step the first half is interleaved with the second."""
+    count = len(rows)
+    picks = [lane + half * count for lane in range(count) for half in range(2)]
+    found = list(rows)
+    for _ in range(count.bit_length() - 1):
+        pairs = zip(found[: count // 2], found[count // 2 :], strict=True)
+        found = [code.let(shuffle(pair, own)) for pair in pairs for own in (picks[:count], picks[count:])]
+    return found
+
+
+def _side_by_side(layout: Layout, axis: int) -> bool:
+    """Whether neighbours along an axis, counted from the last one, follow each other in memory."""
+    return len(layout.strides) >= axis and layout.strides[-axis] == 1
+
+
+def _read(node: Node, layouts: Mapping[Node, Layout]) -> list[Layout]:
+    """Give the layouts of the tensors of a node's own shape that it is computed from, element by element."""
+    if node in layouts:
+        return [layouts[node]]
+    if not isinstance(node.op, POINTWISE) or node.shape == ():
+        return []
+    return [own for i in _operands(node) if i.shape == node.shape for own in _read(i, layouts)]
 
 
 @contextmanager
