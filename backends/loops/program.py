@@ -70,7 +70,6 @@ from .views import crowded, root, view
 from .widths import HALVES, WIDTHS, is_float
 from .winograd import suits
 
-
 MANY = 8
 """Channels, and cells of the axis before them, from which on an output that has its channels first is transposed."""
 
@@ -363,17 +362,17 @@ class Builder:
         made = elementwise(self.machine, self.layouts, node, target.layout, lambda s, at: s.load(node, at))
         self.call(made, target, node)
 
-    def scattered(self, layout: Layout) -> bool:
-        """Whether a vector of channels would be written one by one: transposing squares of them later is faster."""
-        many = len(layout.shape) > 1 and min(layout.shape[-2:]) >= MANY
-        return many and layout.strides[-1] != 1 and self.machine.lanes > 1 and not self.machine.bare
+    def scattered(self, node: Node) -> bool:
+        """Whether vectors of channels would be written to an output one by one: transposing squares later is faster."""
+        return not self.machine.bare and self.machine.lanes > 1 and any(
+            len(port.layout.shape) > 1 and min(port.layout.shape[-2:]) >= MANY and port.layout.strides[-1] != 1
+            for port in self.outputs.get(node, [])
+        )  # fmt: skip
 
-    def target(
-        self, node: Node, wanted: Layout, users: tuple[Node, ...], *, along_channels: bool = False
-    ) -> Held:
+    def target(self, node: Node, wanted: Layout, users: tuple[Node, ...]) -> Held:
         """Choose where a tensor is written: straight to an output that nobody else reads, else to the arena."""
         ports = self.outputs.get(node, [])
-        if ports and len(users) == 1 and not (along_channels and self.scattered(ports[0].layout)):
+        if ports and len(users) == 1:
             return ports[0]
         return Held(wanted, Pointer(self.block(wanted)))
 
@@ -391,7 +390,10 @@ class Builder:
             self.readable(work.fused)
         elif work.anchor is not None:
             self.prepare(work.anchor)
-        out = self.target(end, chosen[end], groups.users[end], along_channels=work.anchor is not None)
+        if work.anchor is not None and self.scattered(end):
+            out = Held(chosen[end], Pointer(self.block(chosen[end])))
+        else:
+            out = self.target(end, chosen[end], groups.users[end])
         self.border(end, out, chosen[end])
         for made, macs in self.written(work, out):
             self.call(made, out, end, macs)
