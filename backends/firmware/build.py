@@ -21,6 +21,8 @@ FLAGS = (
     "-fno-stack-protector",
 )  # fmt: skip
 
+HINT = "a smaller network, weights of at most 4 bits (they are packed), or a board with more memory"
+
 
 def machine_in(description: Mapping[str, Any]) -> Machine:
     """Give the core that a project is for, from its description."""
@@ -91,7 +93,7 @@ def _explained(error: BuildError, places: MemoryMap, board: str) -> Exception:
     name, over = (found[1], int(found[2])) if found is not None else (places.ram.name, 0)
     size = next(s.bytes for s in places.spans if s.name == name)
     what = f"{name} has {size:,} bytes; the image needs {size + over:,}" if over else f"{name} leaves no stack"
-    return UnsupportedError(what, where=f"board {board}", hint="a smaller network, or a board with more memory")
+    return UnsupportedError(what, where=f"board {board}", hint=HINT)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """From the C of a network to what a user takes away: self-test, image, library, the files of a build system."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from ...boards import Board
 from ...graph import Graph, UnsupportedError
@@ -65,6 +66,17 @@ def complete(project: Project, graph: Graph, ranges: Sequence[Range], kinds: tup
     if built.image and (found := sizes(built.application)) is not None:
         described["flash_bytes"] = found.flash
         files[FILE] = json.dumps(described, indent=1, sort_keys=True).encode() + b"\n"
+        notes = (*notes, *_only_packed(described))
     tools, places = toolchain(machine_in(described)), MemoryMap.from_dict(described["memory"])
     files |= project_files(Details(described, places, tools), kinds)
     return Project(files, notes)
+
+
+def _only_packed(described: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say where an image fits the flash only because narrow weights are packed."""
+    saved = described["constants_unpacked_bytes"] - described["constants_bytes"]
+    flash, used = MemoryMap.from_dict(described["memory"]).flash, described["flash_bytes"]
+    if used + saved <= flash.bytes:
+        return ()
+    return (f"{flash.name} has {flash.bytes:,} bytes: the {used:,} of the image fit because narrow weights are packed,"
+            f" as bytes they would take {used + saved:,}",)  # fmt: skip

@@ -14,6 +14,7 @@ from ..loops.machine import Machine
 from ..loops.names import library_name
 from ..loops.program import Program
 from ..project import Project
+from .flash import constants_of, too_large
 from .interface import Layer
 from .memory import choose, parse
 from .memory_map import memory_map
@@ -71,12 +72,15 @@ def emit(
     """
     planned = choose(graph, machine_of(board, weight_storage), board, parse(memory))
     program = shared(planned.program) if code == "smallest" else planned.program
-    name = library_name(graph)
+    if (problem := too_large(program, board)) is not None:
+        raise problem
+    name, constants = library_name(graph), constants_of(program)
     made = sources(program, name)
     written = {f"src/{path}": data for path, data in {**made.files, **includes()}.items()}
     described = description(program, name, made.layers)
     described |= {"board": board.name, "code": code or "fastest", "memory": memory_map(board, program.arena).as_dict()}
     described |= {"arena_bound": planned.bound, "planner": planned.placement.solver}
+    described |= {"constants_bytes": constants.bytes, "constants_unpacked_bytes": constants.plain}
     written[FILE] = json.dumps(described, indent=1, sort_keys=True).encode() + b"\n"
     return Project(written, _notes(program.arena, planned.bound))
 
@@ -148,6 +152,10 @@ def costs(project: Mapping[str, bytes]) -> dict[str, Any]:
     least = "no placement of these steps takes less" if bound >= size else f"none takes less than {bound:,}"
     source = f"memory plan ({found.get('planner', 'greedy')}), inputs and outputs included; {least}"
     figures = {"arena_bytes": _bytes(size, source)}
+    if (constants := found.get("constants_bytes")) is not None:
+        plain = found.get("constants_unpacked_bytes", constants)
+        saved = f"; weights of at most 4 bits are packed, as bytes {plain:,} in all" if plain > constants else ""
+        figures["constants_bytes"] = _bytes(constants, f"arrays of the C: weights, biases, tables{saved}")
     if (flash := found.get("flash_bytes")) is not None:
         linked = f"linked image, zig cc {OPTIMIZE[found['code']]}: code, constants, start-up; no self-test"
         figures["flash_bytes"] = _bytes(flash, linked)
@@ -163,6 +171,9 @@ def missing(
 ) -> Iterator[GatewrightError]:
     """Give the first thing that stands in the way of writing a graph for a board."""
     try:
-        choose(graph, machine_of(board, weight_storage), board, parse(memory))
+        planned = choose(graph, machine_of(board, weight_storage), board, parse(memory))
     except GatewrightError as error:
         yield error
+        return
+    if (problem := too_large(planned.program, board)) is not None:
+        yield problem

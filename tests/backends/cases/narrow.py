@@ -63,7 +63,7 @@ def cases(seed: int) -> list[Case]:
 
 @everywhere
 def narrow_weights(share: int, number: int) -> Trial:
-    return Trial(joined(sampled(cases(number), max(1, share // 2))), count=4)
+    return Trial(joined(sampled(cases(number), share)), count=4)
 
 
 @many(range(8))
