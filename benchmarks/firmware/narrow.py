@@ -3,8 +3,9 @@
     python -m benchmarks.firmware.narrow          on a Cortex-M4, an M0+ and an RV32: packed, and as bytes
     python -m benchmarks.firmware.narrow --networks KWS --bits 2,1 --boards nucleo-l4r5zi --storage packed
 
-Instructions are exact, of one inference of an image that is compared with the graph on the emulated core; "a product" is
-a nominal multiply-accumulate of the model. What such networks say is worth nothing, what they take does not depend on it.
+Instructions are exact, of one inference of an image that is compared with the graph on the emulated core; "a product"
+is a nominal multiply-accumulate of the model. What such networks say is worth nothing, what they take does not depend on
+it.
 """
 
 import argparse
