@@ -4,8 +4,7 @@
     python -m benchmarks.firmware.narrow --networks KWS --bits 2,1 --boards nucleo-l4r5zi --storage packed
 
 Instructions are exact, of one inference of an image that is compared with the graph on the emulated core; "a product"
-is a nominal multiply-accumulate of the model. What such networks say is worth nothing, what they take does not depend on
-it.
+is a nominal multiply-accumulate of the model. What such networks say is worth nothing; what they take is the same.
 """
 
 import argparse
