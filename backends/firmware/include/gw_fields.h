@@ -43,8 +43,8 @@
 #endif
 
 /* x: a word of each position for each step; weights, from at on; most: words whose sums fit into 16 bits. */
-#define GW_TILE(name, bits, most, body, again) \
-    static inline void name(const gw_i32 *x, const int32_t *weights, int32_t at, int32_t words, int32_t *sum) \
+#define GW_TILE(name, bits, body, again) \
+    static inline void name(const gw_i32 *x, const int32_t *weights, int32_t at, int32_t words, int32_t most, int32_t *sum) \
     { \
         const int32_t *w = weights + at; \
         const uint32_t mask = ((1u << bits) - 1u) * 0x10001u; \
@@ -61,17 +61,17 @@
     }
 
 /* Two positions times two filters; sum: position 0 with both filters, then position 1. */
-GW_TILE(gw_fields4_2x2, 4, 4, GW_FIRST_2X2 GW_STEP_2X2(4, 4) GW_STEP_2X2(4, 8) GW_STEP_2X2(4, 12), GW_NEAR)
-GW_TILE(gw_fields2_2x2, 2, 10, GW_FIRST_2X2 GW_STEP_2X2(2, 2) GW_STEP_2X2(2, 4) GW_STEP_2X2(2, 6) GW_STEP_2X2(2, 8)
+GW_TILE(gw_fields4_2x2, 4, GW_FIRST_2X2 GW_STEP_2X2(4, 4) GW_STEP_2X2(4, 8) GW_STEP_2X2(4, 12), GW_NEAR)
+GW_TILE(gw_fields2_2x2, 2, GW_FIRST_2X2 GW_STEP_2X2(2, 2) GW_STEP_2X2(2, 4) GW_STEP_2X2(2, 6) GW_STEP_2X2(2, 8)
     GW_STEP_2X2(2, 10) GW_STEP_2X2(2, 12) GW_STEP_2X2(2, 14), GW_NEAR)
-GW_TILE(gw_fields1_2x2, 1, 16, GW_FIRST_2X2 GW_STEP_2X2(1, 1) GW_STEP_2X2(1, 2) GW_STEP_2X2(1, 3) GW_STEP_2X2(1, 4)
+GW_TILE(gw_fields1_2x2, 1, GW_FIRST_2X2 GW_STEP_2X2(1, 1) GW_STEP_2X2(1, 2) GW_STEP_2X2(1, 3) GW_STEP_2X2(1, 4)
     GW_STEP_2X2(1, 5) GW_STEP_2X2(1, 6) GW_STEP_2X2(1, 7) GW_STEP_2X2(1, 8) GW_STEP_2X2(1, 9) GW_STEP_2X2(1, 10)
     GW_STEP_2X2(1, 11) GW_STEP_2X2(1, 12) GW_STEP_2X2(1, 13) GW_STEP_2X2(1, 14) GW_STEP_2X2(1, 15), GW_FAR)
 
 /* One position times four filters. */
-GW_TILE(gw_fields4_1x4, 4, 8, GW_FIRST_1X4(4) GW_STEP_1X4(4, 8), GW_NEAR)
-GW_TILE(gw_fields2_1x4, 2, 21, GW_FIRST_1X4(2) GW_STEP_1X4(2, 4) GW_STEP_1X4(2, 8) GW_STEP_1X4(2, 12), GW_NEAR)
-GW_TILE(gw_fields1_1x4, 1, 32, GW_FIRST_1X4(1) GW_STEP_1X4(1, 2) GW_STEP_1X4(1, 4) GW_STEP_1X4(1, 6) GW_STEP_1X4(1, 8)
+GW_TILE(gw_fields4_1x4, 4, GW_FIRST_1X4(4) GW_STEP_1X4(4, 8), GW_NEAR)
+GW_TILE(gw_fields2_1x4, 2, GW_FIRST_1X4(2) GW_STEP_1X4(2, 4) GW_STEP_1X4(2, 8) GW_STEP_1X4(2, 12), GW_NEAR)
+GW_TILE(gw_fields1_1x4, 1, GW_FIRST_1X4(1) GW_STEP_1X4(1, 2) GW_STEP_1X4(1, 4) GW_STEP_1X4(1, 6) GW_STEP_1X4(1, 8)
     GW_STEP_1X4(1, 10) GW_STEP_1X4(1, 12) GW_STEP_1X4(1, 14), GW_NEAR)
 #undef GW_TILE
 

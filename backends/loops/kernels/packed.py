@@ -21,7 +21,7 @@ from ....graph import Node
 from ....graph.arrays import NDArray
 from ..code import Memory, Run, Value, cast, const, extern
 from ..contract import Contraction
-from ..layout import Layout
+from ..layout import Layout, stored_ends
 from ..machine import Machine
 from ..scope import Scope
 from . import columns
@@ -30,6 +30,8 @@ from .frame import Written, written
 from .products import centred_weights
 
 BITS = (1, 2, 4)
+WORTH = 256
+"""Bytes that packing has to save: below, what takes weights apart takes as many."""
 MOST_AT_ONCE = 32
 """Products that are written out after each other."""
 
@@ -81,8 +83,14 @@ def product(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, en
 
 
 def codes_of(c: Contraction, *, alike: bool = False) -> Codes | None:
-    """Give the weights of a product of integers as codes; None where they are not narrow."""
-    return coded(centred_weights(c.node).reshape(-1, c.filters), alike=alike) if c.node.type.is_integer else None
+    """Give the weights of a product of integers as codes; None where they are not narrow, or few."""
+    if not c.node.type.is_integer:
+        return None
+    weights = centred_weights(c.node).reshape(-1, c.filters)
+    if weights.size < WORTH:
+        return None
+    found = coded(weights, alike=alike)
+    return None if found is None or weights.size * (8 - found.bits) // 8 < WORTH else found
 
 
 class _Packed(columns.Columns):
@@ -248,8 +256,16 @@ class _Packed(columns.Columns):
 class _Fields(_Packed):
     """Bytes without a sign, and codes of two filters in the halves of a word."""
 
-    OFFSET = 128
-    """What is added to bytes with a sign."""
+    @cached_property
+    def offset(self) -> int:
+        """What is added to elements, so that none is negative."""
+        return max(0, -self.ends[0])
+
+    @cached_property
+    def ends(self) -> tuple[int, int]:
+        """The least and the greatest number of the operand in memory, and around it."""
+        low, high = (end - self.x.base for end in stored_ends(self.c.node.inputs[0]))
+        return min(low, self.zero), max(high, self.zero)
 
     def make_room(self) -> None:
         """Ask for columns of words."""
@@ -258,13 +274,12 @@ class _Fields(_Packed):
 
     def put(self, k: Value, p: int, value: Value) -> None:
         """Write an element without its sign."""
-        value = cast(value, "int32")
-        super().put(k, p, value + self.OFFSET if self.x.dtype == "int8" else value)
+        super().put(k, p, cast(value, "int32") + self.offset)
 
     def beginnings(self) -> NDArray:
         """Take off what the offset of the elements adds."""
-        more = self.OFFSET * self.weights.sum(axis=0) if self.x.dtype == "int8" else 0
-        return (self.start - more).astype(np.int64).astype(np.int32)
+        start: NDArray = self.start - self.offset * self.weights.sum(axis=0)
+        return start.astype(np.int64).astype(np.int32)
 
     def shift(self, step: int, n: int, together: int) -> int:
         """Say where in a word the code of a filter stands: a tile of two has its filters 16 bits apart."""
@@ -274,7 +289,13 @@ class _Fields(_Packed):
 
     def sums_of_codes(self, begins: list[list[Value]], begin: Value) -> list[list[Value]]:
         """Whole tiles have functions of their own."""
-        return self.whole("gw_fields", begins, begin) or super().sums_of_codes(begins, begin)
+        most = const(self.words_at_once(_power(len(begins))))
+        return self.whole("gw_fields", begins, begin, most) or super().sums_of_codes(begins, begin)
+
+    def words_at_once(self, together: int) -> int:
+        """Give how many words of products surely sum up to 16 bits."""
+        largest = (self.ends[1] + self.offset) * int(self.codes.codes.max())
+        return max(1, 0xFFFF // max(1, largest) // self.per_word(together))
 
     def multiply(self, sums: list[list[Memory]], word: Memory, j: int, step: Value, together: int) -> None:
         """Add the products of one step of a word."""

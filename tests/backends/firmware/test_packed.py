@@ -7,14 +7,18 @@ import pytest
 
 import gatewright as gw
 from gatewright.backends.firmware.emit import read_description
+from gatewright.backends.loops.code import Body, For, If, Run
+from gatewright.backends.loops.kernels import packed
 from gatewright.boards import Board
 from gatewright.boards.model import Figure
 from gatewright.check import obstacles
 from gatewright.graph import Fixed, Format, Graph, Node, OptionError, Overflow, Rounding, UnsupportedError
 from gatewright.graph.ops import Conv, Dense, Input, Output, Quantize, Relu, Reshape
 
+from ..cases import narrow
 from ..cases.common import constant, drawn
 from .projects.cores import Machine, place, symbols
+from .support import MACHINES, Library, prove
 
 pytest.importorskip("unicorn", reason="cores are emulated by unicorn")
 EVERY = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "riscv32-generic")
@@ -46,15 +50,15 @@ def flash(project: gw.Project) -> int:
 
 
 def check_on(board: str, weights: Format) -> None:
-    packed, plain = (
+    compact, plain = (
         gw.compile(network(weights), board=board, vectors=4, weight_storage=s) for s in ("packed", "bytes")
     )
-    for project in (packed, plain):
+    for project in (compact, plain):
         assert project.manifest["verification"]["status"] == "exact"
-    constants = [p.manifest["cost"]["memory"]["constants_bytes"] for p in (packed, plain)]
+    constants = [p.manifest["cost"]["memory"]["constants_bytes"] for p in (compact, plain)]
     assert constants[0]["value"] < constants[1]["value"] * 0.8
     assert f"as bytes {constants[1]['value']:,} in all" in constants[0]["source"]
-    assert flash(packed) < flash(plain)
+    assert flash(compact) < flash(plain)
 
 
 @pytest.mark.slow
@@ -79,6 +83,37 @@ def test_a_changed_bit_names_its_layer() -> None:
             assert layer["name"] in machine.said
         seen |= set(layer["weights"])
     assert len(seen) > 6
+
+
+@pytest.fixture
+def however_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pack weights however few there are."""
+    monkeypatch.setattr(packed, "WORTH", 0)
+
+
+@pytest.mark.usefixtures("however_few")
+@pytest.mark.parametrize("machine", ["m4", "m0"])
+def test_few_weights(machine: str) -> None:
+    library = prove(narrow.narrow_weights(12, 0), machine)
+    assert any("gw_pairs" in c or "gw_apart" in c or "gw_fields" in c for c in called(library))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("however_few")
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("seed", range(8))
+def test_every_few_weights(seed: int, machine: str) -> None:
+    prove(narrow.every_narrow_weight(seed), machine)
+
+
+def called(library: Library) -> set[str]:
+    """Name the functions of the target that kernels call."""
+
+    def visit(body: Body) -> set[str]:
+        inner = (visit(s.body) for s in body if isinstance(s, For | If))
+        return {s.name for s in body if isinstance(s, Run)}.union(*inner)
+
+    return set().union(*(visit(k.body) for k in library.program.kernels.values()))
 
 
 def with_flash(size: int) -> Board:
