@@ -146,7 +146,7 @@ def layers(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-@pytest.mark.parametrize("device", ["sm_90", "sm_75"])
+@pytest.mark.parametrize("device", ["sm_90", pytest.param("sm_75", marks=pytest.mark.slow)])
 def test_every_tile(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each with one kind of product after the other; tensor cores with those of bytes."""
     kinds = layers(np.random.default_rng(1))

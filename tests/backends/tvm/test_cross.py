@@ -46,7 +46,7 @@ def test_small_cnn(machine: str) -> None:
 @pytest.mark.parametrize(
     ("machine", "make"),
     [("aarch64-i8mm", byte_products.layers), ("aarch64-i8mm", byte_products.matrices),
-     ("aarch64-dotprod", byte_products.matrices)],
+     pytest.param("aarch64-dotprod", byte_products.matrices, marks=pytest.mark.slow)],
 )
 def test_products_of_bytes(machine: str, make: Callable[[], Iterator[Node]]) -> None:
     check(machine, byte_products.graph_of(make()), 3)
