@@ -124,3 +124,19 @@ def test_weights_beyond_float16_are_refused() -> None:
     with pytest.raises(gw.GatewrightError, match="float16 does not hold"):
         lower(graph, floats=True, float_format="fp16")
     assert lower(graph, floats=True, float_format="bf16").outputs
+
+
+def test_numbers_beyond_float16_are_told() -> None:
+    x = Node(Input("x", (3, 2), axes=(1, 0)))
+    w = Node(Constant(Array(np.full((2, 2), 3e4, np.float32))))
+    large = Node(Relu(), (Node(Dense(), (x, w), "large"),), "large")
+    graph = Graph((x,), (Node(Output("y"), (Node(Dense(), (large, w), "small"),)),))
+    samples = np.full((1, 2, 3), 2.0, np.float32)
+    notes = {
+        n: gw.compile(graph, board="host", float_format=n, samples=samples, vectors=8, verify=False).notes
+        for n in NAMES
+    }
+    assert not notes["bf16"]
+    assert notes["fp16"] == (
+        "large: numbers up to 1.2e+05 become infinite in float16; bf16 has the range of float32",
+    )

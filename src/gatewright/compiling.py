@@ -14,7 +14,7 @@ from .lowering import Config, Precision, keeps_floats, lower, make_config, narro
 from .options import Choices, FirmwareChoices, LibraryChoices
 from .output import sha256
 from .project import SKIPPED, Progress, Project
-from .rules import unmatched, without_effect
+from .rules import beyond_float16, unmatched, without_effect
 from .samples import read_samples
 from .simulation import input_ranges, make_vectors
 from .targets import FIRMWARE, GPUS, TARGETS, TVM, WORDS, back_end, find_board, not_here
@@ -117,7 +117,7 @@ def compile_model(
         tuple(without_effect(settings, source, graph)),
         make_vectors(graph, count, samples=samples),
     )  # fmt: skip
-    unused = (*firmware.without_effect(target), *library.without_effect(target))
+    unused = (*firmware.without_effect(target), *library.without_effect(target), *beyond_float16(graph, made.vectors))
     if options is None:
         notes = (*made.notes, *choices.without_effect(target, settings, strict=strict), *unused)
         return _compiled(replace(made, notes=notes), tuned, firmware, library, verify=verify, progress=progress)

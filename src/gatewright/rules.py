@@ -2,11 +2,14 @@
 effect is said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from .graph import Float, GatewrightError, Graph, Node, OptionError, unknown
-from .graph.ops import Constant, Conv, ConvTranspose, Dense, Input, Lookup, Quantize
+import numpy as np
+
+from .graph import Float, GatewrightError, Graph, NDArray, Node, OptionError, trace, unknown
+from .graph.formats import HALF
+from .graph.ops import Cast, Constant, Conv, ConvTranspose, Dense, Input, Lookup, Quantize
 from .lowering import Config
 
 LONGEST_HINT = 300
@@ -50,3 +53,26 @@ def _applies(node: Node, key: str) -> bool:
         case "table_bits":
             return isinstance(node.op, Lookup)
     return isinstance(node.op, (Dense, Conv, ConvTranspose))
+
+
+LOOKED_AT = 4
+"""Vectors on which numbers beyond float16 are looked for."""
+
+
+def beyond_float16(graph: Graph, vectors: Sequence[NDArray]) -> list[str]:
+    """Name the layers whose results become infinite in float16; ``vectors`` are in the graph's own layout."""
+    short = [n for n in graph.nodes if isinstance(n.op, Cast) and n.op.format == HALF]
+    if not short or graph.states:
+        return []
+    axes = [op.axes if op.axes is not None else tuple(range(len(op.shape))) for op in graph.input_ops]
+    given = [
+        v[:LOOKED_AT].transpose(0, *(int(i) + 1 for i in np.argsort(a))) for v, a in zip(vectors, axes, strict=True)
+    ]
+    with np.errstate(all="ignore"):
+        values = trace(graph, given if len(given) > 1 else given[0], integers=True)
+    hint = "bf16 has the range of float32"
+    return [
+        f"{n.where}: numbers up to {float(np.abs(values[n.inputs[0]]).max()):.3g} become infinite in float16; {hint}"
+        for n in short
+        if np.isinf(values[n]).any() and np.isfinite(values[n.inputs[0]]).all()
+    ]
