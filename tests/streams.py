@@ -5,7 +5,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gatewright.graph import Array, Fixed, Graph, NDArray, Node, State, evaluate
-from gatewright.graph.ops import Add, Concat, Constant, Conv, Dense, Input, Mul, Output, Quantize, Relu, Reshape, Slice
+from gatewright.graph.ops import (
+    Add,
+    Concat,
+    Constant,
+    Conv,
+    Dense,
+    Input,
+    MaxPool,
+    Mul,
+    Output,
+    Quantize,
+    Relu,
+    Reshape,
+    Slice,
+)
 
 BYTE = Fixed(8, 3)
 
@@ -80,6 +94,20 @@ def read_again() -> Graph:
     turned = Node(Slice((2, 0), (None, 4), (-1, 1)), (h,), "turned")
     both = into(Node(Add(), (Node(Add(), (turned, after)), h)), "both")
     return Graph((x,), (Node(Output("y"), (both,)),), "read_again", states=(state(h, after, 3),))
+
+
+def spectrogram() -> Graph:
+    """Convolutions over an image of 32 frames of which each step brings one."""
+    x, past = entry("x", 1, 32, 1), entry("past", 31, 32, 1)
+    image = Node(Concat(0), (past, x), "image")
+    after = Node(Slice((1, 0, 0), (32, 32, 1), (1, 1, 1)), (image,), "shift")
+    h = image
+    for i, channels in enumerate((1, 8)):
+        h = Node(Conv((1, 1), ((1, 1), (1, 1)), (1, 1)), (h, numbers(20 + i, 3, 3, channels, 8)), f"conv{i}")
+        h = into(Node(Relu(), (h,), f"relu{i}"), f"relu{i}")
+    h = Node(MaxPool((4, 4), (4, 4), ((0, 0), (0, 0)), (1, 1)), (h,), "pool")
+    y = into(Node(Dense(), (_shaped(h, h.type.size), numbers(30, h.type.size, 4)), "fc"), "fc")
+    return Graph((x,), (Node(Output("y"), (y,)),), "spectrogram", states=(state(past, after, 1),))
 
 
 NETWORKS: tuple[Callable[[], Graph], ...] = (window, recurrence, exchange, read_again)

@@ -35,14 +35,17 @@ class Part:
 
 
 def passages(graph: Graph) -> list[tuple[int, Node]]:
-    """List the tensors that everything passes through, each with its number among the graph's nodes."""
+    """List the tensors that everything on the way to the outputs passes through, each with its number among the graph's
+    nodes. What only becomes a state comes after all else, and may read what it wants.
+    """
     numbers = {node: i for i, node in enumerate(graph.nodes)}
-    last = {node: max((numbers[u] for u in graph.users[node]), default=0) for node in graph.nodes}
+    shown = set(replace(graph, states=()).nodes)
+    last = {node: max((numbers[u] for u in graph.users[node] if u in shown), default=0) for node in graph.nodes}
     entries = [*graph.inputs, *(s.entry for s in graph.states)]
     waiting = set(entries)
     found: list[tuple[int, Node]] = []
     for i, node in enumerate(graph.nodes):
-        if isinstance(node.op, Constant | Output):
+        if isinstance(node.op, Constant | Output) or (node not in shown and node not in entries):
             continue
         waiting = {n for n in waiting if last[n] > i} | {node}
         if waiting == {node} and i >= len(entries) - 1:
@@ -61,6 +64,8 @@ def part(graph: Graph, first: int, last: int) -> Part | None:
     for node in nodes:
         if not _by_rows(node, inside, rank) or any(isinstance(u.op, Output) for u in graph.users[node]):
             return None
+    if any(u not in inside for node in nodes[:-1] for u in graph.users[node]):
+        return None
     return Part(entry, nodes)
 
 

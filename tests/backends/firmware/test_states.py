@@ -1,5 +1,6 @@
 """Firmware that remembers: equal to the graph step by step, from its beginning, again after a reset, as two streams."""
 
+import json
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,11 +11,14 @@ pytest.importorskip("ziglang", reason="the firmware is compiled by ziglang")
 import gatewright as gw
 from gatewright.backends.firmware import Simulation, complete, emit, verify
 from gatewright.backends.firmware.memory import plan
+from gatewright.backends.firmware.memory.stripes import passages
+from gatewright.backends.loops.plan import flat
+from gatewright.backends.loops.prepare import prepare
 from gatewright.backends.loops.program import Copy, make_program
 from gatewright.graph import Graph, NDArray
 from gatewright.simulation import input_ranges
 
-from ...streams import NETWORKS, by_hand, exchange, frames, read_again, recurrence, window
+from ...streams import NETWORKS, by_hand, exchange, frames, read_again, recurrence, spectrogram, window
 from .support import MACHINES
 
 BOARD = "nucleo-l4r5zi"
@@ -91,3 +95,20 @@ def test_the_header_says_what_is_kept() -> None:
     source = files(window())["src/window.c"].decode()
     assert "gw_clear(window_arena" in source  # frames begin with zeros, rows do not
     assert "gw_copy(window_arena" in source.split("void window_init(void)")[1].split("}")[0]
+
+
+def test_parts_may_be_cut_beside_what_only_becomes_a_state() -> None:
+    graph = prepare(flat(spectrogram()))
+    assert [n.where for _, n in passages(graph)][:3] == ["image", "conv0", "relu0"]
+
+
+@pytest.mark.slow
+def test_by_stripes() -> None:
+    graph = spectrogram()
+    sizes = []
+    for memory in ("fastest", "smallest"):
+        made = files(graph, memory)
+        sizes.append(json.loads(made["network.json"])["arena_bytes"])
+        x = frames(graph, 4)
+        check(Simulation(graph, made, emulated=False).run(x), by_hand(graph, x))
+    assert sizes[1] < sizes[0] / 2
