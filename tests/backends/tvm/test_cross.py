@@ -15,8 +15,8 @@ from gatewright.graph import Fixed, Float, Graph, Node, Rounding, evaluate
 from gatewright.graph.ops import Dense, Input, Output, Quantize
 from gatewright.simulation import make_vectors
 
-from ..cases import byte_products, floats
-from ..cases.common import in_memory
+from ..cases import attention, byte_products, floats, winograd
+from ..cases.common import Trial, in_memory
 from . import emulated
 from .networks import digits, small_cnn
 
@@ -87,6 +87,16 @@ def test_floats_of_16_bits(machine: str) -> None:
         fed = [in_memory(v, interface_type(n)) for n, v in pairs]
         wrong = trial.wrong(emulated.run(target, trial.graph, fed))
         assert not wrong, wrong[:9]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", emulated.MACHINES)
+@pytest.mark.parametrize("made", [attention.attention, winograd.winograd_windows])
+def test_blocks_of_floats(made: Callable[[int, int], Trial], machine: str) -> None:
+    target, trial = emulated.MACHINES[machine], made(1, 0)
+    emulated.need(target)
+    wrong = trial.wrong(emulated.run(target, trial.graph, trial.fed))
+    assert not wrong, wrong[:9]
 
 
 def test_helpers_of_32_bit_arm(tmp_path: Path) -> None:
