@@ -30,7 +30,7 @@ from .frame import Written, written
 from .products import centred_weights
 
 BITS = (1, 2, 4)
-WORTH = 256
+WORTH = 128
 """Bytes that packing has to save: below, what takes weights apart takes as many."""
 MOST_AT_ONCE = 32
 """Products that are written out after each other."""
