@@ -223,18 +223,6 @@ def test_floating_point(name: str) -> None:
     assert mix.floats + mix.float_multiply_adds >= 4
 
 
-def test_speed() -> None:
-    """Over 20 million instructions a second of this process; ten times that is usual."""
-    from time import process_time
-
-    core_ = device("cortex-m4")
-    core_.call("inner", 1000)
-    start = process_time()
-    core_.call("inner", 4_000_000)
-    took = process_time() - start
-    assert core_.counts().instructions / took > 20e6
-
-
 # Faults
 
 FAULTS = {
