@@ -17,7 +17,7 @@ from gatewright.backends.firmware.emit import includes, machine_of
 from gatewright.backends.firmware.emulator import Emulator, Image
 from gatewright.backends.firmware.emulator.kinds import CALLS, ENDS, Kind
 from gatewright.backends.firmware.memory_map import memory_map
-from gatewright.backends.firmware.toolchain import toolchain
+from gatewright.backends.firmware.toolchain import OPTIMIZE, toolchain
 from gatewright.backends.zig import zig
 from gatewright.boards import Board
 
@@ -55,7 +55,7 @@ class Program:
                 (folder / file).write_bytes(data)
             units = sorted(f for f in {**own, **self.files} if f.endswith(".c"))
             for unit in units:
-                zig(("cc", *tools.zig, *FLAGS, "-gline-tables-only", *flags, "-c", unit), folder)
+                zig(("cc", *tools.zig, OPTIMIZE["fastest"], *FLAGS, "-gline-tables-only", *flags, "-c", unit), folder)
             link = ("-T", SCRIPT, *LINK, f"-Wl,-u,{self.name}_step", *(f"{u[:-2]}.o" for u in units))
             zig(("cc", *tools.zig, "-O2", *link, "-o", "program.elf"), folder)
             return (folder / "program.elf").read_bytes()

@@ -39,7 +39,7 @@ def _written(network: str, board: str, folder: Path) -> tuple[list[str], Toolcha
 def test_zig_has_nothing_to_warn_of(board: str, tmp_path: Path) -> None:
     units, tools = _written("small_cnn", board, tmp_path)
     for unit in units:
-        zig(("cc", *tools.zig, *FLAGS, "-Isrc", "-c", unit, "-o", "unit.o"), tmp_path)
+        zig(("cc", *tools.zig, "-O2", *FLAGS, "-Isrc", "-c", unit, "-o", "unit.o"), tmp_path)
 
 
 @needs_gcc
