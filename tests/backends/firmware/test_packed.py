@@ -43,12 +43,6 @@ def network(weights: Format, filters: int = 7, outputs: int = 5) -> Graph:
     return Graph((x,), (Node(Output("y"), (y,)),), "narrow")
 
 
-def flash(project: gw.Project) -> int:
-    found = project.manifest["cost"]["memory"]["flash_bytes"]["value"]
-    assert isinstance(found, int)
-    return found
-
-
 def check_on(board: str, weights: Format) -> None:
     compact, plain = (
         gw.compile(network(weights), board=board, vectors=4, weight_storage=s) for s in ("packed", "bytes")
@@ -58,7 +52,6 @@ def check_on(board: str, weights: Format) -> None:
     constants = [p.manifest["cost"]["memory"]["constants_bytes"] for p in (compact, plain)]
     assert constants[0]["value"] < constants[1]["value"] * 0.8
     assert f"as bytes {constants[1]['value']:,} in all" in constants[0]["source"]
-    assert flash(compact) < flash(plain)
 
 
 @pytest.mark.slow
