@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 Entry = Mapping[str, Any]
+BOUNDS = {"multiply": "multiplications", "memory": "loads and stores", "branch": "branches", "other": "arithmetic"}
+"""What most instructions of a layer of firmware are, in words."""
 
 
 def figure(entry: Entry | None, unit: str) -> str:

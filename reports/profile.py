@@ -1,6 +1,6 @@
 """The cost of a design for a terminal: what is asked first on top, then the layers; several boards side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -9,6 +9,8 @@ from rich.text import Text
 
 from .figures_text import figure, number, si
 from .launches import launches
+from .microcontroller import one as on_microcontroller
+from .microcontroller import side_by_side as microcontrollers_side_by_side
 from .processor import one as on_processor
 from .processor import side_by_side as processors_side_by_side
 
@@ -25,35 +27,34 @@ LEGEND = (
 
 
 def render(document: Entry, *, narrow: bool = False) -> RenderableType:
-    """Lay out what ``profile`` found: one design in full, several side by side."""
+    """Lay out what ``profile`` found: one design in full; several of a kind side by side."""
     designs = document["designs"]
+    good = [d for d in designs if "problems" not in d]
+    kinds = {_kind_of(d) for d in good}
     parts: list[RenderableType] = [Text(str(document["model"]), style="bold"), ""]
-    if any("launches" in d for d in designs):
-        for design in designs:
-            parts += launches(design) if "launches" in design else measured(design) if "measured" in design else []
-        return Group(*parts)
-    library = [d for d in designs if "measured" in d or "processor" in d.get("cost", {})]
-    if library and len(library) + sum("problems" in d for d in designs) == len(designs):
-        told = [Text(f"{d['board']}: {p['what']}", style="red") for d in designs for p in d.get("problems", ())]
-        if len(library) > 1:
-            return Group(*parts, *processors_side_by_side(library), *told)
-        if "cost" in library[0]:
-            return Group(*parts, *on_processor(library[0]), *told)
-    if any("measured" in d or "processor" in d.get("cost", {}) for d in designs):
-        for design in designs:
-            parts += _any(design, narrow)
-        return Group(*parts)
-    if len(designs) == 1:
-        return Group(*parts, *one(designs[0], narrow), "", Text(LEGEND, style="dim"))
-    return Group(*parts, *_side_by_side(designs), "", Text(LEGEND, style="dim"))
+    if kinds == {"fpga"}:
+        parts += _side_by_side(good) if len(designs) > 1 else one(good[0], narrow)
+    elif len(good) > 1 and len(kinds) == 1 and kinds <= BESIDE.keys():
+        parts += BESIDE[kinds.pop()](good)
+    else:
+        for design in good:
+            parts += FULL[_kind_of(design)](design) if _kind_of(design) in FULL else one(design, narrow)
+    for design in designs:
+        for problem in design.get("problems", ())[:1]:
+            what = f"{problem['where']} {problem['what']}".strip()
+            parts.append(Text(f"{design['board']}: {what}", style="red"))
+    if kinds == {"fpga"}:
+        parts += ["", Text(LEGEND, style="dim")]
+    return Group(*parts)
 
 
-def _any(design: Entry, narrow: bool) -> list[RenderableType]:
-    if "measured" in design:
-        return measured(design)
-    if "cost" not in design:
-        return []
-    return on_processor(design) if "processor" in design["cost"] else one(design, narrow)
+def _kind_of(design: Entry) -> str:
+    """Say what a design is: what its figures are of."""
+    if "launches" in design:
+        return "launches"
+    if "counted" in design:
+        return "firmware"
+    return "library" if "measured" in design or "processor" in design["cost"] else "fpga"
 
 
 def one(design: Entry, narrow: bool) -> list[RenderableType]:
@@ -93,6 +94,18 @@ def measured(design: Entry) -> list[RenderableType]:
         )  # fmt: skip
     legend = "roofline: the least time that measured peaks leave a layer, as a share of its time (100 %: it, or less)"
     return [Text(head), Text(memory), Text(roof), "", table, "", Text(legend, style="dim"), ""]
+
+
+def _library(design: Entry) -> list[RenderableType]:
+    return measured(design) if "measured" in design else on_processor(design)
+
+
+FULL: dict[str, Callable[[Entry], list[RenderableType]]] = {
+    "launches": launches, "library": _library, "firmware": on_microcontroller,
+}  # fmt: skip
+BESIDE: dict[str, Callable[[Sequence[Entry]], list[RenderableType]]] = {
+    "library": processors_side_by_side, "firmware": microcontrollers_side_by_side,
+}  # fmt: skip
 
 
 def findings(cost: Entry) -> list[RenderableType]:
@@ -243,10 +256,6 @@ def _side_by_side(designs: Sequence[Entry]) -> list[RenderableType]:
         table.add_column(name, justify="right", no_wrap=True)
     rest: list[RenderableType] = []
     for design in designs:
-        if "problems" in design:
-            first = design["problems"][0]
-            rest.append(Text(f"{design['board']}: {first['where']} {first['what']}".strip(), style="red"))
-            continue
         cost, there = design["cost"], design["cost"].get("available", {})
         cells = [middle(cost.get(name)) for name in ("latency_cycles", "interval_cycles", "clock_ns")]
         shares = [_cell(cost["resources"].get(name), there.get(name, 0)) for name in RESOURCES]

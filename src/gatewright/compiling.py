@@ -11,12 +11,13 @@ from .frontend import load
 from .frontend.attributes import raise_all
 from .graph import FileError, Graph, Inputs, OptionError, Pairs, UnsupportedError
 from .lowering import Config, Precision, keeps_floats, lower, make_config, narrowed, observe
+from .microcontrollers import firmware_of, with_run
 from .options import Choices, FirmwareChoices, LibraryChoices
 from .output import sha256
 from .project import SKIPPED, Progress, Project
 from .rules import beyond_float16, unmatched, without_effect
 from .samples import read_samples
-from .simulation import input_ranges, make_vectors
+from .simulation import make_vectors
 from .targets import FIRMWARE, GPUS, TARGETS, TVM, WORDS, back_end, find_board, not_here
 
 if TYPE_CHECKING:
@@ -263,44 +264,17 @@ def _compiled(
         progress(f"comparing the {WORDS[target]} with the graph")
         entry = done.verify()
         if target == FIRMWARE:
-            cost = _joined(cost, _run_cost(done, progress))
+            cost = with_run(cost, done.simulation, board, progress)
         return replace(done, verification=entry, cost=cost)
-
-
-def _run_cost(project: Project, progress: Progress) -> dict[str, Any]:
-    """Say what a run of firmware costs: counted on an emulated core, time and energy estimated from that."""
-    from .backends import firmware
-    from .simulation.mcu import costs
-
-    found = firmware.measured(project._simulation)
-    if not found:
-        return found
-    progress("counting its instructions")
-    try:
-        mix = firmware.inference(project._simulation, project.board)
-        return {**(costs(mix, project.board) if mix is not None else {}), **found}
-    except UnsupportedError:  # nobody knows the cycles of this core
-        return found
-
-
-def _joined(cost: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Put figures beside others; those of the memory are a table of their own."""
-    memory = {**cost.get("memory", {}), **more.get("memory", {})}
-    return {**cost, **more, **({"memory": memory} if memory else {})}
 
 
 def _emitted(
     target: str, project: Project, tuning: "Tuning | None", firmware: FirmwareChoices, library: LibraryChoices
 ) -> tuple["Files", dict[str, Any]]:
     """Let a back end write its project, and say what that costs, where that is known."""
-    own = back_end(target)
     if target == FIRMWARE:
-        graph, board = project.graph, project.board
-        emitted = own.compiled(
-            graph, board, input_ranges(graph), firmware.kinds, memory=firmware.memory,
-            weight_storage=firmware.weight_storage, code=firmware.code,
-        )  # fmt: skip
-        return emitted, own.costs(emitted.files)
+        return firmware_of(project.graph, project.board, firmware)
+    own = back_end(target)
     if target in GPUS.values():
         emitted = own.emit(project.graph, project.board)
         return emitted, own.costs(emitted.files, project.board)

@@ -55,10 +55,11 @@ class Project:
         """
         if not self.artefact:
             return evaluate(self.graph, x, integers=integers)
-        return run_streams(self.graph, x, self._simulation.run, integers=integers)
+        return run_streams(self.graph, x, self.simulation.run, integers=integers)
 
     @cached_property
-    def _simulation(self) -> Any:
+    def simulation(self) -> Any:
+        """What runs the artefact: the back end's ``Simulation``."""
         return back_end(self.target).Simulation(self.graph, self.artefact)
 
     def verify(self, x: Inputs | None = None, *, vectors: int = 512) -> dict[str, Any]:
@@ -72,11 +73,11 @@ class Project:
         own = list(self.vectors) or make_vectors(self.graph, vectors)
         chosen = Stream(self.graph).feed(x) if x is not None else own
         if self.target in TARGETS.values():
-            found: dict[str, Any] = back_end(self.target).verify(self.graph, self._simulation, chosen, self.board)
+            found: dict[str, Any] = back_end(self.target).verify(self.graph, self.simulation, chosen, self.board)
             return found
         from .backends.hls4ml import verify
 
-        result: dict[str, Any] = verify(self.graph, self._simulation, chosen).as_dict()
+        result: dict[str, Any] = verify(self.graph, self.simulation, chosen).as_dict()
         return result
 
     def network(self, threads: int = 1) -> "Network":
@@ -89,7 +90,7 @@ class Project:
             raise OptionError(f"a project for {self.target} has no library", hint="compile for a board of kind cpu")
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise OptionError(f"threads = {threads!r}", hint="1 or more")
-        found: Network = self._simulation.loaded(threads)
+        found: Network = self.simulation.loaded(threads)
         return found
 
     @cached_property
@@ -144,13 +145,18 @@ class Module:
             raise ShapeError("several streams; a module is one", hint="open one for each, or use predict of a project")
         if not self.artefact:
             return self._stream(x, integers=integers)
-        return run_streams(self.graph, x, self._project._simulation.step, integers=integers)
+        return run_streams(self.graph, x, self.simulation.step, integers=integers)
 
     def reset(self) -> None:
         """Begin anew, with the initial states."""
         self._stream.reset()
         if self.graph.states and self.artefact:
-            self._project._simulation.reset()
+            self.simulation.reset()
+
+    @property
+    def simulation(self) -> Any:
+        """What runs the artefact: the back end's ``Simulation``."""
+        return self._project.simulation
 
     @cached_property
     def _stream(self) -> Stream:

@@ -9,6 +9,7 @@ from .backends.hls4ml.options import VERIFIABLE
 from .graph import Graph, NDArray, Node, OptionError, Outputs, evaluate, unknown
 from .graph.evaluate import give
 from .graph.ops import Output
+from .microcontrollers import counted
 from .project import Module, Progress, open_module
 from .samples import check_writable, read_samples, write_arrays
 from .simulation import make_vectors
@@ -44,7 +45,7 @@ def simulate_directory(
     arrays = _named(graph, y)
     if outputs is not None:
         write_arrays(outputs, arrays)
-    device = {} if engine == "graph" or module.manifest["target"] != FIRMWARE else _counted(module)
+    device = {} if engine == "graph" or module.manifest["target"] != FIRMWARE else counted(module.simulation)
     return {
         **device,
         "engine": engine,
@@ -57,30 +58,10 @@ def simulate_directory(
     }
 
 
-def _counted(module: Module) -> dict[str, Any]:
-    """Say what an emulated core counted, by layer."""
-    from .simulation.mcu import bound_by
-
-    simulation = module._project._simulation
-    device = simulation.device
-    if device is None:
-        return {}
-    bounds = [bound_by(mix, simulation.description["cpu"]) for mix in device.mixes()]
-    return {
-        "core": device.core.name, "instructions": device.instructions, "stack_bytes": device.stack_bytes,
-        "arena_bytes": simulation.description["arena_bytes"],
-        "layers": [
-            {"name": c.name, "macs": c.macs, "instructions": c.instructions, **({"bound_by": b} if b else {})}
-            for c, b in zip(device.layers(), bounds, strict=True)
-        ],
-    }  # fmt: skip
-
-
 ENGINES = ("graph", "artefact")
 
 
 def _check_engine(module: Module, engine: str, directory: Path) -> None:
-
     if engine == "artefact" and not module.artefact:
         raise OptionError("there is no artefact, only the integer graph", where=str(directory), hint="--engine graph")
     options = module.manifest["options"]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .reports.figures_text import BOUNDS
+
 
 def verdict(count: int, board: str) -> str:
     """Sum a check up."""
@@ -127,7 +129,6 @@ def _counted(document: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-BOUNDS = {"multiply": "multiplications", "memory": "loads and stores", "branch": "branches", "other": "arithmetic"}
 """What most of a layer's cycles are for, in words."""
 
 

@@ -23,7 +23,7 @@ def proved(graph: Graph, board: str, vectors: int = 64) -> None:
     assert (entry["status"], entry["vectors"], entry["mismatches"]) == ("exact", vectors, 0)
     assert f"4 vectors on an emulated {BOARDS[board]} too" in entry["engine"]
     memory = project.manifest["cost"]["memory"]
-    symbols = project._simulation.device._emulator.image.symbols
+    symbols = project.simulation.device._emulator.image.symbols
     arena = next(s.size for n, s in symbols.items() if n.endswith("_arena"))
     assert arena == memory["arena_bytes"]["value"]
 

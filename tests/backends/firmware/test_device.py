@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import gatewright as gw
 from gatewright.cli import app
 from gatewright.graph import Graph
+from gatewright.profile import profile
 
 from ..tvm.networks import small_cnn
 
@@ -69,7 +70,7 @@ def test_simulate_runs_the_image(graph: Graph, tmp_path: Path) -> None:
 def test_wrong_weights_are_found_on_the_core(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     project = gw.compile(graph, board="nucleo-l4r5zi", verify=False)
     image = bytearray(project.artefact[next(n for n in project.artefact if n.endswith(".elf"))])
-    text = project._simulation.device._emulator.image
+    text = project.simulation.device._emulator.image
     place = next(s for name, s in text.symbols.items() if "_w" in name and s.size > 60)
     segment = next(s for s in text.segments if s.address <= place.address < s.address + len(s.data))
     at = bytes(image).find(segment.data) + place.address - segment.address
@@ -78,3 +79,25 @@ def test_wrong_weights_are_found_on_the_core(graph: Graph, monkeypatch: pytest.M
     files = {**project.artefact, next(n for n in project.artefact if n.endswith(".elf")): bytes(image)}
     with pytest.raises(gw.FileError, match="the image's self-test fails at"):
         replace(project, artefact=files).verify(vectors=4)
+
+
+def test_a_profile_counts_every_layer(graph: Graph, tmp_path: Path) -> None:
+    gw.compile(graph, board="nucleo-l4r5zi", vectors=2).write(tmp_path / "out")
+    (design,) = profile(str(tmp_path / "out"), [])["designs"]
+    manifest = gw.open(tmp_path / "out").manifest
+    assert design["cost"] == manifest["cost"]
+    assert design["counted"]["instructions"] == manifest["cost"]["instructions"]["value"]
+    assert sum(layer["macs"] for layer in design["counted"]["layers"]) == graph.macs
+    text = CliRunner().invoke(app, ["profile", str(tmp_path / "out")]).output
+    assert "Layers (emulated cortex-m4)" in text
+
+
+def test_microcontrollers_are_profiled_side_by_side(graph: Graph, tmp_path: Path) -> None:
+    graph.save(tmp_path / "net.gw")
+    boards = ["nucleo-l4r5zi", "raspberry-pi-pico"]
+    designs = profile(str(tmp_path / "net.gw"), boards)["designs"]
+    counts = [d["cost"]["instructions"]["value"] for d in designs]
+    assert counts[0] < counts[1]
+    arguments = [word for board in boards for word in ("--board", board)]
+    text = CliRunner().invoke(app, ["profile", str(tmp_path / "net.gw"), *arguments]).output
+    assert all(board in text and f"{count:,}" in text for board, count in zip(boards, counts, strict=True))
