@@ -62,7 +62,12 @@ def numbers(seed: int, count: int) -> NDArray:
 
 def _inputs(graph: Graph, seed: int, ranges: Sequence[Range]) -> list[NDArray]:
     """Make the inputs of a seed, in the source's layout."""
-    return [_input(n, seed + (i << 24), r) for i, (n, r) in enumerate(zip(graph.inputs, ranges, strict=True))]
+    return [_input(n, seed + _apart(i), r) for i, (n, r) in enumerate(zip(graph.inputs, ranges, strict=True))]
+
+
+def _apart(i: int) -> int:
+    """Give what an input's seed has on top of the run's; those of 256 inputs differ, and stay in 32 bits."""
+    return i % 256 << 24
 
 
 def _input(node: Node, seed: int, limits: Range) -> NDArray:
@@ -159,12 +164,13 @@ class _Text:
     def fill(self, i: int) -> str:
         """Write an input."""
         limits, kind = self.ranges[i], TYPES[interface_type(self.graph.inputs[i])]
-        number = f"gw_number(seed + {i << 24}u, i)" if i else "gw_number(seed, i)"
+        number = f"gw_number(seed + {_apart(i)}u, i)" if _apart(i) else "gw_number(seed, i)"
         if limits is None:
             value = f"(float)((int32_t)({number} >> 8) - 8388608) * {2.0**-23:.9e}f"
         else:
-            wide = "int64" if kind.endswith("64_t") else "int32"
-            value = f"({kind})({literal(limits[0], wide)} + ({wide}_t)({number} % {_span(limits)}u))"
+            drawn = f"{number} % {_span(limits)}u"
+            low = literal(limits[0], "int64") if kind.endswith("64_t") else f"{limits[0] % 2**32}u"
+            value = f"({kind})({low} + {drawn})"
         loop = f"for (i = 0; i < {self.upper}_IN{i}_ELEMENTS; i++)"
         return f"    {loop} {{\n        {self.name}_in{i}[i] = {value};\n    }}"
 

@@ -101,7 +101,14 @@ def _recurrent() -> Graph:
     return gw.lower(lstm_and_dense(6, 4, 5), board="cortex-m4", precision="fixed<12,4>", samples=samples)
 
 
-@pytest.mark.parametrize("graph", [_floats, _indices, _quotients, _moved, _recurrent])
+def _wide() -> Graph:
+    """32-bit inputs over their whole range; so many that their seeds begin anew."""
+    ports = [Node(Input(f"x{i}", (3,), Fixed(32, 32))) for i in range(258)]
+    scaled = [(i, Node(Quantize(Fixed(40, 40)), (ports[i],), f"scale{i}")) for i in (0, 1, 257)]
+    return Graph(tuple(ports), tuple(Node(Output(f"y{i}"), (y,)) for i, y in scaled), "wide")
+
+
+@pytest.mark.parametrize("graph", [_floats, _indices, _quotients, _moved, _recurrent, _wide])
 def test_it_passes_on_this_machine(graph: Callable[[], Graph]) -> None:
     project = made(graph(), "cortex-m4")
     assert host_selftest(project) == (0, "")
