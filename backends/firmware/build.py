@@ -20,6 +20,7 @@ FLAGS = (
     "-g0", *COMMON, *WARNINGS, "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fno-sanitize=all",
     "-fno-stack-protector",
 )  # fmt: skip
+LINK = ("-T", SCRIPT, "-Wl,-e,gw_reset", "-Wl,--gc-sections", "-Wl,-z,max-page-size=16")
 
 HINT = "a smaller network, weights of at most 4 bits (they are packed), or a board with more memory"
 
@@ -65,10 +66,9 @@ def build(files: Mapping[str, bytes], description: Mapping[str, Any]) -> Built:
             compiled = (("cc", *flags, "-c", u) for u in (*units, *(f for f in board if f.endswith(".c"))))
             list(pool.map(lambda command: zig(command, folder), compiled))
         zig(("ar", "rcsD", "library.a", *own), folder)
-        link = ("-T", SCRIPT, "-Wl,-e,gw_reset", "-Wl,--gc-sections", "-Wl,-z,max-page-size=16")
         for image, main in (("image.elf", "main.o"), ("application.elf", "run.o")):
             try:
-                zig(("cc", *tools.zig, "-O2", *link, *own, "startup.o", "memory.o", main, "-o", image), folder)
+                zig(("cc", *tools.zig, "-O2", *LINK, *own, "startup.o", "memory.o", main, "-o", image), folder)
             except BuildError as error:
                 if missing := re.findall(r"undefined symbol: (\w+)", error.log):
                     return Built(b"", b"", (folder / "library.a").read_bytes(), tuple(sorted(set(missing))))

@@ -64,20 +64,22 @@ class Device:
         self._outside += self._emulator.counts().instructions - before
 
     def _wrong(self, image: "Image") -> str | None:
-        """Let an image test itself, where that takes no more than a proof may; name the layer that is wrong."""
+        """Let an image test itself, where there is time; name the layer that is wrong."""
         from .emulator import Emulator
 
-        layers, name = self.description["layers"], self.description["name"]
-        if RUNS_OF_SELFTEST * sum(layer["macs"] for layer in layers) > BUDGET:
+        if not has_time(self.description):
             return None
-        if (code := Emulator(image, self.core).call(f"{name}_selftest")) == 0:
-            return None
-        return str(layers[code - 1]["name"]) if 0 < code <= len(layers) else "the outputs"
+        return wrong_at(self.description, Emulator(image, self.core).call(f"{self.description['name']}_selftest"))
 
     @property
     def engine(self) -> str:
         """Name it for reports."""
         return f"firmware on an emulated {self.core.name}"
+
+    @property
+    def counted(self) -> str:
+        """Say who counted its instructions."""
+        return f"counted on an emulated {self.core.name}"
 
     def run(self, inputs: Sequence[NDArray]) -> tuple[list[NDArray], int]:
         """Run once on stored numbers [*shape] an input; give the outputs and the network's status."""
@@ -153,6 +155,19 @@ class Device:
         return device.counts().mix
 
 
+def has_time(description: Mapping[str, Any]) -> bool:
+    """Whether a project's self-test takes no more than a proof may."""
+    return RUNS_OF_SELFTEST * sum(int(layer["macs"]) for layer in description["layers"]) <= BUDGET
+
+
+def wrong_at(description: Mapping[str, Any], code: int) -> str | None:
+    """Name the layer that a self-test's code means; None where it passed."""
+    layers = description["layers"]
+    if code == 0:
+        return None
+    return str(layers[code - 1]["name"]) if 0 < code <= len(layers) else "the outputs"
+
+
 def core_in(description: Mapping[str, Any]) -> Any:
     """Give the emulated core of a project. Raises OptionError, UnsupportedError where there is none."""
     from ...boards.model import Compiler
@@ -164,12 +179,16 @@ def core_in(description: Mapping[str, Any]) -> Any:
 
 def why_not(project: Mapping[str, bytes], description: Mapping[str, Any]) -> str | None:
     """Say why a project does not run on an emulated core; None where it does."""
-    if find_spec("unicorn") is None:
-        return "unicorn, which emulates cores, is not installed (pip install 'gatewright[firmware]')"
+    from .emulator import find_qemu
+
     if f"image/{description['name']}.elf" not in project:
         return "the project has no image"
     try:
         core = core_in(description)
     except GatewrightError as error:
         return error.what
-    return None if core.model else f"unicorn has no {core.name}"
+    if not core.model:
+        return None if find_qemu(core) else f"unicorn has no {core.name}, and QEMU, which has, is not installed"
+    if find_spec("unicorn") is None:
+        return "unicorn, which emulates cores, is not installed (pip install 'gatewright[firmware]')"
+    return None

@@ -8,9 +8,10 @@ from ...boards import Board
 from ...graph import Graph, NDArray
 from ..loops.verify import run_each
 from ..loops.verify import verify as compare
-from .device import BUDGET, MOST, Device, why_not
+from .device import BUDGET, MOST, Device, core_in, why_not
 from .emit import emit, read_description
 from .host import Network
+from .qemu_device import QemuDevice
 
 if TYPE_CHECKING:
     from .emulator import Mix
@@ -33,11 +34,12 @@ class Simulation:
         return Network(self.project, self.description)
 
     @cached_property
-    def device(self) -> Device | None:
+    def device(self) -> Device | QemuDevice | None:
         """The image on an emulated core; None where that is not possible."""
         if not self.emulated or why_not(self.project, self.description) is not None:
             return None
-        return Device(self.project, self.description)
+        emulator = Device if core_in(self.description).model else QemuDevice
+        return emulator(self.project, self.description)
 
     @property
     def engine(self) -> str:
@@ -96,7 +98,7 @@ def measured(simulation: Simulation) -> dict[str, Any]:
     source = f"call graph of the image; {seen:,} bytes were written on an emulated {device.core.name}"
     stack = {"value": bound, "low": bound, "high": bound, "unit": "bytes", "kind": "exact", "source": source}
     return {
-        "instructions": {**counted, "source": f"counted on an emulated {device.core.name}"},
+        "instructions": {**counted, "source": device.counted},
         "memory": {"stack_bytes": stack},
     }
 

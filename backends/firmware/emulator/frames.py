@@ -11,9 +11,9 @@ from .riscv import PUSHED
 
 Constants = dict[int, int]
 """What registers hold, as far as the instructions before say; ``ANCHOR``: the register that the last instruction has
-set to the frame pointer less a constant.
+set to the frame pointer less a constant, or to the stack pointer rounded down, ``COPY``: to the stack pointer.
 """
-ANCHOR = -1
+ANCHOR, COPY = -1, -2
 BY_VARIABLE = "sets the stack pointer from a register"
 NO_VARIABLE = "no arrays of variable size"
 WORD = 0xFFFFFFFF
@@ -26,16 +26,23 @@ def taken(image: Image, code: bytes, at: int, i: Instruction, address: int, know
     Raises UnsupportedError where the stack pointer is moved by what only the run knows.
     """
     raw = int.from_bytes(code[at : at + i.length], "little")
-    anchor, before = known.pop(ANCHOR, -1), dict(known)
+    anchor, copy, before = known.pop(ANCHOR, -1), known.pop(COPY, -1), dict(known)
     if image.arch == "riscv":
         size = _riscv_short(raw, known) if i.length == 2 else _riscv_long(raw, known)
     elif i.length == 2:
         known[ANCHOR] = _anchored(raw, anchor)
         if raw & 0xFF87 == 0x4685 and raw >> 3 & 15 not in (FRAME_POINTER, anchor):
             raise UnsupportedError(BY_VARIABLE, hint=NO_VARIABLE)
+        if raw & 0xFF78 == 0x4640 | SP << 3:  # mov
+            known[COPY] = raw & 7 | raw >> 4 & 8
         size = _thumb_short(image, raw, address, known)
     else:
         size = _thumb_long(raw & 0xFFFF, raw >> 16, known)
+        if raw & 0xFBFF in (0xF1A0 | FRAME_POINTER, 0xF2A0 | FRAME_POINTER):  # sub, subw
+            known[ANCHOR] = raw >> 24 & 15
+        elif copy >= 0 and raw & 0xF0E0FFFF == 0xF36F and raw >> 24 & 15 == copy:  # bfc from the lowest bit on
+            known[ANCHOR] = copy
+            size = (2 << (raw >> 16 & 31)) - 1
     for register in _written(raw, i, risc=image.arch == "riscv"):
         if register in before and known[register] == before[register]:
             del known[register]

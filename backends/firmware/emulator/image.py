@@ -62,6 +62,8 @@ class Image:
     segments: tuple[Segment, ...]
     sections: tuple[Section, ...]
     symbols: Mapping[str, Symbol]
+    marks: tuple[tuple[int, bool], ...] = ()
+    """where code begins (True) and data in it (False), on Arm: the mapping symbols of its ELF (AAELF32, 5.5.5)"""
 
     @classmethod
     def read(cls, data: bytes, *, where: str = "image") -> "Image":
@@ -113,6 +115,13 @@ class Image:
         words = self.bytes_at(table, 8)
         return int.from_bytes(words[:4], "little"), int.from_bytes(words[4:], "little")
 
+    def code_from(self, address: int) -> int:
+        """Give the first address from one on that is code, by the marks: the same one where there are none."""
+        index = bisect_right(self.marks, (address, True)) - 1
+        if index < 0 or self.marks[index][1]:
+            return address
+        return next((at for at, code in self.marks[index:] if code), address)
+
     def place(self, address: int) -> str:
         """Say in words where an address lies."""
         found = self.function_at(address)
@@ -139,7 +148,7 @@ def _read(data: bytes, where: str) -> Image:
     try:
         elf = ELFFile(BytesIO(data))
         arch = _arch(elf, where)
-        return Image(arch, elf.header.e_entry & ~1, _segments(elf), _sections(elf), _symbols(elf, arch))
+        return Image(arch, elf.header.e_entry & ~1, _segments(elf), _sections(elf), _symbols(elf, arch), _marks(elf))
     except FileError:
         raise
     except (ELFError, ValueError, KeyError, IndexError, AttributeError, UnicodeDecodeError, OverflowError) as error:
@@ -173,6 +182,12 @@ def _sections(elf: object) -> tuple[Section, ...]:
         for s in elf.iter_sections()  # type: ignore[attr-defined]
         if s["sh_flags"] & 2 and s["sh_size"]
     )
+
+
+def _marks(elf: object) -> tuple[tuple[int, bool], ...]:
+    table = elf.get_section_by_name(".symtab")  # type: ignore[attr-defined]
+    found = table.iter_symbols() if table is not None else ()
+    return tuple(sorted((s["st_value"], s.name[:2] == "$t") for s in found if s.name[:2] in ("$t", "$d")))
 
 
 def _symbols(elf: object, arch: Arch) -> dict[str, Symbol]:

@@ -9,15 +9,15 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ....graph import OptionError
 from .cores import Core
 from .counts import Counts, Run, counts_of
 from .image import Image
-from .kinds import CALLS
+from .kinds import CALLS, Mix
 from .run import FaultError
 
 PROGRAMS = {"arm": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
@@ -38,11 +38,14 @@ LISTED = re.compile(rb"^0x([0-9a-f]+):")
 
 @dataclass(frozen=True)
 class QemuResult:
-    """The status with which the program ended, what it printed, and the counts where they were asked for."""
+    """The status with which the program ended, what it printed, and the counts where they were asked for; ``within``:
+    what the functions that were asked for ran, with all that they call.
+    """
 
     status: int
     console: str
     counts: Counts | None = None
+    within: Mapping[str, Mix] = field(default_factory=dict)
 
 
 def find_qemu(core: Core) -> str | None:
@@ -51,8 +54,9 @@ def find_qemu(core: Core) -> str | None:
 
 
 def run_qemu(
-    image: bytes, core: Core, *, data: Mapping[int, bytes] | None = None, count: bool = False, timeout: float = 600
-) -> QemuResult:
+    image: bytes, core: Core, *, data: Mapping[int, bytes] | None = None, count: bool = False,
+    within: Collection[str] = (), timeout: float = 600,
+) -> QemuResult:  # fmt: skip
     """Run an image to its end.
 
     Args:
@@ -61,6 +65,7 @@ def run_qemu(
         data: bytes by the addresses that they are loaded to before the program begins, outside of the image and its
             zeroed memory.
         count: also count instructions, ten to fifty times slower: every block is logged.
+        within: functions whose counts are given with those of all that they call, up to the next of these functions.
         timeout: seconds.
 
     Raises OptionError without QEMU or for an image that is not linked for its machine, FaultError for a program that
@@ -84,10 +89,10 @@ def run_qemu(
         for index, (address, values) in enumerate(loaded.items()):
             (folder / f"data{index}").write_bytes(values)
             command += ["-device", f"loader,file={folder / f'data{index}'},addr={address:#x},force-raw=on"]
-        log = _Log(program_image, core) if count else None
+        log = _Log(program_image, core, within) if count else None
         status = _run([*command, *(["-d", "in_asm,exec,nochain"] if count else [])], log, timeout)
         console = (folder / "console").read_bytes().decode("utf-8", "replace")
-    return QemuResult(status, console, log.counts() if log is not None else None)
+    return QemuResult(status, console) if log is None else QemuResult(status, console, log.counts(), log.parts())
 
 
 def _check(image: Image, machine: str) -> None:
@@ -148,6 +153,7 @@ class _Frame:
     function: str
     back: int
     since: int
+    part: str
 
 
 @dataclass
@@ -156,7 +162,11 @@ class _Log:
 
     image: Image
     core: Core
-    blocks: dict[bytes, _Block] = field(default_factory=dict)
+    within: Collection[str]
+    known: dict[bytes, _Block] = field(default_factory=dict)
+    """blocks as they were listed, by the address of their translation"""
+    blocks: dict[tuple[str, bytes], _Block] = field(default_factory=dict)
+    """those that ran, apart by the function of ``within`` that they ran in, "" where it was none"""
     calls: dict[str, list[int]] = field(default_factory=dict)
     frames: list[_Frame] = field(default_factory=list)
     total: int = 0
@@ -169,12 +179,16 @@ class _Log:
             if line[:2] == b"0x" and (found := LISTED.match(line)):
                 listed = int(found[1], 16)
             elif line[:5] == b"Trace" and (traced := TRACE.match(line)):
-                block = self.blocks.get(traced[1])
-                if block is None:
-                    block = self.blocks[traced[1]] = self.block(int(traced[2], 16), listed)
-                if last is not None and last.address + last.size == block.address:
+                known = self.known.get(traced[1])
+                if known is None:
+                    known = self.known[traced[1]] = self.block(int(traced[2], 16), listed)
+                if last is not None and last.address + last.size == known.address:
                     last.sequential += 1
-                self.follow(block, last if called else None)
+                self.follow(known, last if called else None)
+                key = self.part, traced[1]
+                block = self.blocks.get(key)
+                if block is None:
+                    block = self.blocks[key] = replace(known)
                 block.count += 1
                 self.total += block.instructions
                 last, called = block, block.back != 0
@@ -194,12 +208,18 @@ class _Log:
             back = address + at if i.kind in CALLS else 0
         return _Block(address, at, count, back)
 
+    @property
+    def part(self) -> str:
+        """The function of ``within`` that runs."""
+        return self.frames[-1].part if self.frames else ""
+
     def follow(self, block: _Block, caller: _Block | None) -> None:
         """Keep the calls that have not returned; only calls by instructions that say so begin one."""
         while self.frames and self.frames[-1].back == block.address:
             self.leave()
         if caller is not None and (home := self.image.function_at(block.address)) and home.address == block.address:
-            self.frames.append(_Frame(home.name, caller.back, self.total))
+            part = home.name if home.name in self.within else self.part
+            self.frames.append(_Frame(home.name, caller.back, self.total, part))
             self.calls.setdefault(home.name, [0, 0])[0] += 1
 
     def leave(self) -> None:
@@ -208,5 +228,15 @@ class _Log:
             self.calls[frame.function][1] += self.total - frame.since
 
     def counts(self) -> Counts:
-        runs = [Run(b.address, b.size, b.count, b.sequential) for b in self.blocks.values() if b.size]
+        return self.counted(self.blocks.values())
+
+    def parts(self) -> dict[str, Mix]:
+        own: dict[str, list[_Block]] = {name: [] for name in self.within}
+        for (part, _), block in self.blocks.items():
+            if part:
+                own[part].append(block)
+        return {name: self.counted(blocks).mix for name, blocks in own.items()}
+
+    def counted(self, blocks: Iterable[_Block]) -> Counts:
+        runs = [Run(b.address, b.size, b.count, b.sequential) for b in blocks if b.size]
         return counts_of(self.image, self.core, runs, {name: (n, i) for name, (n, i) in self.calls.items()})

@@ -82,7 +82,7 @@ class _Bounds:
     def instructions(self, function: Symbol, code: bytes) -> Iterator[tuple[int, Instruction]]:
         """Decode a function from its start; constants between its parts are stepped over where the code says so."""
         at, literals = 0, set[int]()
-        while at < len(code):
+        while (at := self.image.code_from(function.address + at) - function.address) < len(code):
             i = self.core.decode(code, at, function.address + at)
             if at in literals:
                 at += 4

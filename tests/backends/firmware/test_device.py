@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 import gatewright as gw
+from gatewright.backends.firmware.device import why_not
+from gatewright.backends.firmware.emulator import core, find_qemu
 from gatewright.cli import app
 from gatewright.graph import Graph
 from gatewright.profile import profile
@@ -21,6 +23,7 @@ BOARDS = {
     "nucleo-l4r5zi": "cortex-m4", "raspberry-pi-pico": "cortex-m0plus", "nucleo-h743zi": "cortex-m7",
     "nucleo-u575zi-q": "cortex-m33", "raspberry-pi-pico-2-riscv": "rv32imac",
 }  # fmt: skip
+needs_qemu = pytest.mark.skipif(find_qemu(core("cortex-m55")) is None, reason="QEMU is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,40 @@ def test_compile_proves_it_on_the_core(graph: Graph, board: str, core: str) -> N
     assert cost["memory"]["arena_bytes"]["kind"] == cost["memory"]["stack_bytes"]["kind"] == "exact"
     seen = int(cost["memory"]["stack_bytes"]["source"].split("; ")[1].split(" ")[0].replace(",", ""))
     assert 0 < seen <= cost["memory"]["stack_bytes"]["value"] < 2000
+
+
+@needs_qemu
+@pytest.mark.parametrize("board", ["corstone-300", pytest.param("ek-ra8d1", marks=pytest.mark.slow)])
+def test_cores_that_only_qemu_has(graph: Graph, board: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = gw.compile(graph, board=board, vectors=4)
+    cost, cpu = project.manifest["cost"], gw.boards()[board].compiler.cpu
+    assert f"4 vectors on an emulated {cpu} too" in project.manifest["verification"]["engine"]
+    assert cost["instructions"]["source"] == "counted by QEMU on the memories of mps3-an547"
+    device = project.simulation.device
+    x = np.random.default_rng(0).integers(-128, 128, (2, *graph.inputs[0].shape))
+    assert np.array_equal(project.simulation.run([x])[0], gw.evaluate(graph, x, integers=True))
+    assert 0.1 < device.instructions / graph.macs < 2
+    layers = device.layers()
+    assert all(layer.instructions for layer in layers)
+    assert 0 < device.instructions - sum(layer.instructions for layer in layers) < 200
+    assert [m.instructions for m in device.mixes()] == [layer.instructions for layer in layers]
+    assert sum(m.vectors for m in device.mixes()) > 100
+    assert 100 < device.stack_bytes <= device.stack_bound < 2000
+    monkeypatch.setenv("PATH", "")
+    assert "QEMU" in str(why_not(project.artefact, project.simulation.description))
+
+
+@needs_qemu
+@pytest.mark.slow
+def test_wrong_weights_are_found_on_qemu(graph: Graph) -> None:
+    project = gw.compile(graph, board="corstone-300", verify=False)
+    (path,) = (n for n in project.artefact if n.endswith(".a"))
+    library, weights = project.artefact[path], project.simulation.network.constants()
+    wrong = max(weights, key=len)
+    assert library.count(wrong) == 1
+    files = {**project.artefact, path: library.replace(wrong, bytes(b ^ 0x55 for b in wrong))}
+    with pytest.raises(gw.FileError, match="the library's self-test fails at"):
+        replace(project, artefact=files).verify(vectors=4)
 
 
 def test_simulate_runs_the_image(graph: Graph, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ pytest.importorskip("ziglang", reason="the firmware is compiled by ziglang")
 
 import gatewright as gw
 from gatewright.backends.firmware import Simulation, complete, emit, verify
+from gatewright.backends.firmware.emulator import core, find_qemu
 from gatewright.backends.firmware.memory import plan
 from gatewright.backends.firmware.memory.stripes import passages
 from gatewright.backends.loops.plan import flat
@@ -42,6 +43,20 @@ def test_on_this_machine(build: Callable[[], Graph]) -> None:
     check(simulation.run(x), wanted)
     check(simulation.run([v[:4] for v in x]), [v[:4] for v in wanted])
     check(simulation.step([v[4:] for v in x]), [v[4:] for v in wanted])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_qemu(core("cortex-m55")) is None, reason="QEMU is not installed")
+def test_on_qemu() -> None:
+    """Each run is a process: states go from one to the next."""
+    graph = recurrence()
+    project = complete(emit(graph, gw.boards()["corstone-300"]), graph, input_ranges(graph), ())
+    simulation = Simulation(graph, project.files)
+    assert simulation.device is not None
+    x = frames(graph, 5)
+    wanted = by_hand(graph, x)
+    check(simulation.run([v[:2] for v in x]), [v[:2] for v in wanted])
+    check(simulation.step([v[2:] for v in x]), [v[2:] for v in wanted])
 
 
 def test_streams_take_turns_with_their_states() -> None:

@@ -33,6 +33,20 @@ def test_counts_agree(name: str) -> None:
         assert theirs.counts.functions[function].inclusive == ours.functions[function].inclusive, function
 
 
+@pytest.mark.skipif(find_qemu(core("cortex-m4")) is None, reason="QEMU is not installed")
+def test_counts_within_functions() -> None:
+    """With all that they call, up to the next function that is asked for."""
+    alone = run_qemu(built("cortex-m4"), core("cortex-m4"), count=True, within=("nested",))
+    parts = run_qemu(built("cortex-m4"), core("cortex-m4"), count=True, within=("nested", "deep", "read_nothing"))
+    assert alone.counts
+    assert parts.counts == alone.counts
+    functions = alone.counts.functions
+    assert alone.within["nested"].instructions == functions["nested"].inclusive
+    assert parts.within["deep"].instructions == functions["deep"].inclusive
+    assert parts.within["nested"] + parts.within["deep"] == alone.within["nested"]
+    assert parts.within["read_nothing"].instructions == 0
+
+
 PLAIN = MAIN.replace("sum += given;", "for (int i = 0; i < 64; i++) sum += input[i] * weights[i];")
 HELIUM = MAIN.replace("sum += given;", "sum += dot(input, weights, 64);").replace(
     "int main(void)",

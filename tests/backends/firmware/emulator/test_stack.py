@@ -52,6 +52,40 @@ def test_what_has_no_bound(name: str) -> None:
         stack_bound(of, "deeep", core)
 
 
+ALIGNED = MAIN.replace(
+    "int main(void)",
+    """
+KEPT int32_t aligned(int32_t n)
+{
+    volatile int32_t room[12] __attribute__((aligned(32)));
+    room[n] = (int32_t)(uintptr_t)room;
+    return room[n] + inner(n);
+}
+int main(void)""",
+)
+
+
+@pytest.mark.parametrize("name", ["cortex-m4", "cortex-m33"])
+def test_a_frame_that_is_aligned(name: str) -> None:
+    board = board_of(name)
+    of = Image.read(build(board, ALIGNED, "-O2"))
+    bound = stack_bound(of, "aligned", core_of(board)).bytes
+    for less in range(0, 32, 8):
+        device = Emulator(of, board=board, stack=of.symbol("_estack").address - less)
+        device.call("aligned", 3)
+        assert device.stack_bytes <= bound <= device.stack_bytes + 48
+
+
+def test_constants_in_code_are_no_code() -> None:
+    """After code and between it, as the image's mapping symbols say."""
+    of = image("cortex-m4")
+    code = [at for at, is_code in of.marks if is_code]
+    data = [at for at, is_code in of.marks if not is_code]
+    assert any(at < code[-1] for at in data)
+    assert [of.code_from(at) for at in code] == code
+    assert [of.code_from(at) for at in data] == [next((c for c in code if c > at), at) for at in data]
+
+
 SWITCH = MAIN.replace(
     "int main(void)",
     """
