@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -362,15 +361,14 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals) 
     (tmp_path / "tmp").mkdir()
     # a process in the background of a script has inherited a SIGINT that is ignored
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code += "import gatewright.project as p, sys, time; p.evaluate; "
+    code += "import gatewright.compiling as p, sys, time; "
     code += "p.lower = lambda *a, **k: (print('asleep', file=sys.stderr, flush=True), time.sleep(60)); "
     code += "import gatewright.cli as c; c.main()"
     command = [sys.executable, "-c", code, "compile", "tiny.gw", "--board", "host", "--out", "out"]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    while "asleep" not in process.stderr.readline():
-        time.sleep(0.01)
+    assert any("asleep" in line for line in process.stderr)
     process.send_signal(number)
     assert process.wait(20) == 128 + number
     process.stderr.close()
