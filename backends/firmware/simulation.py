@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...boards import Board
-from ...graph import Graph, NDArray
+from ...graph import Graph, NDArray, UnsupportedError
 from ..loops.verify import run_each
 from ..loops.verify import verify as compare
 from .device import BUDGET, MOST, Device, core_in, why_not
@@ -94,13 +94,22 @@ def measured(simulation: Simulation) -> dict[str, Any]:
     if device is None or not device.inferences:
         return {}
     counted = {"value": device.instructions, "unit": "instructions", "kind": "simulated"}
-    bound, seen = device.stack_bound, device.stack_bytes
-    source = f"call graph of the image; {seen:,} bytes were written on an emulated {device.core.name}"
-    stack = {"value": bound, "low": bound, "high": bound, "unit": "bytes", "kind": "exact", "source": source}
     return {
         "instructions": {**counted, "source": device.counted},
-        "memory": {"stack_bytes": stack},
+        "memory": {"stack_bytes": _stack(device)},
     }
+
+
+def _stack(device: Device | QemuDevice) -> dict[str, Any]:
+    """Give the bound on the stack; what was written of it where the code's frames cannot be followed."""
+    seen = device.stack_bytes
+    written = f"{seen:,} bytes were written on an emulated {device.core.name}"
+    try:
+        bound = device.stack_bound
+    except UnsupportedError as error:
+        return {"value": seen, "unit": "bytes", "kind": "simulated", "source": f"{written}; no bound: {error.what}"}
+    source = f"call graph of the image; {written}"
+    return {"value": bound, "low": bound, "high": bound, "unit": "bytes", "kind": "exact", "source": source}
 
 
 def inference(simulation: Simulation, board: Board) -> "Mix | None":

@@ -110,7 +110,7 @@ def layers(project: gw.Project, reference: Reference) -> None:
 
 def _rows(project: gw.Project, reference: Reference) -> dict[str, Row]:
     """Bring both together, by the names of layers: what ours has fused counts to the layer that it is fused with."""
-    simulation = project._simulation
+    simulation = project.simulation
     told = simulation.description
     files = {f.removeprefix("src/"): data for f, data in project.artefact.items() if f.startswith("src/")}
     files.pop(f"{told['name']}_selftest.c")

@@ -52,7 +52,7 @@ class Run:
 def run(model: Path, board: Board) -> Run:
     """Compile a network, let its image test itself on QEMU, and count."""
     project = gw.compile(gw.load(model), board=board, vectors=4)
-    told = project._simulation.description
+    told = project.simulation.description
     found = run_qemu(project.artefact[f"image/{told['name']}.elf"], core_of(board), count=True)
     assert PASSED in found.console, found.console
     assert found.counts is not None

@@ -10,12 +10,14 @@ from .kinds import CALLS, Instruction, Kind
 from .riscv import PUSHED
 
 Constants = dict[int, int]
-"""What registers hold, as far as the instructions before say; ``ANCHOR``: the register that the last instruction has
-set to the frame pointer less a constant, or to the stack pointer rounded down, ``COPY``: to the stack pointer.
+"""What registers hold, as far as the instructions before say; ``ANCHOR``: the register that is the frame pointer less a
+constant, or the stack pointer rounded down, ``COPY``: that the last instruction has set to the stack pointer.
 """
 ANCHOR, COPY = -1, -2
 BY_VARIABLE = "sets the stack pointer from a register"
 NO_VARIABLE = "no arrays of variable size"
+VECTORS = (Kind.VECTOR, Kind.VECTOR_MEMORY)
+"""What stands between the anchor and its use: their fields name vectors, and look like registers that are written."""
 WORD = 0xFFFFFFFF
 SP, FRAME_POINTER, S0 = 13, 7, 8
 
@@ -27,10 +29,11 @@ def taken(image: Image, code: bytes, at: int, i: Instruction, address: int, know
     """
     raw = int.from_bytes(code[at : at + i.length], "little")
     anchor, copy, before = known.pop(ANCHOR, -1), known.pop(COPY, -1), dict(known)
+    anchored = -1
     if image.arch == "riscv":
         size = _riscv_short(raw, known) if i.length == 2 else _riscv_long(raw, known)
     elif i.length == 2:
-        known[ANCHOR] = _anchored(raw, anchor)
+        anchored = _anchored(raw, anchor)
         if raw & 0xFF87 == 0x4685 and raw >> 3 & 15 not in (FRAME_POINTER, anchor):
             raise UnsupportedError(BY_VARIABLE, hint=NO_VARIABLE)
         if raw & 0xFF78 == 0x4640 | SP << 3:  # mov
@@ -39,11 +42,14 @@ def taken(image: Image, code: bytes, at: int, i: Instruction, address: int, know
     else:
         size = _thumb_long(raw & 0xFFFF, raw >> 16, known)
         if raw & 0xFBFF in (0xF1A0 | FRAME_POINTER, 0xF2A0 | FRAME_POINTER):  # sub, subw
-            known[ANCHOR] = raw >> 24 & 15
+            anchored = raw >> 24 & 15
         elif copy >= 0 and raw & 0xF0E0FFFF == 0xF36F and raw >> 24 & 15 == copy:  # bfc from the lowest bit on
-            known[ANCHOR] = copy
+            anchored = copy
             size = (2 << (raw >> 16 & 31)) - 1
-    for register in _written(raw, i, risc=image.arch == "riscv"):
+    written = _written(raw, i, risc=image.arch == "riscv")
+    if anchored >= 0 or i.kind in VECTORS or anchor not in written:
+        known[ANCHOR] = anchored if anchored >= 0 else anchor
+    for register in written:
         if register in before and known[register] == before[register]:
             del known[register]
     return size

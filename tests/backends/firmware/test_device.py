@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import gatewright as gw
+from gatewright.backends.firmware import measured, qemu_device
 from gatewright.backends.firmware.device import why_not
 from gatewright.backends.firmware.emulator import core, find_qemu
 from gatewright.cli import app
@@ -51,6 +52,10 @@ def test_compile_proves_it_on_the_core(graph: Graph, board: str, core: str) -> N
     assert 0 < seen <= cost["memory"]["stack_bytes"]["value"] < 2000
 
 
+def unbound() -> int:
+    raise gw.UnsupportedError("recursion")
+
+
 @needs_qemu
 @pytest.mark.parametrize("board", ["corstone-300", pytest.param("ek-ra8d1", marks=pytest.mark.slow)])
 def test_cores_that_only_qemu_has(graph: Graph, board: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +73,10 @@ def test_cores_that_only_qemu_has(graph: Graph, board: str, monkeypatch: pytest.
     assert [m.instructions for m in device.mixes()] == [layer.instructions for layer in layers]
     assert sum(m.vectors for m in device.mixes()) > 100
     assert 100 < device.stack_bytes <= device.stack_bound < 2000
+    monkeypatch.setattr(qemu_device.QemuDevice, "stack_bound", property(lambda self: unbound()))
+    stack = measured(project.simulation)["memory"]["stack_bytes"]
+    assert (stack["value"], stack["kind"]) == (device.stack_bytes, "simulated")
+    assert stack["source"].endswith("no bound: recursion")
     monkeypatch.setenv("PATH", "")
     assert "QEMU" in str(why_not(project.artefact, project.simulation.description))
 

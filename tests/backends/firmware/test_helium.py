@@ -11,13 +11,13 @@ pytest.importorskip("ziglang", reason="the firmware is compiled by ziglang")
 
 import gatewright as gw
 from gatewright.backends.firmware.emit import emit, includes
-from gatewright.backends.firmware.emulator import core, find_qemu, run_qemu
+from gatewright.backends.firmware.emulator import Image, core, find_qemu, run_qemu, stack_bound
 from gatewright.boards import Board, load
 from gatewright.graph import Graph
 
 from ..cases.drawn import cases_of, drawn_graphs
 from .emulator.programs import MAIN, board_of, build
-from .projects.made import NETWORKS, made, needs_gcc
+from .projects.made import NETWORKS, described, made, needs_gcc
 from .test_networks import TINY, here
 
 pytestmark = pytest.mark.skipif(find_qemu(core("cortex-m55")) is None, reason="QEMU is not installed")
@@ -40,9 +40,10 @@ def test_functions_are_their_twins() -> None:
 
 
 def console(graph: Graph) -> str:
-    """Let the image of a network test itself: its outputs are those of the graph."""
+    """Let the image of a network test itself: its outputs are those of the graph. Its stack has a bound."""
     project = made(graph, BOARD)
     (image,) = (data for path, data in project.files.items() if path.endswith(".elf"))
+    assert stack_bound(Image.read(image), f"{described(project)['name']}_run", core("cortex-m55")).bytes > 0
     return run_qemu(image, core("cortex-m55")).console
 
 
