@@ -150,7 +150,7 @@ class _Source:
         steps = [self.step(s) for s in program.statements]
         begin = self.begin()
         text = "\n".join([*kernels, *self.layers, *begin])
-        floats = re.search(r"\b(float|double|gw_b?float\w+)\b", text) is not None
+        floats = re.search(r"\b(float|double|gw_f32|gw_b?float\w+)\b", text) is not None
         copies = "gw_copy(" in text
         return "\n".join([
             f'#include "{name}.h"', f'#include "{name}_weights.h"', *(['#include "gw_float.h"'] if floats else []),

@@ -65,6 +65,8 @@ def _written(raw: int, i: Instruction, *, risc: bool) -> set[int]:
         return set(range(16))
     if i.length == 2:
         return {raw & 7, raw >> 8 & 7, (raw & 7) | (raw >> 4 & 8)}
+    if raw & 0x8000F800 == 0xF000:  # data processing with an immediate
+        return {raw >> 24 & 15}
     return {raw >> 28 & 15, raw >> 24 & 15, raw >> 16 & 15, raw & 15}
 
 

@@ -11,7 +11,7 @@ import gatewright as gw
 from gatewright.backends.firmware.selftest import numbers
 from gatewright.backends.project import Project
 from gatewright.graph import Affine, Array, Fixed, Graph, Node
-from gatewright.graph.ops import Constant, Dense, Input, Output, Quantize, Quotient, Relu, Take
+from gatewright.graph.ops import Concat, Constant, Dense, Input, Output, Quantize, Quotient, Relu, Take
 
 from ....recurrent import lstm_and_dense
 from .cores import Machine, place, symbols
@@ -78,6 +78,12 @@ def _floats() -> Graph:
     return Graph((x,), (Node(Output("y"), (Node(Relu(), (Node(Dense(), (x, w, b), "dense"),)),)),), "floats")
 
 
+def _rectified() -> Graph:
+    """Floats that nothing but a concatenation computes."""
+    x = Node(Input("x", (17,)))
+    return Graph((x,), (Node(Output("y"), (Node(Concat(0), (x, Node(Relu(), (x,)))),)),), "rectified")
+
+
 def _indices() -> Graph:
     rng = np.random.default_rng(4)
     table = Node(Constant(Array(rng.integers(-127, 128, (9, 4))), Fixed(8, 4)))
@@ -108,7 +114,7 @@ def _wide() -> Graph:
     return Graph(tuple(ports), tuple(Node(Output(f"y{i}"), (y,)) for i, y in scaled), "wide")
 
 
-@pytest.mark.parametrize("graph", [_floats, _indices, _quotients, _moved, _recurrent, _wide])
+@pytest.mark.parametrize("graph", [_floats, _rectified, _indices, _quotients, _moved, _recurrent, _wide])
 def test_it_passes_on_this_machine(graph: Callable[[], Graph]) -> None:
     project = made(graph(), "cortex-m4")
     assert host_selftest(project) == (0, "")
