@@ -139,13 +139,19 @@ class Module:
         a module is one stream, [steps, *shape]. ``reset`` begins anew.
         """
         if not self.graph.states:
-            return self._project.predict(x, integers=integers)
+            return self.predict(x, integers=integers)
         stream = Stream(self.graph)
-        if stream.streams(x, integers=integers)[1] is not None:
-            raise ShapeError("several streams; a module is one", hint="open one for each, or use predict of a project")
+        fed, streams = stream.streams(x, integers=integers)
+        if streams is not None:
+            what = f"{streams} streams of {fed[0].shape[1]} steps; a module is one stream"
+            raise ShapeError(what, hint="[steps, *shape] is one; predict takes several, each from the initial state")
         if not self.artefact:
             return self._stream(x, integers=integers)
         return run_streams(self.graph, x, self.simulation.step, integers=integers)
+
+    def predict(self, x: Inputs, *, integers: bool = False) -> Outputs:
+        """Run the artefact from the initial state, as ``Project.predict``; of several streams, each."""
+        return self._project.predict(x, integers=integers)
 
     def reset(self) -> None:
         """Begin anew, with the initial states."""

@@ -41,7 +41,7 @@ def simulate_directory(
     graph = module.graph
     x = read_samples(inputs, graph, integers=integers) if inputs is not None else _random_inputs(graph, integers)
     progress(f"running the {engine}")
-    y = evaluate(graph, x, integers=integers) if engine == "graph" else module(x, integers=integers)
+    y = evaluate(graph, x, integers=integers) if engine == "graph" else module.predict(x, integers=integers)
     arrays = _named(graph, y)
     if outputs is not None:
         write_arrays(outputs, arrays)

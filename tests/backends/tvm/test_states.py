@@ -97,7 +97,8 @@ def test_a_module_goes_on_until_it_is_reset(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.concatenate(got), y)
     module.reset()
     np.testing.assert_array_equal(module(x[:2], integers=True), y[:2])
-    with pytest.raises(gw.ShapeError, match="several streams; a module is one"):
+    np.testing.assert_array_equal(module.predict(x[None], integers=True), y[None])
+    with pytest.raises(gw.ShapeError, match="1 streams of 8 steps; a module is one stream"):
         module(x[None], integers=True)
 
 
