@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 os.environ["GATEWRIGHT_CALIBRATION"] = "none"  # not what the user has learnt
+os.environ.pop("COLUMNS", None)  # the width of whose terminal this is
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # qkeras runs on tf-keras; TensorFlow reads it when it is imported
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -53,7 +53,7 @@ def test_tiles_give_what_the_graph_gives(make) -> None:  # type: ignore[no-untyp
 
 
 def test_parts_of_large_layers_are_independent() -> None:
-    shapes = ("wide", Dense(), (64, 128), (128, 64)), ("window", conv(padding=1), (12, 20, 24), (3, 3, 24, 48))
+    shapes = ("wide", Dense(), (64, 256), (256, 64)), ("window", conv(padding=1), (12, 20, 24), (3, 3, 24, 48))
     library = Modelled(graph := graph_of(layer(*shape, UNSIGNED) for shape in shapes))
     library.in_parts()
     fed = vectors(graph, 2)
