@@ -8,6 +8,8 @@ import pytest
 
 os.environ["GATEWRIGHT_CALIBRATION"] = "none"  # not what the user has learnt
 os.environ.pop("COLUMNS", None)  # the width of whose terminal this is
+# on every processor as where TensorFlow itself turns it on: without, channels first have no convolution
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # qkeras runs on tf-keras; TensorFlow reads it when it is imported
 
 GOLDEN = Path(__file__).parent / "golden"

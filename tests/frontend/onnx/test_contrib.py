@@ -8,6 +8,7 @@ import pytest
 from gatewright.frontend.onnx import from_object
 from gatewright.graph import GatewrightError, NDArray, evaluate
 
+from .processor import needs_whole_sums
 from .quantized import RANGES, Builder
 
 MICROSOFT = "com.microsoft"
@@ -64,6 +65,8 @@ OPS = [
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
 @pytest.mark.parametrize("op", OPS)
 def test_against_the_runtime(op: str, dtype: str) -> None:
+    if op == "QGemm" and dtype == "uint8":
+        needs_whole_sums()
     model = build(op, dtype)
     rng = np.random.default_rng(0)
     low, high = RANGES[dtype]
