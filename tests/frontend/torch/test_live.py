@@ -68,7 +68,6 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "softmax over samples": lambda x: x.softmax(0),
     "products of samples": lambda x: x.flatten(1) @ x.flatten(1).t(),
     "one sample": lambda x: x[1:],
-    "half precision": lambda x: x.half(),
     "values choose the shape": lambda x: (x > 0).nonzero(),
 }
 
