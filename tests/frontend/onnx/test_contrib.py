@@ -8,7 +8,7 @@ import pytest
 from gatewright.frontend.onnx import from_object
 from gatewright.graph import GatewrightError, NDArray, evaluate
 
-from .processor import needs_whole_sums
+from ...processor import needs_whole_sums
 from .quantized import RANGES, Builder
 
 MICROSOFT = "com.microsoft"

@@ -11,8 +11,8 @@ from gatewright import lower
 from gatewright.frontend.onnx import from_object
 from gatewright.graph import NDArray, evaluate
 
+from ...processor import needs_whole_sums
 from .mlperf import quantized
-from .processor import needs_whole_sums
 from .quantized import Builder
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

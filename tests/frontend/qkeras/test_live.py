@@ -15,6 +15,8 @@ from gatewright.frontend.qkeras.numbers import real_values
 from gatewright.graph import Graph, Node, UnsupportedError, evaluate
 from gatewright.graph.ops import Input, Output
 
+from ...processor import bare_x86
+
 pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]
 
 TESTS = Path(__file__).parents[2]
@@ -33,10 +35,15 @@ def qkeras():
     return script("qkeras_quantizers").start()
 
 
+def order(answers):
+    """How far sums of floats may be off because this processor adds in another order: the last bit of the largest."""
+    return 4e-7 * np.abs(answers).max(initial=0) if bare_x86() else 0
+
+
 def same(recorded, now):
     """Equal, but for the last bit of logarithms, powers and sums, which depends on the machine."""
     if recorded.dtype.kind == "f":
-        np.testing.assert_allclose(now, recorded, rtol=4e-7, atol=4e-7 * np.abs(recorded).max(initial=0))
+        np.testing.assert_allclose(now, recorded, rtol=4e-7, atol=order(recorded))
     else:
         assert np.array_equal(recorded, now)
 
@@ -237,7 +244,9 @@ def test_models_as_objects_and_whole_files(models, kind, tmp_path):
         if kind != "object":
             source = tmp_path / f"{name}{kind}"
             model.save(source)
-        np.testing.assert_array_equal(evaluate(load(source), x), model.predict(x, verbose=0), err_msg=name)
+        answers = model.predict(x, verbose=0)
+        off = order(answers) if name == "dense_auto" else 0  # its weights' scale is no power of two: sums are rounded
+        np.testing.assert_allclose(evaluate(load(source), x), answers, rtol=0, atol=off, err_msg=name)
 
 
 def test_what_a_configuration_leaves_out_is_read_from_the_live_quantizer(qkeras):
