@@ -38,7 +38,8 @@ def render(document: Entry, *, narrow: bool = False) -> RenderableType:
         parts += BESIDE[kinds.pop()](good)
     else:
         for design in good:
-            parts += FULL[_kind_of(design)](design) if _kind_of(design) in FULL else one(design, narrow)
+            kind = _kind_of(design)
+            parts += one(design, narrow) if kind == "fpga" else FULL[kind](design)
     for design in designs:
         for problem in design.get("problems", ())[:1]:
             what = f"{problem['where']} {problem['what']}".strip()

@@ -91,10 +91,7 @@ class Device:
         self.inferences += 1
         outputs = []
         for port in d["outputs"]:
-            kind = np.dtype(port["type"])
-            size = int(np.prod(port["shape"], dtype=np.int64)) * kind.itemsize
-            raw = device.read(arena + port["offset"], size)
-            outputs.append(np.frombuffer(raw, kind).reshape(port["shape"]).copy())
+            outputs.append(port_array(port, device.read(arena + port["offset"], port_bytes(port))))
         return outputs, int(status)
 
     @property
@@ -116,15 +113,8 @@ class Device:
 
     def layers(self) -> list[LayerCount]:
         """Give what each layer ran in one inference, on average, in order."""
-        functions = self._emulator.counts().functions
-        layers = self.description["layers"]
-        shared = Counter(layer["symbol"] for layer in layers)
-        found = []
-        for layer in layers:
-            ran = functions[layer["symbol"]].inclusive if layer["symbol"] in functions else 0
-            count = round(ran / max(self.inferences, 1) / shared[layer["symbol"]])
-            found.append(LayerCount(layer["name"], layer["symbol"], layer["macs"], count))
-        return found
+        functions, runs = self._emulator.counts().functions, max(self.inferences, 1)
+        return layer_counts(self.description, {name: found.inclusive / runs for name, found in functions.items()})
 
     def mixes(self) -> list["Mix"]:
         """Count what each step runs in one more inference, by class of instruction; the few that choose it too."""
@@ -153,6 +143,32 @@ class Device:
             device.clear()
             device.call(f"{name}_run")
         return device.counts().mix
+
+
+def layer_counts(description: Mapping[str, Any], instructions: Mapping[str, float]) -> list[LayerCount]:
+    """Give what each layer of a project ran, in order, from what its functions did (one that is not there: nothing);
+    layers that share a function, a part each.
+    """
+    layers = description["layers"]
+    shared = Counter(layer["symbol"] for layer in layers)
+    return [
+        LayerCount(
+            layer["name"], layer["symbol"], layer["macs"],
+            round(instructions.get(layer["symbol"], 0) / shared[layer["symbol"]]),
+        )
+        for layer in layers
+    ]  # fmt: skip
+
+
+def port_bytes(port: Mapping[str, Any]) -> int:
+    """Bytes of an input or output in the arena."""
+    return int(np.prod(port["shape"], dtype=np.int64)) * int(np.dtype(port["type"]).itemsize)
+
+
+def port_array(port: Mapping[str, Any], raw: bytes) -> NDArray:
+    """Read an output from its bytes: stored numbers [*shape]."""
+    found: NDArray = np.frombuffer(raw, port["type"]).reshape(port["shape"]).copy()
+    return found
 
 
 def has_time(description: Mapping[str, Any]) -> bool:

@@ -5,7 +5,6 @@ what it shall do, and on what, from memory, and prints what came out. Each run i
 """
 
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,7 @@ from ...graph import FileError, NDArray
 from ..zig import zig
 from .board_files import SCRIPT, board_files, read
 from .build import FLAGS, LINK, machine_in
-from .device import LayerCount, core_in, has_time, wrong_at
+from .device import LayerCount, core_in, has_time, layer_counts, port_array, port_bytes, wrong_at
 from .memory_map import MemoryMap, Span
 from .toolchain import OPTIMIZE, toolchain
 
@@ -81,9 +80,9 @@ class QemuDevice:
         self._states = answer[8:at]
         outputs = []
         for port in self.description["outputs"]:
-            raw = answer[at : at + _size(port)]
-            outputs.append(np.frombuffer(raw, port["type"]).reshape(port["shape"]).copy())
-            at += len(raw)
+            size = port_bytes(port)
+            outputs.append(port_array(port, answer[at : at + size]))
+            at += size
         return outputs, int(status)
 
     def _asks(self, inputs: Sequence[NDArray]) -> bytes:
@@ -121,13 +120,7 @@ class QemuDevice:
 
     def layers(self) -> list[LayerCount]:
         """Give what each layer ran in the first inference, in order; layers that share a function, a part each."""
-        layers = self.description["layers"]
-        shared = Counter(layer["symbol"] for layer in layers)
-        found = []
-        for layer in layers:
-            count = round(self._counts[layer["symbol"]].instructions / shared[layer["symbol"]])
-            found.append(LayerCount(layer["name"], layer["symbol"], layer["macs"], count))
-        return found
+        return layer_counts(self.description, {name: mix.instructions for name, mix in self._counts.items()})
 
     def mixes(self) -> list["Mix"]:
         """Count what each step runs, by class of instruction; of a function that layers share, what all of them run."""
@@ -140,16 +133,12 @@ class QemuDevice:
         return Mix.total(self._counts.values())
 
 
-def _size(port: Mapping[str, Any]) -> int:
-    return int(np.prod(port["shape"], dtype=np.int64)) * int(np.dtype(port["type"]).itemsize)
-
-
 def _mail(
     task: int, states: bytes = b"", inputs: Sequence[Mapping[str, Any]] = (), outputs: Sequence[Mapping[str, Any]] = (),
     values: Sequence[bytes] = (),
 ) -> bytes:  # fmt: skip
     """Write what ``main_device.c`` reads."""
-    ports = [word for port in (*inputs, *outputs) for word in (port["offset"], _size(port))]
+    ports = [word for port in (*inputs, *outputs) for word in (port["offset"], port_bytes(port))]
     head = np.array([task, bool(states), len(inputs), len(outputs), *ports], "<u4")
     return b"".join((head.tobytes(), states, *values))
 

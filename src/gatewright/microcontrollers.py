@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .boards import Board
 from .graph import Graph, UnsupportedError
 from .options import FirmwareChoices
@@ -14,7 +12,7 @@ from .targets import FIRMWARE
 if TYPE_CHECKING:
     from .backends.firmware import Simulation
     from .backends.project import Project as Files
-    from .project import Progress
+    from .project import Module, Progress
 
 
 def firmware_of(graph: Graph, board: Board, choices: FirmwareChoices) -> tuple["Files", dict[str, Any]]:
@@ -72,20 +70,24 @@ def estimated(graph: Graph, board: Board, progress: "Progress") -> dict[str, Any
     progress(f"writing firmware for {board.name}, and counting its instructions")
     made, cost = firmware_of(graph, board, FirmwareChoices())
     simulation = firmware.Simulation(graph, made.files)
-    run_once(graph, simulation)
-    cost = with_run(cost, simulation, board, lambda text: None)
-    return described(graph, board.name, cost, counted(simulation))
+    _run_once(graph, simulation)
+    return _design(graph, board.name, with_run(cost, simulation, board, lambda text: None), simulation)
 
 
-def run_once(graph: Graph, simulation: "Simulation") -> None:
+def told(module: "Module") -> dict[str, Any]:
+    """Run a project once, for ``profile``: its cost as its manifest has it, its layers as they are counted now."""
+    _run_once(module.graph, module.simulation)
+    return _design(module.graph, module.manifest["board"], module.manifest["cost"], module.simulation)
+
+
+def _run_once(graph: Graph, simulation: "Simulation") -> None:
     """Run a vector on the emulated core, where there is one."""
     if simulation.device is not None:
-        simulation.run([np.asarray(v[:1]) for v in make_vectors(graph, 1)])
+        simulation.run(make_vectors(graph, 1))
 
 
-def described(graph: Graph, board: str, cost: Mapping[str, Any], device: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the entry of ``profile``; ``device``: what ``counted`` gave."""
+def _design(graph: Graph, board: str, cost: Mapping[str, Any], simulation: "Simulation") -> dict[str, Any]:
     return {
         "board": board, "target": FIRMWARE, "options": {}, "macs": graph.macs, "parameters": graph.parameters,
-        "cost": dict(cost), "counted": dict(device),
+        "cost": dict(cost), "counted": counted(simulation),
     }  # fmt: skip

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from .boards import Board
 from .graph import Graph
+from .targets import TVM
 
 if TYPE_CHECKING:
     from .backends.loops.program import Program
-
-TARGET = "tvm-llvm"
 
 
 def library_cost(graph: Graph, board: Board, program: "Program", artefact: Mapping[str, bytes]) -> dict[str, Any]:
@@ -31,6 +30,6 @@ def estimated(graph: Graph, board: Board, progress: Callable[[str], None] = lamb
     progress(f"compiling for {board.name}, and counting its instructions")
     cost = library_cost(graph, board, program_for(graph, machine_of(board)), {})
     return {
-        "board": board.name, "target": TARGET, "options": {}, "macs": graph.macs, "parameters": graph.parameters,
+        "board": board.name, "target": TVM, "options": {}, "macs": graph.macs, "parameters": graph.parameters,
         "cost": cost,
     }  # fmt: skip

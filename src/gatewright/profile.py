@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import microcontrollers
 from .boards import Board
 from .compiling import described
 from .frontend import load
@@ -13,9 +14,6 @@ from .frontend.attributes import raise_all
 from .graph import GatewrightError, Graph, ManyErrors, Node, OptionError, op_name
 from .launches import launches_of
 from .lowering import Config, keeps_floats, lower, make_config, narrowed
-from .microcontrollers import counted, run_once
-from .microcontrollers import described as described_firmware
-from .microcontrollers import estimated as on_microcontroller
 from .options import Choices
 from .output import MANIFEST, read_manifest
 from .processors import estimated
@@ -78,7 +76,7 @@ def profile(
                 designs.append(_processor(graph, board, machine_of(board), device, progress))
                 continue
             if board.kind == "mcu":
-                designs.append(on_microcontroller(graph, board, progress))
+                designs.append(microcontrollers.estimated(graph, board, progress))
                 continue
             designs.append(_estimated(graph, board, settings, choices or Choices()))
         except GatewrightError as error:
@@ -106,9 +104,7 @@ def _compiled(directory: Path, device: "Remote | None", progress: Progress) -> d
         what = f"has no library for a device, it is a project for {manifest['target']}"
         raise OptionError(what, where=str(directory), hint="compile for a board of kind cpu")
     if manifest["target"] == FIRMWARE:
-        module = open_module(directory)
-        run_once(module.graph, module.simulation)
-        return described_firmware(module.graph, manifest["board"], manifest["cost"], counted(module.simulation))
+        return microcontrollers.told(open_module(directory))
     if not manifest["cost"]:
         hint = "profile the model with --board NAME, or compile it for a board with an FPGA"
         raise OptionError("nothing is known of its cost", where=str(directory), hint=hint)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from .backends.hls4ml.options import VERIFIABLE
 from .graph import Graph, NDArray, Node, OptionError, Outputs, evaluate, unknown
 from .graph.evaluate import give
 from .graph.ops import Output
@@ -62,6 +61,8 @@ ENGINES = ("graph", "artefact")
 
 
 def _check_engine(module: Module, engine: str, directory: Path) -> None:
+    from .backends.hls4ml.options import VERIFIABLE
+
     if engine == "artefact" and not module.artefact:
         raise OptionError("there is no artefact, only the integer graph", where=str(directory), hint="--engine graph")
     options = module.manifest["options"]
