@@ -52,7 +52,7 @@ def shared(program: Program) -> Program:
             continue
         made.kernels[first], rows = _joined(functions)
         for name, row in zip((first, *others), rows, strict=True):
-            changed[name] = first, _stored(made, row)
+            changed[name] = first, made.append(row)
     made.statements = [_called(s, changed) for s in program.statements]
     return made
 
@@ -67,10 +67,11 @@ def _joined(functions: Sequence[Function]) -> tuple[Function, list[NDArray]]:
     assert parameter.memory is not None
     variables = [Variable(f"n{i}") for i in range(len(differing))]
 
+    of = dict(zip(differing, variables, strict=True))
+
     def put(place: int, v: Value) -> Value:
-        if columns[place] not in differing:
-            return v
-        return cast(Value("variable", (variables[differing.index(columns[place])],), INDEX), v.dtype)
+        variable = of.get(columns[place])
+        return v if variable is None else cast(Value("variable", (variable,), INDEX), v.dtype)
 
     lets = [Let(v, cast(parameter.memory.load(i), INDEX)) for i, v in enumerate(variables)]
     walk = _Walk(functions[0], put)
@@ -80,16 +81,6 @@ def _joined(functions: Sequence[Function]) -> tuple[Function, list[NDArray]]:
 def _fits(table: NDArray, kind: str) -> bool:
     low, high = limits(kind)
     return low <= int(table.min(initial=0)) and int(table.max(initial=0)) <= high
-
-
-def _stored(program: Program, row: NDArray) -> Pointer:
-    """Put a table among the constants."""
-    store = program.constants
-    store.extend(b"\0" * (-len(store) % program.machine.alignment))
-    place = len(store)
-    program.arrays[place] = row
-    store.extend(row.tobytes())
-    return Pointer(None, place)
 
 
 def _called(step: Step, changed: dict[str, tuple[str, Pointer]]) -> Step:

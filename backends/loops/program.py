@@ -158,6 +158,14 @@ class Program:
         """Whether a kernel uses a matrix unit, for which a system has to be asked."""
         return any(isinstance(s, Run) and s.name == CONFIGURE for f in self.kernels.values() for s in f.body)
 
+    def append(self, data: NDArray) -> Pointer:
+        """Put an array behind the constants, where the machine has it aligned."""
+        self.constants.extend(b"\0" * (-len(self.constants) % self.machine.alignment))
+        place = len(self.constants)
+        self.arrays[place] = data
+        self.constants.extend(data.tobytes())
+        return Pointer(None, place)
+
 
 def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> Program:
     """Compile a graph to kernels and calls; ``tiles``: what a tuner decided, by the description of a layer.
@@ -224,7 +232,7 @@ class Builder:
         self.program, self.machine, self.tiles = program, program.machine, tiles
         self.held: dict[Node, Held] = {}
         self.outputs: dict[Node, list[Held]] = {}
-        self.constants: dict[bytes, int] = {}
+        self.constants: dict[bytes, Pointer] = {}
         self.by_key: dict[bytes, str] = {}
         self.pairs: dict[Node, tuple[Node, Node]] = {}
         self.statements = program.statements
@@ -292,15 +300,10 @@ class Builder:
 
     def constant(self, data: NDArray) -> Pointer:
         """Put an array among the constants."""
-        raw = data.tobytes()
-        key = data.dtype.str.encode() + raw
+        key = data.dtype.str.encode() + data.tobytes()
         if key not in self.constants:
-            store = self.program.constants
-            store.extend(b"\0" * (-len(store) % self.machine.alignment))
-            self.constants[key] = len(store)
-            self.program.arrays[len(store)] = data
-            store.extend(raw)
-        return Pointer(None, self.constants[key])
+            self.constants[key] = self.program.append(data)
+        return self.constants[key]
 
     # Steps
 
