@@ -138,7 +138,7 @@ class Stream:
     def streams(self, x: Inputs, *, integers: bool = False) -> tuple[list[NDArray], int | None]:
         """Bring inputs to [streams, steps, *shape] in the graph's layout; also how many streams were asked for."""
         graph, given = self.graph, by_input(self.graph, x)
-        if not all(_rank(v) == len(surface_shape(n)) + 2 for v, n in zip(given, graph.inputs, strict=True)):
+        if not several(graph, x):
             fed, streams = [v[None] for v in fed_of(graph, given, integers=integers)], None
         else:
             arrays = [np.asarray(v) for v in given]
@@ -163,6 +163,12 @@ class Stream:
         for state, stored in zip(self.graph.states, ends, strict=True):
             real = not state.entry.type.is_integer
             self._stored[state] = values_of(state.next, stored).astype(np.float32) if real else stored
+
+
+def several(graph: Graph, x: Inputs) -> bool:
+    """Whether ``x`` is of several streams, [streams, steps, *shape] an input, by its axes."""
+    given = by_input(graph, x)
+    return all(_rank(v) == len(surface_shape(n)) + 2 for v, n in zip(given, graph.inputs, strict=True))
 
 
 def run_streams(

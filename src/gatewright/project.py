@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .boards import Board
 from .boards import load as load_board
 from .graph import Graph, Inputs, NDArray, Node, OptionError, Outputs, ShapeError, Stream, evaluate
-from .graph.evaluate import run_streams
+from .graph.evaluate import run_streams, several
 from .graph.file import load as load_graph
 from .graph.file import to_bytes
 from .lowering import Seen
@@ -140,10 +140,9 @@ class Module:
         """
         if not self.graph.states:
             return self.predict(x, integers=integers)
-        stream = Stream(self.graph)
-        fed, streams = stream.streams(x, integers=integers)
-        if streams is not None:
-            what = f"{streams} streams of {fed[0].shape[1]} steps; a module is one stream"
+        if several(self.graph, x):
+            (fed, *_), streams = Stream(self.graph).streams(x, integers=integers)
+            what = f"{streams} streams of {fed.shape[1]} steps; a module is one stream"
             raise ShapeError(what, hint="[steps, *shape] is one; predict takes several, each from the initial state")
         if not self.artefact:
             return self._stream(x, integers=integers)
