@@ -6,8 +6,8 @@ Lanes have 32 bits whatever they are loaded from: a load widens, a store narrows
 from collections.abc import Callable, Mapping
 
 from ..loops.code import Function, Local, Memory, Run, Store, Value, Variable
-from ..loops.helium import LANES, moved, statements
-from ..loops.walk import parts, values
+from ..loops.helium import LANES, moved
+from ..loops.walk import parts, statements, values
 
 NAMES: Mapping[str, str] = {
     "add": "add", "sub": "sub", "mul": "mul", "min": "min", "max": "max", "bitand": "and", "bitor": "or",

@@ -4,10 +4,8 @@ Arithmetic has four lanes of 32 bits. Narrower integers are widened as they are 
 by the same instruction. (Armv8-M Architecture Reference Manual, DDI 0553, chapter B5.)
 """
 
-from collections.abc import Iterator
-
-from .code import Body, For, Function, If, Statement, Store, Value
-from .walk import parts, values
+from .code import Function, Store, Value
+from .walk import parts, statements, values
 
 LANES = 4
 HELD = ("int8", "uint8", "int16", "uint16", "int32")
@@ -42,14 +40,6 @@ def moved(s: Store) -> Value | None:
 def widest(source: str, target: str) -> int:
     """How many elements are copied at once from memory of one type to memory of another."""
     return max(MOVED.get((source, target), (LANES if source in HELD and target in HELD else 1,)))
-
-
-def statements(body: Body) -> Iterator[Statement]:
-    """List statements with those in loops and conditions."""
-    for s in body:
-        yield s
-        if isinstance(s, For | If):
-            yield from statements(s.body)
 
 
 def _stored(s: Store, seen: set[int]) -> bool:

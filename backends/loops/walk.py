@@ -4,9 +4,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from .code import For, If, Let, Run, Statement, Store, Value
+from .code import Body, For, If, Let, Run, Statement, Store, Value
 
 Change = Callable[[Value], Value]
+
+
+def statements(body: Body) -> Iterator[Statement]:
+    """List statements with those in loops and conditions."""
+    for s in body:
+        yield s
+        if isinstance(s, For | If):
+            yield from statements(s.body)
 
 
 def parts(v: Value) -> Iterator[Any]:

@@ -109,10 +109,14 @@ def numbers(scope: Scope) -> list[Parameter]:
     return [] if scope.range is None else list(scope.range[:2])
 
 
+def kept(value: Value, memory: Memory, layout: Layout) -> Value:
+    """Give what stands in memory for a stored value: its distance from the layout's base."""
+    return value if is_float(memory.dtype) or not layout.base else value - layout.base
+
+
 def put(scope: Scope, memory: Memory, layout: Layout, at: Place, value: Value) -> None:
     """Write a stored value where its element stands."""
-    if not is_float(memory.dtype) and layout.base:
-        value = value - layout.base
+    value = kept(value, memory, layout)
     where = place(layout, at)
     if value.lanes == 1 and isinstance(where, Lanes):
         value = spread(value, where.lanes)
@@ -245,9 +249,7 @@ def _interleaved(
         def group(lead: Sequence[Index], first: Value) -> None:
             parts = []
             for c in range(shape[-1]):
-                found = value(scope, (*lead, Lanes(first, width), index(c)))
-                if not is_float(kind) and out.base:
-                    found = found - out.base
+                found = kept(value(scope, (*lead, Lanes(first, width), index(c))), memory, out)
                 parts.append(code.let(cast(spread(found, width), kind)))
             where = place(out, (*lead, first, index(0)))
             if cells == 1:
@@ -291,9 +293,7 @@ def _turned(
             vectors = []
             for i in range(width):
                 at = (*lead, Lanes(row, width), column + i) if down else (*lead, row + i, Lanes(column, width))
-                found = value(scope, at)
-                if not memory.dtype.startswith("float") and out.base:
-                    found = found - out.base
+                found = kept(value(scope, at), memory, out)
                 vectors.append(code.let(cast(spread(found, width), memory.dtype)))
             for i, one in enumerate(transposed(code, vectors)):
                 at = (*lead, row + i, Lanes(column, width)) if down else (*lead, Lanes(row, width), column + i)
