@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.names import library_name
-from gatewright.backends.loops.program import make_program
 from gatewright.backends.tvm import machine_of
 from gatewright.backends.tvm.build import kernels_text
 from gatewright.backends.tvm.measure import profile

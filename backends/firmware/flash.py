@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from ...boards import Board
 from ...graph import Graph, UnsupportedError
 from ...graph.node import bodies
+from ..loops.builder import make_program
 from ..loops.contract import contraction
 from ..loops.kernels.packed import codes_of
 from ..loops.machine import Machine
 from ..loops.names import walk
-from ..loops.program import Program, make_program
+from ..loops.program import Program
 from .memory_map import memory_map
 
 

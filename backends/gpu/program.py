@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 
 from ...graph import Graph, Node
 from ...graph.ops import Conv, Dense, MatMul, Reduce, ScatterND, Softmax
+from ..loops.builder import Builder, Held, matmul_macs
 from ..loops.contract import contraction
 from ..loops.kernels import Written
 from ..loops.kernels.sorting import scatter_apart
 from ..loops.layout import Layout
 from ..loops.plan import Groups, Work, flat
 from ..loops.prepare import prepare
-from ..loops.program import STATUS, Builder, Call, Held, Pointer, Program, matmul_macs, place_blocks
+from ..loops.program import STATUS, Call, Pointer, Program, place_blocks
 from ..loops.scope import Scope
 from .fusion import fusions
 from .machine import GpuMachine

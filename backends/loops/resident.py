@@ -5,31 +5,15 @@ more. ``in_place`` leaves out the copies that are not needed.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from ...graph import State
-from .layout import Layout
+from .program import Block, Call, Copy, Pointer, Program, Statement, blocks_of
 
-if TYPE_CHECKING:
-    from .program import Block, Call, Copy, Pointer, Program, Statement
-
-
-@dataclass(frozen=True, eq=False)
-class Resident:
-    """A state in memory: ``block`` lives for ever, ``initial`` are the constants that it begins with; None: zeros."""
-
-    state: State
-    layout: Layout
-    block: "Block"
-    initial: "Pointer | None"
-
-
-Same = Callable[["Call", "Block", "Block"], bool]
+Same = Callable[[Call, Block, Block], bool]
 """Whether a kernel may write a block where it reads another."""
 
 
-def in_place(program: "Program", same: Same = lambda call, state, fresh: False) -> None:
+def in_place(program: Program, same: Same = lambda call, state, fresh: False) -> None:
     """Let the next value of a state be written straight to it, where that is after every read of what it was.
 
     Where a kernel both reads the state for the last time and begins to write its next value, ``same`` says whether it
@@ -47,15 +31,11 @@ def in_place(program: "Program", same: Same = lambda call, state, fresh: False) 
             program.blocks.remove(fresh)
 
 
-def _copy_of(block: "Block", statements: "Sequence[Statement]") -> "Copy | None":
-    from .program import Copy
-
+def _copy_of(block: Block, statements: Sequence[Statement]) -> Copy | None:
     return next((s for s in statements if isinstance(s, Copy) and s.target.block is block), None)
 
 
-def _possible(program: "Program", copy: "Copy", state: "Block", fresh: "Block", same: Same) -> bool:
-    from .program import Call
-
+def _possible(program: Program, copy: Copy, state: Block, fresh: Block, same: Same) -> bool:
     others = [s for s in program.statements if s is not copy]
     reads = [i for i, s in enumerate(others) if state in blocks_of(s)]
     writes = [i for i, s in enumerate(others) if fresh in blocks_of(s)]
@@ -66,23 +46,9 @@ def _possible(program: "Program", copy: "Copy", state: "Block", fresh: "Block", 
     return last == first and isinstance(shared, Call) and same(shared, state, fresh)
 
 
-def blocks_of(statement: "Statement") -> "set[Block]":
-    """List the blocks that a statement reads or writes."""
-    from .program import Call, Copy
-
-    match statement:
-        case Call(arguments=arguments):
-            return {a.block for a in arguments if a.block is not None}
-        case Copy(target=target, source=source):
-            return {p.block for p in (target, source) if p.block is not None}
-    return {b for s in statement.body for b in blocks_of(s)}
-
-
-def _moved(statement: "Statement", old: "Block", new: "Block") -> "Statement":
+def _moved(statement: Statement, old: Block, new: Block) -> Statement:
     """Give a statement that uses another block."""
-    from .program import Call, Copy
-
-    def at(p: "Pointer") -> "Pointer":
+    def at(p: Pointer) -> Pointer:
         return replace(p, block=new) if p.block is old else p
 
     match statement:

@@ -88,7 +88,7 @@ def program_for(graph: Graph, machine: Machine, tuning: "Tuning | None" = None) 
     if not available():
         raise UnsupportedError("TVM is not installed", hint="pip install 'gatewright[tvm]'")
     check_tvm()
-    from ..loops.program import make_program
+    from ..loops.builder import make_program
     from .targets import check_machine
 
     check_machine(machine)
@@ -151,7 +151,7 @@ def missing(graph: Graph, board: Board) -> Iterator[GatewrightError]:
         return
     try:
         check_tvm()
-        from ..loops.program import make_program
+        from ..loops.builder import make_program
         from ..zig import zig_path
         from .targets import check_machine
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from ...graph import Graph, Node
 from ...graph.ops import Input
+from ..loops.builder import make_program, summed_as
 from ..loops.code import Code, Function, Parameter, Run, const, function, maximum, spread
 from ..loops.kernels.products import ACCUMULATOR, dot
 from ..loops.machine import GROUP, Dot, Machine
-from ..loops.program import Block, Call, Pointer, Program, calls_of, make_program, summed_as
+from ..loops.program import Block, Call, Pointer, Program, calls_of
 from ..loops.schedule import Tiles
 from ..loops.tiles import CONFIGURE, PRODUCTS, ROW_BYTES, SUMS, WORD, Cut, dot_name, shapes
 from ..loops.tiles import ROWS as ROWS_OF_TILE

@@ -8,9 +8,10 @@ long as the slower of the two, and a part of the faster one, as neither hides th
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ...backends.loops.builder import summed_as
 from ...backends.loops.code import Memory
 from ...backends.loops.machine import Dot
-from ...backends.loops.program import Call, Copy, Loop, Program, Statement, summed_as
+from ...backends.loops.program import Call, Copy, Loop, Program, Statement
 from ...boards import Board
 from ...graph import Node
 from .assembly import Function, functions

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from ....boards import Board
 from ....graph import GatewrightError, Graph, Node, UnsupportedError
+from ...loops.builder import make_program
 from ...loops.layout import arena_type
 from ...loops.machine import Machine
 from ...loops.plan import flat, group
 from ...loops.prepare import prepare
-from ...loops.program import make_program
 from ...loops.widths import WIDTHS
 from .limits import Wish, larger, too_much
 from .lives import rules

@@ -6,12 +6,13 @@ from functools import partial
 
 from ....graph import Graph, Node
 from ....graph.ops import Concat, Slice
+from ...loops.builder import Builder, Held
 from ...loops.code import Value
 from ...loops.kernels import elementwise
 from ...loops.layout import Layout, arena_type, plain
 from ...loops.machine import Machine
 from ...loops.plan import Groups, Work
-from ...loops.program import Builder, Held, Pointer, Program
+from ...loops.program import Pointer, Program
 from ...loops.scope import Place, Scope
 from ...loops.widths import WIDTHS
 from .stripes import rows_joined

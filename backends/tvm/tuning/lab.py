@@ -7,8 +7,9 @@ from statistics import median
 from typing import Any
 
 from ....graph import Graph
+from ...loops.builder import make_program
 from ...loops.machine import Machine
-from ...loops.program import Program, calls_of, make_program
+from ...loops.program import Program, calls_of
 from ...loops.schedule import Tile, Tiles
 from ..clock import Device, MeasuringError
 from .builder import Builder, CandidateError

@@ -5,8 +5,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from ....graph import Graph
+from ...loops.builder import make_program
 from ...loops.machine import Machine
-from ...loops.program import Program, layers_of, make_program
+from ...loops.program import Program, layers_of
 from ...loops.schedule import Tile, Tiles
 from ..clock import Device, Local, MeasuringError
 from .builder import Builder, CandidateError

@@ -12,8 +12,8 @@ from typing import Any, TextIO
 
 from ....graph import GatewrightError, Graph
 from ....graph.file import load
+from ...loops.builder import make_program
 from ...loops.machine import Machine
-from ...loops.program import make_program
 from ..clock import measuring_library
 from .result import read_tile
 

@@ -17,11 +17,11 @@ pytest.importorskip("ziglang", reason="the firmware is compiled by ziglang")
 from gatewright.backends.firmware.emit import includes
 from gatewright.backends.firmware.share import shared
 from gatewright.backends.firmware.source import sources
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.halves import fill, from_port, port_type
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import library_name
-from gatewright.backends.loops.program import make_program
 from gatewright.backends.zig import zig_path
 from gatewright.graph import Graph, Node
 from gatewright.graph.evaluate.run import surface_shape

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from gatewright.backends.loops.program import make_program
+from gatewright.backends.loops.builder import make_program
 from gatewright.graph import Format, UnsupportedError
 
 from ..cases import drawn, floats, formats, moves, products, scan  # noqa: F401 - they register their trials

@@ -13,9 +13,10 @@ from gatewright.backends.firmware import Simulation, complete, emit, verify
 from gatewright.backends.firmware.emulator import core, find_qemu
 from gatewright.backends.firmware.memory import plan
 from gatewright.backends.firmware.memory.stripes import passages
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.plan import flat
 from gatewright.backends.loops.prepare import prepare
-from gatewright.backends.loops.program import Copy, make_program
+from gatewright.backends.loops.program import Copy
 from gatewright.graph import Graph, NDArray
 from gatewright.simulation import input_ranges
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.halves import from_port, port_type
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import C_TYPES
-from gatewright.backends.loops.program import make_program
 from gatewright.backends.tvm.build import ARM, SHIMS, Built, build
 from gatewright.backends.zig import zig
 from gatewright.graph import Graph, evaluate

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.code import (
     INDEX,
     Body,
@@ -26,7 +27,6 @@ from gatewright.backends.loops.code import (
 from gatewright.backends.loops.halves import bits_of, narrowed, widened
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import library_name
-from gatewright.backends.loops.program import make_program
 from gatewright.backends.tvm import driver
 from gatewright.backends.zig import zig
 from gatewright.graph import Graph

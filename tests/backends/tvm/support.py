@@ -13,11 +13,11 @@ import pytest
 pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.halves import from_port, port_type
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import library_name
-from gatewright.backends.loops.program import make_program
 from gatewright.backends.loops.schedule import Tile
 from gatewright.backends.tvm.build import build
 from gatewright.graph import Graph

@@ -1,8 +1,9 @@
 """Which products and softmax are one step, and what stands in memory then."""
 
 from gatewright.backends.loops.attention import attentions
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.machine import Machine
-from gatewright.backends.loops.program import Program, calls_of, make_program
+from gatewright.backends.loops.program import Program, calls_of
 from gatewright.graph import Graph, Node, op_name
 from gatewright.graph.ops import Input, Output
 

@@ -13,9 +13,9 @@ pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
 from gatewright.backends import zig as zigs
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import library_name
-from gatewright.backends.loops.program import make_program
 from gatewright.backends.tvm import targets
 from gatewright.backends.tvm.build import LIBC, LIBM, build
 from gatewright.backends.tvm.objects import archive_members, read

@@ -11,10 +11,11 @@ import pytest
 pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import walk
-from gatewright.backends.loops.program import Program, make_program
+from gatewright.backends.loops.program import Program
 from gatewright.backends.tvm.build import Built, build
 from gatewright.backends.zig import zig_path
 from gatewright.graph import Graph

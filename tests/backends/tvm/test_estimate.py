@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
-from gatewright.backends.loops.program import Call, make_program
+from gatewright.backends.loops.builder import make_program
+from gatewright.backends.loops.program import Call
 from gatewright.backends.tvm import machine_of
 from gatewright.backends.tvm.build import kernels_text
 from gatewright.boards import load

@@ -19,8 +19,8 @@ import pytest
 pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 import gatewright
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.machine import Machine
-from gatewright.backends.loops.program import make_program
 from gatewright.backends.tvm.build import Built, build
 from gatewright.backends.tvm.objects import archive_members, read
 from gatewright.backends.tvm.packages import packages

@@ -15,9 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 import gatewright as gw
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.code import Code, Parameter, const, function
 from gatewright.backends.loops.machine import Machine
-from gatewright.backends.loops.program import Block, Call, Pointer, Program, calls_of, make_program
+from gatewright.backends.loops.program import Block, Call, Pointer, Program, calls_of
 from gatewright.backends.tvm import machine_of, verify
 from gatewright.backends.tvm.clock import Local, MeasuringError, measuring_library, measuring_sources, seconds
 from gatewright.backends.tvm.measure import profile

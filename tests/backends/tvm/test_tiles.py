@@ -9,9 +9,10 @@ import pytest
 pytest.importorskip("tvm", reason="the CPU back end needs the extra `tvm`")
 
 from gatewright.backends.loops import contract, tiles
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.code import Run
 from gatewright.backends.loops.machine import Dot
-from gatewright.backends.loops.program import Program, make_program
+from gatewright.backends.loops.program import Program
 from gatewright.backends.loops.tiles import Cut
 from gatewright.backends.tvm import machine_of
 from gatewright.backends.tvm.build import kernels_text

@@ -17,8 +17,9 @@ import pytest
 from typer.testing import CliRunner
 
 import gatewright as gw
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.machine import Machine
-from gatewright.backends.loops.program import Call, calls_of, layers_of, make_program
+from gatewright.backends.loops.program import Call, calls_of, layers_of
 from gatewright.backends.loops.schedule import Free, Tile, Tiles
 from gatewright.backends.tvm import machine_of
 from gatewright.backends.tvm.clock import MeasuringError

@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from gatewright.backends.loops.program import layers_of, make_program
+from gatewright.backends.loops.builder import make_program
+from gatewright.backends.loops.program import layers_of
 from gatewright.backends.loops.schedule import Free, Tile
 from gatewright.graph import Affine, Fixed, Graph, Node, OptionError
 from gatewright.graph.ops import Conv, Dense, Input, MatMul, Output

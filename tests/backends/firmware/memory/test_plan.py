@@ -15,9 +15,10 @@ from gatewright.backends.firmware.memory.lives import Life, Rules, rules
 from gatewright.backends.firmware.memory.order import best_order
 from gatewright.backends.firmware.memory.overlap import Distance, apart
 from gatewright.backends.firmware.memory.place import greedy, lower_bound, peak
+from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
-from gatewright.backends.loops.program import Block, make_program
+from gatewright.backends.loops.program import Block
 from gatewright.backends.loops.widths import WIDTHS
 from gatewright.graph import Array, Fixed, Graph, Node, Overflow, Rounding
 from gatewright.graph.evaluate.run import surface_shape

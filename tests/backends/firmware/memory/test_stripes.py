@@ -11,7 +11,7 @@ from gatewright.backends.firmware import Simulation, emit, verify
 from gatewright.backends.firmware.memory import Plan, choose, parse, plan
 from gatewright.backends.firmware.memory.parts import program_of
 from gatewright.backends.firmware.memory.stripes import extra, needs, part, passages, striped
-from gatewright.backends.loops.program import make_program
+from gatewright.backends.loops.builder import make_program
 from gatewright.graph import Array, Fixed, Graph, Node, Overflow, Rounding, UnsupportedError, evaluate
 from gatewright.graph.ops import Add, AvgPool, Constant, Conv, Input, MaxPool, Output, Quantize, Reduce, Reduction, Relu
 from gatewright.simulation import make_vectors
