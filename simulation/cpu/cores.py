@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any, cast
 
 from ...boards import Board
+from ...boards.model import Compiler
 from ...boards.model import Core as BoardCore
 from .micro import KINDS, Kind
 
@@ -82,10 +83,18 @@ def _core(raw: dict[str, Any]) -> Core:
 
 def core_of(board: Board) -> tuple[Core, BoardCore | None]:
     """Give the core that a board's code is for, and what the board says of it: the one that LLVM's name for the
-    processor stands for, else the board's fastest; a generic core of the architecture where none is known.
+    processor stands for, else the board's fastest; a generic core of the architecture where none is known. Code for a
+    matrix unit is for a core that has one.
     """
     compiler = board.compiler
     assert compiler is not None
+    found, own = _core_of(board, compiler)
+    if "+amx-tile" in compiler.features and not found.kinds["tile"].pipes:
+        return cores()["sapphire-rapids"], own
+    return found, own
+
+
+def _core_of(board: Board, compiler: Compiler) -> tuple[Core, BoardCore | None]:
     wanted = compiler.cpu.lower()
     own = sorted(board.cores, key=lambda c: -(c.clock_mhz.value if c.clock_mhz else 0))
     for each in own:

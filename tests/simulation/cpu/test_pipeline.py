@@ -1,5 +1,7 @@
 """Cycles of blocks on cores: what bounds them, against what their documentation says."""
 
+from dataclasses import replace
+
 import pytest
 
 from gatewright.boards import boards
@@ -80,3 +82,11 @@ def test_every_board_has_a_core() -> None:
         "aarch64-generic": "cortex-a72",
     }  # fmt: skip
     assert {n: known[n] for n in wanted} == wanted
+
+
+def test_code_for_a_matrix_unit_is_for_a_core_that_has_one() -> None:
+    plain = boards()["x86-avx512"]
+    assert plain.compiler is not None
+    unit = replace(plain.compiler, features=(*plain.compiler.features, "+amx-tile", "+amx-int8"))
+    assert not core_of(plain)[0].kinds["tile"].pipes
+    assert core_of(replace(plain, compiler=unit))[0].kinds["tile"].pipes
