@@ -96,7 +96,7 @@ def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> 
 def summed_as(call: Call, machine: Machine) -> Dot | None:
     """Say how a call sums products; None for one that does not."""
     if call.free is not None:
-        return call.free.kind
+        return call.free.summed
     node: Node | None = call.node if call.macs else None
     while node is not None:
         if (found := contraction(node, machine)) is not None:
@@ -347,7 +347,7 @@ class Builder:
         if m.bare:
             return _on_bare(c)(m, found, c, end, out), c.macs
         if c.dot in (Dot.AMX, Dot.AMX_BF16):
-            return tiles.product(m, found, c, end, out), c.macs
+            return tiles.product(m, found, c, end, out, self.tiles), c.macs
         write_product = mmla.product if c.dot is Dot.MMLA else products.product
         if suits(c, m):
             write_product = winograd.product

@@ -31,7 +31,7 @@ MOST_VECTORS, MOST_IN_A_ROW, FORMULA_IN_A_ROW = 4, 14, 8
 class Tile:
     """``rows`` positions by ``vectors`` of ``lanes`` filters; ``panels_outside``: whether panels (of filters) are the
     outer loop, and positions the inner one; ``windows``: results along each axis of a window of Winograd's, where it
-    computes a convolution (0: it does not).
+    computes a convolution (0: it does not); ``unit``: whether a matrix unit multiplies, whose tiles are the vectors.
     """
 
     rows: int
@@ -39,6 +39,7 @@ class Tile:
     lanes: int
     panels_outside: bool
     windows: int = 0
+    unit: bool = False
 
 
 Tiles = Mapping[str, Tile]
@@ -50,7 +51,7 @@ class Free:
     """What is free in a layer, which ``layer`` describes: ``default`` is the formula's, ``taken`` what a tuner chose.
 
     ``positions`` and ``filters`` (of a group) are covered by tiles; ``depth``: steps of a sum; ``others``: tiles that
-    are no sums of products, each with what it costs.
+    are no sums of vectors, each with what it costs; ``kind``: how vectors sum products, ``unit``: how those others do.
     """
 
     layer: str
@@ -65,6 +66,12 @@ class Free:
     ordered: bool = True
     taken: Tile | None = None
     others: Mapping[Tile, float] = field(default_factory=dict)
+    unit: Dot | None = None
+
+    @property
+    def summed(self) -> Dot:
+        """How products are summed."""
+        return self.unit if self.unit is not None and self.tile.unit else self.kind
 
     @property
     def tile(self) -> Tile:

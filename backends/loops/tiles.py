@@ -26,8 +26,8 @@ SUMS, TILES = 4, 8
 PRODUCT_CYCLES, LATENCY = 16, 52
 """From one product of tiles to the next, and to the use of its sums (Intel 64 and IA-32 Architectures Optimization
 Reference Manual, volume 1, chapter on AMX)."""
-MOVE_CYCLES = 24
-"""To load what sums start from, and to store them."""
+LOAD_CYCLES, MOVE_CYCLES = 8, 24
+"""To load a tile; to load what sums start from, and to store them."""
 START_CYCLES = 230
 """To say how large the tiles are, and to give them back: LDTILECFG, TILERELEASE."""
 
@@ -86,10 +86,24 @@ def pays(cut: Cut, runs: int, lines: int, filters: int) -> bool:
 
     ``runs``: how many pieces of ``cut.length`` elements a sum has; ``lines``: how many rows of positions there are.
     """
-    tiles = lines * cut.tiles * -(-filters // FILTERS)
-    own = START_CYCLES + tiles * (runs * cut.chunks * PRODUCT_CYCLES + MOVE_CYCLES)
+    by_lines = cut.tiles == 1 and lines > 1
+    count, times, vectors = lines if by_lines else cut.tiles, 1 if by_lines else lines, -(-filters // FILTERS)
+    own = START_CYCLES + times * cycles(count, vectors, runs * cut.chunks, *block(count, vectors, runs * cut.chunks))
     steps = cut.length if cut.element > 1 else -(-cut.length // WORD)
-    return own < lines * cut.positions * -(-filters // FILTERS) * runs * steps / 2
+    return own < lines * cut.positions * vectors * runs * steps / 2
+
+
+def cycles(tiles: int, vectors: int, products: int, down: int, across: int) -> float:
+    """Estimate what ``tiles`` of positions by ``vectors`` of filters take, in blocks of ``down`` by ``across``; each
+    sums ``products`` products of tiles. What waits for the sums of the product before, or for loads, is as slow as
+    that.
+    """
+
+    def one(across: int) -> float:
+        step = max(PRODUCT_CYCLES * down * across, LATENCY, LOAD_CYCLES * (down + across))
+        return products * step + MOVE_CYCLES * down * across
+
+    return -(-tiles // down) * (vectors // across * one(across) + (one(vectors % across) if vectors % across else 0))
 
 
 def cut_of_matrices(node: Node) -> Cut:
@@ -113,14 +127,17 @@ def suit(node: Node) -> bool:
     return pays(cut_of_matrices(node), 1, prod(node.shape[:-2]), node.shape[-1])
 
 
-def block(tiles: int, vectors: int) -> tuple[int, int]:
-    """Choose how many tiles of positions by vectors of filters are summed at the same time: enough of them that one
-    product begins where another waits for its sums, and operands are used twice.
+def blocks(tiles: int, vectors: int) -> list[tuple[int, int]]:
+    """List how many tiles of positions by vectors of filters can be summed at the same time."""
+    shapes = [(d, a) for d in (1, 2) for a in range(1, SUMS // d + 1)]
+    return [(d, a) for d, a in shapes if d <= tiles and a <= vectors]
+
+
+def block(tiles: int, vectors: int, products: int) -> tuple[int, int]:
+    """Choose how many are summed at the same time: enough of them that one product begins where another waits for its
+    sums, and operands are used twice.
     """
-    if tiles > 1:
-        return 2, min(2, vectors)
-    panels = -(-vectors // SUMS)
-    return 1, -(-vectors // panels)
+    return min(blocks(tiles, vectors), key=lambda b: (cycles(tiles, vectors, products, *b), abs(b[0] - b[1])))
 
 
 def shapes(cut: Cut, down: int) -> NDArray:

@@ -136,7 +136,8 @@ def tuned(document: Mapping[str, Any], out: Path) -> list[str]:
     """Tell what tuning found."""
     before, after = document["before_s"] * 1e6, document["after_s"] * 1e6
     lines = [
-        f"{100 * t['ratio']:4.0f} %  {t['tile']['rows']} rows by {t['tile']['vectors']} x {t['tile']['lanes']}"
+        f"{100 * t['ratio']:4.0f} %  {t['tile']['rows']} {'tiles' if t['tile']['unit'] else 'rows'} by "
+        f"{t['tile']['vectors']} x {t['tile']['lanes']}"
         f"{', filters outside' if t['tile']['panels_outside'] else ''}"
         f"{', windows of {0} x {0}'.format(t['tile']['windows']) if t['tile']['windows'] else ''}: {t['layer']}"
         for t in sorted(document["layers"], key=lambda t: float(t["ratio"]))

@@ -206,11 +206,13 @@ class Frame:
 class Product(Frame):
     """Tiles of rows by vectors, each vector of a row with sums of its own."""
 
-    def write(self) -> None:
-        """Write the kernel."""
+    def write(self, tile: Tile | None = None) -> None:
+        """Write the kernel; with a ``tile`` that was chosen before."""
         c, scope, code = self.c, self.scope, self.code
         self.group = GROUP[c.dot]
-        if self.lanes == 1:
+        if tile is not None:
+            self.tile = tile
+        elif self.lanes == 1:
             self.tile = Tile(min(4, self.space[-1]), 1, 1 if c.dot in (Dot.WIDE, Dot.LONG, Dot.FLOAT) else 4, False)
         else:
             scope.free = free_in_product(c, self.layer, scope.machine, self.space[-1]).decided(self.tiles)

@@ -8,6 +8,7 @@ which one row of memory says for all rows of a tile, and are stored once for wha
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -16,7 +17,8 @@ from ....graph import Node
 from ..code import Code, Index, Lanes, Memory, Run, Value, const, index, lanes_from, minimum
 from ..contract import Contraction
 from ..layout import Layout
-from ..machine import GROUP, Machine
+from ..machine import GROUP, Dot, Machine
+from ..schedule import Free, Tile, Tiles, free_in_product
 from ..scope import Scope
 from ..tiles import (
     CONFIGURE,
@@ -26,8 +28,10 @@ from ..tiles import (
     WORD,
     Cut,
     block,
+    blocks,
     chunked,
     cut_of_matrices,
+    cycles,
     dot_name,
     shapes,
     types_of,
@@ -35,17 +39,25 @@ from ..tiles import (
 )
 from .frame import SPLIT_ABOVE, Written, along, axes, tile_begin, written
 from .matrices import base_of, finish
-from .products import Frame, mergeable
+from .products import Frame, Product, mergeable
 
 Finish = Callable[[int, Value, Value, int, Value], None]
 """Hand on a vector of sums: the tile (downwards), its row, the sums, the vector across, and its first filter in it."""
 
 
-def product(machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout) -> Written:
-    """Write a product of known weights, with the operations from it up to ``end``."""
+def product(
+    machine: Machine, layouts: Mapping[Node, Layout], c: Contraction, end: Node, out: Layout, tiles: Tiles
+) -> Written:
+    """Write a product of known weights with tiles or without, as ``products.product`` does."""
 
     def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        _Product(scope, c, end, out, memory, lanes).write()
+        unit = _Product(scope, c, end, out, memory, lanes, tiles)
+        scope.free = free = unit.free().decided(tiles)
+        if free.tile.unit:
+            unit.write(free.tile)
+        else:
+            Product(scope, on_vectors(c), end, out, memory, lanes, {}).write(free.tile)
+            scope.free = free
 
     return written(machine, layouts, out, build, (1, 99) if mergeable(c, layouts[c.node.inputs[0]], out) else (99,))
 
@@ -116,15 +128,40 @@ class Unit:
 
 
 class _Product(Frame):
-    def write(self) -> None:
-        c, scope, code = self.c, self.scope, self.code
+    def free(self) -> Free:
+        """Say what is free: blocks of tiles, and vectors instead of them."""
+        c = self.c
         self.per_group, filters = c.channels // c.groups, c.filters // c.groups
         self.cut = cut_of(c, self.space[-1], self.x)
         self.outer = c.kernel[: -1 if joins_columns(c) else None] if c.taps > 1 else ()
         self.by_lines = self.cut.tiles == 1 and len(self.space) > 1 and self.space[-2] > 1
         self.count = self.space[-2] if self.by_lines else self.cut.tiles
         self.starts = [max(min(k, filters - FILTERS), 0) for k in range(0, filters, FILTERS)]
-        down, self.across = block(self.count, len(self.starts))
+        products, vectors = prod(self.outer) * self.cut.chunks, len(self.starts)
+        rows_of = self.space[-2] if self.by_lines else 1
+        others: dict[Tile, float] = {}
+        for down, across in blocks(self.count, vectors):
+            both = -(-self.count // down) > 1 and not vectors % across and vectors > across and c.groups == 1
+            orders = (False, True) if both else (False,)
+            takes = 2 * c.groups * cycles(self.count, vectors, products, down, across) / rows_of
+            others |= {Tile(down, across, FILTERS, order, unit=True): takes for order in orders}
+        down, across = block(self.count, vectors, products)
+        packed = c.taps * self.per_group * c.filters
+        outside = packed > self.x.size and Tile(down, across, FILTERS, True, unit=True) in others
+        free = replace(free_in_product(c, self.layer, self.scope.machine, self.space[-1]), kind=on_vectors(c).dot)
+        return replace(
+            free, default=Tile(down, across, FILTERS, outside, unit=True), others=others, unit=c.dot,
+            lanes=free.lanes if self._fits_vectors() else (),
+        )  # fmt: skip
+
+    def _fits_vectors(self) -> bool:
+        """Whether vectors can multiply what stands in memory: an unsigned operand by weights that have a sign."""
+        return self.c.dot is Dot.AMX_BF16 or (self.x.dtype == "uint8" and self.weights.max() < 128)
+
+    def write(self, tile: Tile) -> None:
+        c, scope, code = self.c, self.scope, self.code
+        filters = c.filters // c.groups
+        down, self.across = tile.rows, tile.vectors
         self.panels, self.tail = divmod(len(self.starts), self.across)
         kind = "bfloat16" if self.cut.element > 1 else "uint8" if self.weights.max() > 127 else "int8"
         self.packed = self._pack(kind)
@@ -135,15 +172,15 @@ class _Product(Frame):
         self.operand = scope.view(c.node.inputs[0], self.x.dtype)
         self.unit = Unit(scope, self.cut, down, dot_name(self.x.dtype, kind))
         lead = self.space[: -2 if self.by_lines else -1]
-        blocks = -(-self.count // down)
-        if self.packed_size > self.x.size and blocks > 1 and not self.tail and c.groups == 1:
-            with scope.outer(self.panels, split=self.split) as p, axes(code, lead) as o, code.loop(blocks) as b:
+        count = -(-self.count // down)
+        if tile.panels_outside:
+            with scope.outer(self.panels, split=self.split) as p, axes(code, lead) as o, code.loop(count) as b:
                 self._block(o, b, index(0), p, self.across)  # type: ignore[arg-type]
         elif prod(lead) > 1:
-            with scope.outer(lead[0], split=self.split) as i, axes(code, lead[1:]) as o, code.loop(blocks) as b:
+            with scope.outer(lead[0], split=self.split) as i, axes(code, lead[1:]) as o, code.loop(count) as b:
                 self._all_panels([i, *o], b)  # type: ignore[list-item]
         else:
-            with scope.outer(blocks, split=self.split) as b:
+            with scope.outer(count, split=self.split) as b:
                 self._all_panels([index(0)] * len(lead), b)
         self.unit.release()
 
@@ -155,11 +192,6 @@ class _Product(Frame):
                     self._block(lead, b, g, p, self.across)
             if self.tail:
                 self._block(lead, b, g, index(self.panels), self.tail)
-
-    @property
-    def packed_size(self) -> int:
-        """Elements of the packed weights."""
-        return self.group_size * self.c.groups
 
     def _pack(self, dtype: str) -> Memory:
         """Put the weights in the order in which the blocks read them."""
@@ -229,9 +261,9 @@ def _matrices(
     left, right = (scope.layouts[n] for n in packed)
     a, b = (scope.view(n, scope.layouts[n].dtype) for n in packed)
     total = right.shape[-4]
-    down, across = block(cut.tiles, total)
+    down, across = block(cut.tiles, total, cut.chunks)
     unit = Unit(scope, cut, down, dot_name(*types_of(node)))
-    lead, blocks = node.shape[:-2], -(-cut.tiles // down)
+    lead, count = node.shape[:-2], -(-cut.tiles // down)
 
     def one(own: Sequence[Index], t: Value, v0: Value, count: int) -> None:
         firsts = [tile_begin(code, t * down + u, cut.rows, rows) for u in range(down)]
@@ -251,15 +283,20 @@ def _matrices(
         unit.finish(count, filters, lanes, hand_on)
 
     split = node.type.size * node.inputs[0].shape[-1] > SPLIT_ABOVE
-    with scope.outer(lead[0] if lead else blocks, split=split) as o, axes(code, lead[1:]) as others:
+    with scope.outer(lead[0] if lead else count, split=split) as o, axes(code, lead[1:]) as others:
         own: list[Index] = [o, *others] if lead else []
-        with code.loop(blocks) if lead else nullcontext(o) as t:
+        with code.loop(count) if lead else nullcontext(o) as t:
             if total // across:
                 with code.loop(total // across) as p:
                     one(own, t, p * across, across)
             if total % across:
                 one(own, t, index(total - total % across), total % across)
     unit.release()
+
+
+def on_vectors(c: Contraction) -> Contraction:
+    """Give a product as vectors sum it that stand where tiles could."""
+    return replace(c, dot=Dot.VNNI if c.dot is Dot.AMX else Dot.FLOAT)
 
 
 def joins_columns(c: Contraction) -> bool:

@@ -83,4 +83,4 @@ def _machine(found: Mapping[str, Any]) -> Machine:
 def read_tile(found: Mapping[str, Any]) -> Tile:
     """Read a tile. Raises KeyError, TypeError or ValueError for what is none."""
     rows, vectors, lanes, windows = (int(found[name]) for name in ("rows", "vectors", "lanes", "windows"))
-    return Tile(rows, vectors, lanes, bool(found["panels_outside"]), windows)
+    return Tile(rows, vectors, lanes, bool(found["panels_outside"]), windows, bool(found["unit"]))

@@ -67,9 +67,9 @@ def _proposed(free: Free, ratios: dict[Tile, float | None], left: set[Tile], cou
     tiles = free.tiles
     spaces: dict[str, Any] = {
         name: optuna.distributions.CategoricalDistribution(sorted({getattr(t, name) for t in tiles}))
-        if name in ("lanes", "panels_outside", "windows")
+        if name in ("lanes", "panels_outside", "windows", "unit")
         else optuna.distributions.IntDistribution(1, max(getattr(t, name) for t in tiles))
-        for name in ("rows", "vectors", "lanes", "panels_outside", "windows")
+        for name in ("rows", "vectors", "lanes", "panels_outside", "windows", "unit")
     }
     found: list[Tile] = []
     with quiet():

@@ -27,6 +27,7 @@ from gatewright.backends.loops.code import (
 from gatewright.backends.loops.halves import bits_of, narrowed, widened
 from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.names import library_name
+from gatewright.backends.loops.schedule import Tiles
 from gatewright.backends.tvm import driver
 from gatewright.backends.zig import zig
 from gatewright.graph import Graph
@@ -197,8 +198,8 @@ def kernels(functions: Mapping[str, Function], name: str) -> str:
 class Modelled(Library):
     """A graph whose kernels are for a machine that is not here, run as C."""
 
-    def __init__(self, graph: Graph, machine: Machine = AMX) -> None:
-        self.graph, self.program = graph, make_program(graph, machine)
+    def __init__(self, graph: Graph, machine: Machine = AMX, tiles: Tiles | None = None) -> None:
+        self.graph, self.program = graph, make_program(graph, machine, tiles)
         name = library_name(graph)
         constants = ", ".join(map(str, bytes(self.program.constants) or b"\0"))
         texts = {

@@ -57,8 +57,10 @@ def small_cnn() -> Graph:
 
 @cache
 def large() -> Graph:
-    """A convolution with enough products for its outer loop to be cut into parts."""
+    """A convolution with enough products for its outer loop to be cut into parts, which vectors compute everywhere:
+    of 16 bits, which no matrix unit takes.
+    """
     rng = np.random.default_rng(3)
-    x = Node(Input("x", (32, 32, 16), Affine(8, True, Fraction(1, 40), 3)))
+    x = Node(Input("x", (32, 32, 16), Affine(16, True, Fraction(1, 8000), 3)))
     y = _layer(rng, Conv((1, 1), ((1, 1), (1, 1)), (1, 1)), x, (3, 3, 16, 24), "conv")
     return Graph((x,), (Node(Output("y"), (y,)),), "large")

@@ -12,7 +12,7 @@ from gatewright.backends.loops import contract, tiles
 from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.code import Run
 from gatewright.backends.loops.machine import Dot
-from gatewright.backends.loops.program import Program
+from gatewright.backends.loops.program import Program, layers_of
 from gatewright.backends.loops.tiles import Cut
 from gatewright.backends.tvm import machine_of
 from gatewright.backends.tvm.build import kernels_text
@@ -62,6 +62,24 @@ def test_parts_of_large_layers_are_independent() -> None:
     assert not any(statuses)
     assert not differences(graph, fed, got)
     assert (tiled(library.program), library.parts) == (2, 2 * (2 + 12))  # blocks of 32 rows, lines of the image
+
+
+def test_every_block_and_vectors_give_the_same() -> None:
+    """What a tuner may choose: blocks of tiles, the order of the loops, vectors instead."""
+    shapes = ("wide", Dense(), (64, 256), (256, 64)), ("window", conv(padding=1), (12, 20, 24), (3, 3, 24, 96))
+    graph = graph_of(layer(*shape, UNSIGNED) for shape in shapes)
+    free = layers_of(make_program(graph, AMX))
+    assert all(f.tile.unit and f.summed is Dot.AMX for f in free.values())
+    fed = vectors(graph, 1)
+    for k in range(max(len(f.others) for f in free.values())):
+        chosen = {name: sorted(f.others, key=str)[k % len(f.others)] for name, f in free.items()}
+        got, _ = Modelled(graph, tiles=chosen).run(fed)
+        assert not differences(graph, fed, got), chosen
+    chosen = {name: next(t for t in f.tiles if not t.unit) for name, f in free.items()}
+    library = Modelled(graph, tiles=chosen)
+    assert tiled(library.program) == 0
+    assert all(f.summed is Dot.VNNI for f in layers_of(library.program).values())
+    assert not differences(graph, fed, library.run(fed)[0])
 
 
 @pytest.mark.usefixtures("everywhere")
