@@ -320,10 +320,10 @@ class Call:
         """Give a constant that holds infinite numbers, which are no weights: they are written as divisions by zero."""
         finite, where = ~np.isinf(array), self.name
         value = np.where(finite, self.real(np.where(finite, array, 0).astype(array.dtype)), array.astype(np.float32))
-        parts = np.sign(np.where(finite, 0, value)), np.zeros(value.shape), np.where(finite, value, 0)
-        signs, zeros, rest = (Node(Constant(Array(part.astype(np.float32))), (), where) for part in parts)
+        parts = np.sign(np.where(finite, 0, value)), finite, np.where(finite, value, 0)  # finite: 1, infinite: 0
+        signs, divisors, rest = (Node(Constant(Array(part.astype(np.float32))), (), where) for part in parts)
         chosen = Node(Constant(Array(finite.astype(np.int64)), BOOLEAN), (), where)
-        return Node(Select(), (chosen, rest, Node(Div(), (signs, zeros), where)), where)
+        return Node(Select(), (chosen, rest, Node(Div(), (signs, divisors), where)), where)
 
     def axis(self, axis: int, rank: int) -> int:
         """Give an axis of the source, which may be negative, counted from 0. Raises ShapeError where there is none."""
