@@ -22,16 +22,21 @@ KEYWORDS = {
 HEADERS = {
     "assert", "complex", "ctype", "errno", "fenv", "inttypes", "limits", "locale", "math", "setjmp", "signal", "stdarg",
     "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath", "threads", "time", "wchar", "wctype",
-    "numpy", "gatewright",
+    "numpy", "gatewright", "pip", "setuptools",
 }  # fmt: skip
-TAKEN = KEYWORDS | HEADERS | set(kwlist) | set(sys.stdlib_module_names)
-"""What neither a C name nor a header nor a Python module may be called."""
+LIBRARIES = {"c", "m", "dl", "rt", "pthread", "util", "gcc", "gcc_s", "gcc_eh", "stdc", "clang", "system"}
+"""What linkers look for by themselves, or programs ask for: -lNAME."""
+OWN = {"arm", "amx", "kernels", "constants", "math", "gw"}
+"""Files that stand beside a network's own, NAME.c, NAME.h and NAME.o; so does what begins with ``gw_``."""
+TAKEN = KEYWORDS | HEADERS | LIBRARIES | OWN | set(kwlist) | set(sys.stdlib_module_names)
+"""What neither a C name nor a header, a library nor a Python module may be called."""
 
 
 def library_name(graph: Graph) -> str:
     """Give the prefix of every C name: the model's, as an identifier of lower case letters."""
     name = re.sub(r"\W+", "_", graph.name, flags=re.ASCII).strip("_").lower() or "model"
-    return f"net_{name}"[:48] if name[0].isdigit() or name in TAKEN else name[:48]
+    taken = name in TAKEN or name.startswith("gw_") or name[0].isdigit()
+    return f"net_{name}"[:48] if taken else name[:48]
 
 
 def meaning(node: Node) -> str:

@@ -20,7 +20,8 @@ from ..loops.machine import Machine
 from ..loops.verify import run_each
 from ..loops.verify import verify as compare
 from .emit import FILE, emit, not_here
-from .objects import check_whole
+from .objects import check_whole, read
+from .targets import platform
 
 ALIGNMENT = 64
 
@@ -104,12 +105,21 @@ def _loaded(library: Path, description: Mapping[str, Any]) -> ctypes.CDLL:
     """Load a library, unless its instructions would end the process."""
     if (reason := not_here(machine_in(description))) is not None:
         raise GatewrightError(reason, where=library.name, hint="compile with --board host, or run it there")
-    check_whole(library.read_bytes(), library.name)
+    _check_machine(library, machine_in(description))
     try:
         return ctypes.CDLL(str(library))
     except OSError as error:
         why = str(error).removeprefix(f"{library}: ")
         raise FileError(f"cannot be loaded: {why}", where=library.name, hint="compile again") from None
+
+
+def _check_machine(library: Path, machine: Machine) -> None:
+    """Raise FileError for a library that is damaged, or another machine's than its description says."""
+    data = library.read_bytes()
+    check_whole(data, library.name)
+    made, said = read(data, library.name).machine, platform(machine.triple).machine
+    if made != said:
+        raise FileError(f"is for {made}, {FILE} says {said}", where=library.name, hint="compile again")
 
 
 class Simulation:

@@ -171,7 +171,8 @@ def test_what_is_no_object_file_is_told() -> None:
     [
         ("digits", "digits"), ("3 layers", "net_3_layers"), ("string", "net_string"), ("import", "net_import"),
         ("\u00e9t\u00e9", "t"), ("", "model"), ("Net-1.2", "net_1_2"), ("numpy", "net_numpy"),
+        ("c", "net_c"), ("amx", "net_amx"), ("kernels", "net_kernels"), ("gw", "net_gw"), ("gw dot", "net_gw_dot"),
     ],
 )  # fmt: skip
-def test_names_serve_c_and_python(model: str, name: str) -> None:
+def test_names_serve_c_linkers_and_python(model: str, name: str) -> None:
     assert library_name(replace(small_cnn(), name=model)) == name

@@ -48,3 +48,15 @@ def test_an_object_file_is_no_library() -> None:
     project = gatewright.compile(digits(), board="raspberry-pi-5", verify=False)
     with pytest.raises(FileError, match="no shared library"):
         check_whole(project.artefact["src/kernels.o"])
+
+
+def test_a_library_in_the_place_of_another_processor_s_is_told(compiled: Path) -> None:
+    library = next((compiled / "project" / "lib").glob("*.so"))
+    whole = library.read_bytes()
+    other = gatewright.compile(digits(), board="riscv64-generic", verify=False).artefact[f"lib/{library.name}"]
+    try:
+        library.write_bytes(other)
+        with pytest.raises(FileError, match="is for riscv64, network.json says "):
+            gatewright.open(compiled, force=True).network()
+    finally:
+        library.write_bytes(whole)
