@@ -119,10 +119,11 @@ def _halves(m: NDArray, c: NDArray, s: NDArray) -> tuple[NDArray | int, NDArray]
 
     That is so where a half is added before the last shift. For products with 0 the result counts only.
     """
-    m, c, s = (a.ravel() for a in np.broadcast_arrays(m, c, s))
+    m, c, s = np.broadcast_arrays(m, c, s)
     rows = np.flatnonzero(m != 0)
     if len(rows) and int(s.min()) > 32:
-        t, rest = (int(c[rows[0]]) >> 32) * 2 >> int(s[rows[0]]) - 32, int(c[rows[0]]) & 0xFFFFFFFF
+        added, by = int(c.flat[rows[0]]), int(s.flat[rows[0]]) - 32
+        t, rest = (added >> 32) * 2 >> by, added & 0xFFFFFFFF
         like = ((t << s - 32) >> 1 << 32) + rest
         fits = abs(t) << int(s.max()) - 32 < 1 << 31
         if fits and np.where(m != 0, like == c, like >> s == c >> s).all():
