@@ -14,6 +14,11 @@ ARM: Mapping[str, str] = {
 """Arm's M cores, and whether they can have floating point."""
 SMALL = ("cortex-m0", "cortex-m0plus", "cortex-m1", "cortex-m23")
 """Cores with little flash: clang would make their code a third larger, for 3 % of the instructions."""
+HELIUM = ("cortex-m52", "cortex-m55", "cortex-m85")
+"""Cores with vectors. Those that clang finds by itself it may load from wrong places: where it makes gathers of a loop
+whose counter has other uses, its pass arm-mve-gather-scatter-lowering (seen in LLVM 22) moves an addition into the
+counter, and the loop ends elsewhere. The vectors that kernels are written with are not touched by it.
+"""
 RISCV = ("generic-rv32", "rocket-rv32", "sifive-e20", "sifive-e21", "sifive-e24", "sifive-e31", "sifive-e34")
 """RISC-V cores that clang knows; extensions of the first are the board's ``features``."""
 ARM_FEATURES: Mapping[str, str] = {
@@ -64,8 +69,10 @@ def _arm(machine: Machine) -> Toolchain:
     if machine.cpu == "cortex-m7" and "+fp-armv8d16sp" in machine.features:  # compilers take it to have doubles
         words, less = f"{words}-fp64", f"{less}+nofp.dp"
     target = ("-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={_zig_name(machine.cpu)}{words}")
+    own = ("-fno-unroll-loops",) if machine.cpu in SMALL else ()
+    own += ("-fno-vectorize", "-fno-slp-vectorize") if machine.cpu in HELIUM else ()
     return Toolchain(
-        (*target, "-fno-unroll-loops") if machine.cpu in SMALL else target,
+        (*target, *own),
         ("-mthumb", f"-mcpu={machine.cpu}{less}", f"-mfloat-abi={'hard' if hard else 'soft'}"),
         "arm-none-eabi-gcc",
         True,

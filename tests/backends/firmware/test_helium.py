@@ -13,7 +13,8 @@ import gatewright as gw
 from gatewright.backends.firmware.emit import emit, includes
 from gatewright.backends.firmware.emulator import Image, core, find_qemu, run_qemu, stack_bound
 from gatewright.boards import Board, load
-from gatewright.graph import Graph
+from gatewright.graph import Fixed, Graph, Node, Overflow, Rounding
+from gatewright.graph.ops import AvgPool, Input, Output, Quantize
 
 from ..cases.drawn import cases_of, drawn_graphs
 from .emulator.programs import MAIN, board_of, build
@@ -62,6 +63,14 @@ def test_drawn_networks(seed: int) -> None:
 @pytest.mark.parametrize("module", ["products", "formats", "moves"])
 def test_cases(module: str) -> None:
     assert "the self-test passed" in console(cases_of(module, 4, 6).graph)
+
+
+def test_loops_that_a_compiler_makes_into_gathers() -> None:
+    """Windows at borders: two counters, and sums of elements that lie apart."""
+    x = Node(Input("x", (14, 15, 2), Fixed(8, 4)))
+    mean = Node(AvgPool((3, 3), (1, 1), ((1, 1), (2, 0)), (1, 1)), (x,))
+    rounded = Node(Quantize(Fixed(8, 3), Rounding.RND, Overflow.SAT), (mean,))
+    assert "the self-test passed" in console(Graph((x,), (Node(Output("y"), (rounded,)),), "borders"))
 
 
 @here

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 import gatewright as gw
+from gatewright.backends.firmware.emit import emit, read_description
+from gatewright.backends.firmware.host import FILLED, Network
 from gatewright.backends.firmware.selftest import numbers
 from gatewright.backends.project import Project
-from gatewright.graph import Affine, Array, Fixed, Graph, Node
-from gatewright.graph.ops import Concat, Constant, Dense, Input, Output, Quantize, Quotient, Relu, Take
+from gatewright.boards import load
+from gatewright.graph import Affine, Array, Fixed, Graph, Node, Overflow, Rounding
+from gatewright.graph.ops import Add, Concat, Constant, Dense, Input, Mul, Output, Quantize, Quotient, Relu, Take
 
 from ....recurrent import lstm_and_dense
 from .cores import Machine, place, symbols
@@ -138,3 +141,25 @@ def test_the_generator_has_no_pattern() -> None:
     assert np.unique(found).size == found.size
     share = np.unpackbits(found.view(np.uint8)).mean()
     assert abs(float(share) - 0.5) < 0.01
+
+
+def test_nothing_is_written_behind_a_row() -> None:
+    """Numbers of 64 bits that are narrowed with saturation, in rows that fill no vector."""
+    rng = np.random.default_rng(1)
+
+    def constant(format: Fixed) -> Node:
+        return Node(Constant(Array(rng.integers(-(2**15), 2**15, (1, 13))), format))
+
+    x, y = (Node(Input(name, (1, size), Fixed(16, 2))) for name, size in (("x", 13), ("y", 1)))
+    product = Node(Mul(), (Node(Mul(), (x, y)), constant(Fixed(16, 0))))
+    total = Node(Add(), (product, constant(Fixed(16, 0))))
+    graph = Graph((x, y), (Node(Output("z"), (Node(Quantize(Fixed(16, 2), Rounding.RND, Overflow.SAT), (total,)),)),))
+    files = emit(graph, load("nucleo-l4r5zi")).files
+    described = read_description(files)
+    size = described["arena_bytes"]
+    (after,) = Network(files, described).trace([np.zeros((1, 13)), np.zeros((1, 1))], [(0, size)])
+    used = np.zeros(size, bool)
+    for port in described["inputs"] + described["outputs"]:
+        used[port["offset"] : port["offset"] + 2 * int(np.prod(port["shape"]))] = True
+    assert (np.frombuffer(after, np.uint8)[~used] == FILLED).all()
+    assert not used.all()
