@@ -14,7 +14,7 @@ from ...graph import Node
 from ...graph.arrays import NDArray
 from ...graph.numerics import divide, multiply, whole
 from ...graph.ops import Conv, Dense, Input
-from .layout import centred_ends, float_type, stored_ends
+from .layout import centred_ends, float_type, memory_ends
 from .machine import GROUP, Dot, Machine
 from .tiles import WORD, Cut, byte_type, pays
 
@@ -112,7 +112,7 @@ def _dot(node: Node, machine: Machine) -> tuple[Dot, tuple[str, int] | None]:
     x, w = node.inputs[0], node.inputs[1]
     if not node.type.is_integer:
         return Dot.FLOAT, ("float32" if machine.wide_operands else machine.held(float_type(x)), 0)
-    low, high = stored_ends(x)
+    low, high = memory_ends(x)
     least, most = centred_ends(w)
     out = sum_ends(node)
     if max(-out[0], out[1]) >= 1 << 31 or max(-low, high, -least, most) >= 1 << 31:
@@ -161,7 +161,7 @@ def _tiles_of(node: Node, machine: Machine) -> tuple[Dot, tuple[str, int]] | Non
     if not node.type.is_integer:
         fits = float_type(x) == "bfloat16" and machine.has("amx-bf16") and _short(w)
         return (Dot.AMX_BF16, ("bfloat16", 0)) if fits else None
-    low, high = stored_ends(x)
+    low, high = memory_ends(x)
     if max(map(abs, sum_ends(node))) >= 1 << 31 or byte_type(*centred_ends(w)) is None:
         return None
     if low < -128 or high > 255 or (low < 0 and high > 127):
@@ -182,7 +182,7 @@ def _dot_of_scalars(node: Node, machine: Machine) -> Dot:
     """Choose how products are summed without vectors."""
     if not node.type.is_integer:
         return Dot.FLOAT
-    x, w = stored_ends(node.inputs[0]), centred_ends(node.inputs[1])
+    x, w = memory_ends(node.inputs[0]), centred_ends(node.inputs[1])
     out = sum_ends(node)
     if max(-out[0], out[1], -x[0], x[1], -w[0], w[1]) >= 1 << 31:
         return Dot.LONG

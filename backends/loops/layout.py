@@ -78,6 +78,15 @@ def stored_ends(node: Node) -> Ends:
     return low + int(zero.min()), high + int(zero.max())
 
 
+def memory_ends(node: Node) -> Ends:
+    """Give the least and the greatest stored integer of any element, and of the zeros that windows see around them:
+    their number may be one that no element has.
+    """
+    low, high = stored_ends(node)
+    zero = as_array(node.type.quantized.zero)
+    return min(low, int(zero.min())), max(high, int(zero.max()))
+
+
 def natural(node: Node) -> Layout:
     """Give the layout of a tensor as a user sees it: the narrowest usual type that holds its format."""
     return plain(node.shape, interface_type(node))
@@ -108,7 +117,7 @@ def arena_type(node: Node, unsigned_bytes: bool) -> tuple[str, int]:
     """Give type and base of a tensor in the arena: bytes with or without sign as the machine multiplies them."""
     if not node.type.is_integer:
         return str(node.type.format), 0
-    low, high = stored_ends(node)
+    low, high = memory_ends(node)
     if high - low < 256:
         return _byte(low, high, unsigned_bytes)
     if low >= -(1 << 15) and high < 1 << 15:
