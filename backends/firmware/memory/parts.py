@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from ....graph import Graph, Node
-from ....graph.ops import Concat, Slice
+from ....graph.ops import Concat, Quantize, Slice
 from ...loops.builder import Builder, Held
 from ...loops.code import Value
 from ...loops.kernels import elementwise
@@ -73,7 +73,8 @@ class _Rows(Builder):
         users = self.groups.users.get(concat, ())
         for node in (concat, *users[:1]):
             if rows_joined(node) and node in self.groups.standing and node not in self.outputs:
-                return node if node is concat or (len(users) == 1 and node.inputs[0] is concat) else None
+                again = len(users) == 1 and isinstance(node.op, Quantize) and node.inputs[0] is concat
+                return node if node is concat or again else None
         return None
 
     def offset(self, join: Node, node: Node) -> int:

@@ -77,7 +77,8 @@ class _Across(Columns):
         """Fill the column of a position: neighbouring cells at once where all are inside of the operand."""
         c, code = self.c, self.code
         cell = self.x.strides[-2] if len(self.x.strides) > 1 else 0
-        if self.straight or c.kernel[-1] == 1 or c.dilation[-1] != 1 or cell != self.per_group:
+        apart = c.kernel[-1] == 1 or c.dilation[-1] != 1 or cell != self.per_group
+        if self.straight or apart or c.kernel[-1] > c.node.inputs[0].shape[-2]:
             super().fill(spot, g, p)
             return
         corner = self.corner(spot)

@@ -7,20 +7,7 @@ from itertools import product
 import numpy as np
 
 from gatewright.graph import Affine, Array, Fixed, Format, GatewrightError, Graph, Grid, Node, Overflow, Rounding
-from gatewright.graph.ops import (
-    AvgPool,
-    Constant,
-    Conv,
-    Input,
-    Lookup,
-    Maximum,
-    MaxPool,
-    MultiplyShift,
-    Output,
-    Quantize,
-    Scaling,
-    Step,
-)
+from gatewright.graph.ops import Constant, Input, Lookup, MultiplyShift, Output, Quantize, Scaling, Step
 
 from .common import Case, Trial, case, constant, drawn, everywhere, joined, many, of, once, sampled
 
@@ -232,22 +219,3 @@ def a_chain_of_formats() -> Trial:
     b = Node(Quantize(Affine(8, False, Fraction(1, 77), 3), Rounding.RND_INF), (a,))
     c = Node(Quantize(Fixed(5, 1), Rounding.TRN_ZERO, Overflow.WRAP), (b,))
     return Trial(Graph((x,), tuple(Node(Output(f"y{i}"), (n,)) for i, n in enumerate((a, b, c)))), count=20)
-
-
-@once
-def borders_that_no_element_is_near() -> Trial:
-    """The zero around an operand is not among its numbers, which few bits would hold."""
-    rng = np.random.default_rng(8)
-    made = []
-    for i, (format, least) in enumerate((
-        (Fixed(16, 3), 32700), (Affine(8, True, Fraction(1, 3), -100), 40), (Affine(10, False, Fraction(1, 3)), 1000),
-        (Affine(8, False, Fraction(1, 3), 3), 250),
-    )):  # fmt: skip
-        x = Node(Input(f"b{i}", (6, 5, 3), format))
-        far = Node(Maximum(), (x, Node(Constant(Array(np.full(3, least)), format))))
-        window = (1, 1), ((1, 1), (1, 1)), (1, 1)
-        for j, filters in enumerate((4, 3)):
-            w = Node(drawn(rng, (3, 3, 1 if j else 3, filters), Fixed(4, 0)))
-            made.append(of(f"b{i}_{j}", Node(Conv(*window, filters if j else 1), (far, w))))
-        made += [of(f"b{i}_{kind.__name__}".lower(), Node(kind((3, 3), *window), (far,))) for kind in (MaxPool, AvgPool)]
-    return Trial(joined(made))

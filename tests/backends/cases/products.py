@@ -284,18 +284,6 @@ def layers_behind_each_other(share: int, number: int) -> Trial:
     return Trial(Graph((x,), tuple(Node(Output(f"y{i}"), (n,)) for i, n in enumerate(ends))))
 
 
-@once
-def means_at_borders() -> Trial:
-    """Windows that hold fewer elements at a border: the rounded mean has a scale for each row, as steep as others."""
-    made = []
-    for i, (format, wide) in enumerate(product((Fixed(19, 2, False), Fixed(16, 3), Fixed(19, 3)), (1, 2, 3))):
-        x = Node(Input(f"m{i}", (7, 6, 1), format))
-        mean = Node(AvgPool((3, wide), (1, wide), ((1, 1), (0, 0)), (1, 1)), (x,))
-        for j, kept in enumerate((Fixed(15, 1, False), Fixed(16, 3))):
-            made.append((f"m{i}_{j}", Node(Quantize(kept, Rounding.RND, Overflow.SAT), (mean,))))
-    return Trial(joined(cases(iter(made))), count=64)
-
-
 ALIKE: tuple[tuple[Op, tuple[int, ...], bool], ...] = (
     (Conv((1, 1), ((0, 0), (0, 0)), (1, 1)), (1, 1), False), (Conv((1, 1), ((1, 1), (1, 1)), (1, 1)), (3, 3), False),
     (Conv((2, 2), ((0, 1), (0, 1)), (1, 1)), (3, 3), False), (Conv((1, 1), ((1, 1), (1, 1)), (1, 1)), (3, 3), True),

@@ -13,7 +13,20 @@ from gatewright.backends.firmware.memory.parts import program_of
 from gatewright.backends.firmware.memory.stripes import extra, needs, part, passages, striped
 from gatewright.backends.loops.builder import make_program
 from gatewright.graph import Array, Fixed, Graph, Node, Overflow, Rounding, UnsupportedError, evaluate
-from gatewright.graph.ops import Add, AvgPool, Constant, Conv, Input, MaxPool, Output, Quantize, Reduce, Reduction, Relu
+from gatewright.graph.ops import (
+    Add,
+    AvgPool,
+    Concat,
+    Constant,
+    Conv,
+    Input,
+    MaxPool,
+    Output,
+    Quantize,
+    Reduce,
+    Reduction,
+    Relu,
+)
 from gatewright.simulation import make_vectors
 
 from .test_limits import board
@@ -106,6 +119,22 @@ def test_stripes_are_planned_legally(seed: int) -> None:
     graph = Drawer(seed).graph()
     done, _, _ = min(ways(graph), key=lambda way: (way[0].macs, len(way[0].nodes)))
     assert faults(plan(program_of(done, CORES["m4"]), reorder=False)) == []
+
+
+def test_stripes_may_end_where_channels_are_joined() -> None:
+    rng = np.random.default_rng(2)
+    x = Node(Input("x", (9, 5, 3), Fixed(8, 3)), (), "x")
+    y = Node(Concat(2), (layer(x, 7, "one"), layer(x, 5, "other")), "both")
+    w = Node(Constant(Array(rng.integers(-7, 8, (3, 3, 12, 2))), Fixed(4, 0)), (), "end")
+    end = Node(Reduce(Reduction.SUM, (0, 1), False), (Node(Conv((1, 1), ((1, 1), (1, 1)), (1, 1)), (y, w), "end"),))
+    graph = Graph((x,), (Node(Output("y"), (end,)),), "joined")
+    cut = part(graph, 0, graph.nodes.index(y))
+    assert cut is not None
+    assert cut.exit is y
+    done = striped(graph, cut, 4)
+    assert done is not None
+    for core in ("m4", "m55"):
+        assert faults(plan(program_of(done, CORES[core]), reorder=False)) == []
 
 
 def layer(x: Node, filters: int, where: str, kernel: int = 3, stride: int = 1, groups: int = 1) -> Node:
