@@ -24,8 +24,11 @@ def _operand(call: Call, i: int) -> tuple[Node, bool]:
     """Give an operand as real numbers, and whether it is computed."""
     if call.coded(i) is not None:
         return coded_real(call, i, i + 1, i + 2), True
-    value = weights_of(call, i, i + 1, i + 2, axis=1)
-    rank = max(v.rank for v in call.inputs if isinstance(v, Coded))
+    value = weights_of(call, i, i + 1, i + 2, axis=1, fewest=0)
+    other = call.coded(3 - i)
+    if other is None:
+        raise call.refuse("both operands are constants", "fold constants first (onnxslim, onnxsim)")
+    rank = other.rank
     return call.scaled(value, lambda v: call.sample(Known((v,)), rank, f"input {i}")), False
 
 

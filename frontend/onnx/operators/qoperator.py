@@ -56,17 +56,19 @@ def encoded(call: Call, x: Node, scale: int, zero: int, like: int) -> Coded:
     return coding.encode(call, x)
 
 
-def weights_of(call: Call, i: int, scale: int, zero: int, axis: int) -> Scaled:
-    """Give constant integers with their scales along ``axis``."""
-    q = _stored(call, i)
+def weights_of(call: Call, i: int, scale: int, zero: int, axis: int, fewest: int = 1) -> Scaled:
+    """Give constant integers of ``fewest`` axes or more, with their scales along ``axis``."""
+    q = _stored(call, i, fewest)
     coding = read_coding(call, scale, zero, q.shape, axis=axis, sample=False, dtype=q.dtype.name)
     return _scaled(q, coding.scale, coding.zero)
 
 
-def _stored(call: Call, i: int) -> NDArray:
+def _stored(call: Call, i: int, fewest: int = 1) -> NDArray:
     q = call.known(i)
-    if q is None or q.dtype.name not in INTEGERS or q.ndim < 1:
+    if q is None or q.dtype.name not in INTEGERS:
         raise call.misfit(f"input {i} should hold integers")
+    if q.ndim < fewest:
+        raise call.misfit(f"input {i} is one number")
     return q
 
 

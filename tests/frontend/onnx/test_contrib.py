@@ -89,6 +89,40 @@ def test_imported(op: str) -> None:
     assert str(graph.outputs[0].type.format) == "int8(scale=0.043, zero=3)"
 
 
+def of_a_constant(op: str, picked: bool) -> Any:
+    b = Builder(20)
+    factor = [b.const(np.array(100), "uint8"), b.const(0.01), b.const(3, "uint8")]
+    if picked:
+        table = b.const(np.arange(20).reshape(5, 4), "uint8")
+        x = [b.op("Gather", table, b.input((3,), "int64")), b.const(0.1), b.const(2, "uint8")]
+    else:
+        x = [*tensor(b, (3, 4), "uint8", 0.1, 2)]
+    out = b.op(op, *x, *factor, b.const(0.05), b.const(9, "uint8"), domain=MICROSOFT)
+    model = b.model(out, types={out: "uint8"})
+    model.ir_version = 9
+    return model
+
+
+@pytest.mark.parametrize("picked", [False, True], ids=["computed", "picked"])
+@pytest.mark.parametrize("op", ["QLinearAdd", "QLinearMul"])
+def test_an_operand_may_be_one_number(op: str, picked: bool) -> None:
+    x = np.array([[[0, 3, 4]], [[1, 2, 0]]]) if picked else np.arange(24).reshape(2, 3, 4)
+    x = x[:, 0] if picked else x
+    got = np.asarray(evaluate(from_object(of_a_constant(op, picked)), x, integers=True))
+    real = 0.1 * ((np.arange(20).reshape(5, 4)[x] if picked else x) - 2.0)
+    wanted = np.clip(np.rint((real + 0.97 if op == "QLinearAdd" else real * 0.97) / 0.05) + 9, 0, 255)
+    assert np.abs(got - wanted).max() <= 1
+
+
+def test_constants_alone_are_refused() -> None:
+    b = Builder(20)
+    x = [b.const(np.arange(4), "uint8"), b.const(0.1), b.const(2, "uint8")]
+    out = b.op("QLinearAdd", *x, *x, b.const(0.05), b.const(9, "uint8"), domain=MICROSOFT)
+    real = b.op("DequantizeLinear", out, b.const(0.05), b.const(9, "uint8"))
+    with pytest.raises(GatewrightError, match="constant"):
+        from_object(b.model(b.op("Add", b.input((4,)), real)))
+
+
 def test_other_operators_are_refused_by_name() -> None:
     b = Builder(20)
     out = b.op("QAttention", b.input((4,)), domain=MICROSOFT)
