@@ -218,7 +218,8 @@ def find_tuning(tuning: "str | Path | Tuning", board: Board) -> "Tuning":
     try:
         found = tuning if isinstance(tuning, Tuning) else read_tuning(Path(tuning).read_bytes(), where)
     except OSError as error:
-        raise FileError(f"cannot read: {error.strerror}", where=where, hint="DIR/project/tuning.json") from None
+        hint = "gatewright tune DIR writes DIR/project/tuning.json, where it finds something that is faster"
+        raise FileError(f"cannot read: {error.strerror}", where=where, hint=hint) from None
     found.tiles_for(machine_of(board), where)
     return found
 
