@@ -69,7 +69,7 @@ def _arm(machine: Machine) -> Toolchain:
     if machine.cpu == "cortex-m7" and "+fp-armv8d16sp" in machine.features:  # compilers take it to have doubles
         words, less = f"{words}-fp64", f"{less}+nofp.dp"
     target = ("-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={_zig_name(machine.cpu)}{words}")
-    own = ("-fno-unroll-loops",) if machine.cpu in SMALL else ()
+    own: tuple[str, ...] = ("-fno-unroll-loops",) if machine.cpu in SMALL else ()
     own += ("-fno-vectorize", "-fno-slp-vectorize") if machine.cpu in HELIUM else ()
     return Toolchain(
         (*target, *own),
