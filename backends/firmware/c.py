@@ -25,10 +25,10 @@ from ..loops.code import (
     Variable,
     const,
 )
-from ..loops.fold import Ranges, limits, same
+from ..loops.fold import Ranges, same
 from ..loops.halves import bits_of
 from ..loops.walk import parts, values
-from ..loops.widths import HALVES, WIDTHS, is_float
+from ..loops.widths import HALVES, WIDTHS, is_float, limits
 from .vectors import Vectors, type_of
 
 TYPES: Mapping[str, str] = {

@@ -29,10 +29,10 @@ from ..loops.code import (
     Variable,
     cast,
 )
-from ..loops.fold import limits
 from ..loops.program import Call, Loop, Pointer, Program
 from ..loops.program import Statement as Step
 from ..loops.walk import parts, with_parts, with_values
+from ..loops.widths import limits
 
 Put = Callable[[int, Value], Value]
 

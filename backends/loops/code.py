@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ...graph.formats import FLOATS
-from .widths import HALVES, WIDTHS, is_float
+from .widths import HALVES, WIDTHS, is_float, limits
 
 INDEX = "int32"
 
@@ -237,9 +237,17 @@ def _constant_first(a: Number, b: Number) -> tuple[Value, Value]:
 
 
 def clip(value: Value, low: Number | None, high: Number | None) -> Value:
-    """Bring a value between two bounds, either of which may be missing."""
-    value = value if low is None else maximum(value, low)
-    return value if high is None else minimum(value, high)
+    """Bring a value between two bounds, either of which may be missing. Integers that none of its type is beyond do
+    nothing.
+    """
+    least, most = (None, None) if is_float(value.dtype) else limits(value.dtype)
+    value = value if low is None or _beyond(least, low) else maximum(value, low)
+    return value if high is None or _beyond(high, most) else minimum(value, high)
+
+
+def _beyond(a: Number | None, b: Number | None) -> bool:
+    """Whether the first of two integers is the greater one."""
+    return isinstance(a, int) and isinstance(b, int) and a > b
 
 
 def select(condition: Value, a: Number, b: Number) -> Value:

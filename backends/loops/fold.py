@@ -5,7 +5,7 @@ from typing import Any
 
 from .code import INDEX, For, Let, Statement, Value, Variable, clip, const, wrapped
 from .walk import with_parts
-from .widths import WIDTHS, is_float
+from .widths import is_float, limits
 
 Ends = tuple[int, int]
 EXACT: Mapping[str, Callable[[Ends, Ends], Ends]] = {
@@ -39,14 +39,6 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(map(same, a, b))
     return bool(a == b)
-
-
-def limits(dtype: str) -> Ends:
-    """Give the least and the greatest integer of a type."""
-    if dtype == "bool":
-        return 0, 1
-    bits = WIDTHS[dtype]
-    return (0, (1 << bits) - 1) if dtype[0] == "u" else (-(1 << bits - 1), (1 << bits - 1) - 1)
 
 
 def whole(v: Value) -> bool:

@@ -12,3 +12,11 @@ HALVES = ("float16", "bfloat16")
 def is_float(dtype: str) -> bool:
     """Whether a type is one of floats."""
     return dtype.startswith(("float", "bfloat"))
+
+
+def limits(dtype: str) -> tuple[int, int]:
+    """Give the least and the greatest integer of a type."""
+    if dtype == "bool":
+        return 0, 1
+    bits = WIDTHS[dtype]
+    return (0, (1 << bits) - 1) if dtype[0] == "u" else (-(1 << bits - 1), (1 << bits - 1) - 1)

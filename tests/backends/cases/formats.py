@@ -134,6 +134,10 @@ def changes_of_scale_at_their_ends() -> Trial:
             continue
     x, m, s = Node(Input("far", (4, 3), Fixed(8, 8))), (0, 1 << 30, 1), (-4, -30, -6)
     made.append(of("far", Node(MultiplyShift(Affine(2, True, Fraction(1, 3), -3), m, s, 0, 1), (x,))))
+    far = Affine(40, True, Fraction(1, 3))
+    own = Node(Input("unclamped", (4, 3), Affine(8, False, Fraction(1, 7))))
+    for k, shift in enumerate((1, -3, 9)):
+        made.append(of(f"unclamped{k}", Node(MultiplyShift(far, (1533916928,), (shift,), -(2**39), 2**39 - 1), (own,))))
     wide = Node(Input("wide", (7,), Fixed(28, 1)))
     for rounding, overflow in MODES:
         quantize = Quantize(Affine(6, False, Fraction(13421773, 134217728), 2), rounding, overflow)
