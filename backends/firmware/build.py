@@ -92,7 +92,8 @@ def _explained(error: BuildError, places: MemoryMap, board: str) -> Exception:
         return error
     name, over = (found[1], int(found[2])) if found is not None else (places.ram.name, 0)
     size = next(s.bytes for s in places.spans if s.name == name)
-    what = f"{name} has {size:,} bytes; the image needs {size + over:,}" if over else f"{name} leaves no stack"
+    needs = f"{name} has {size:,} bytes; the image needs {size + over:,}, its self-test included"
+    what = needs if over else f"{name} leaves no stack"
     return UnsupportedError(what, where=f"board {board}", hint=HINT)
 
 

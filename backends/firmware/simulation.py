@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...boards import Board
-from ...graph import Graph, NDArray, UnsupportedError
+from ...graph import FileError, Graph, NDArray, UnsupportedError
 from ..loops.verify import run_each
 from ..loops.verify import verify as compare
 from .device import BUDGET, MOST, Device, core_in, why_not
@@ -66,7 +66,7 @@ def verify(
     graph: Graph, simulation: Simulation, vectors: Sequence[NDArray], board: Board | None = None
 ) -> dict[str, Any]:
     """Compare the firmware with the graph, as ``loops.verify.verify`` does: its C on this machine on all vectors, its
-    image on an emulated core on some.
+    image on an emulated core on some. Raises FileError where the self-test of one fails whose C is right.
     """
 
     def again(own: Graph) -> Simulation:
@@ -75,8 +75,15 @@ def verify(
 
     here = Simulation(graph, simulation.project, emulated=False)
     entry = compare(graph, here, vectors, again if board is not None else None)
-    device = simulation.device
-    if entry["status"] == "failed" or device is None:
+    if entry["status"] == "failed":  # the self-test, which holds the graph's outputs, would fail too
+        return entry
+    try:
+        device = simulation.device
+    except FileError as error:
+        what = f"{error.what}, though the same C is exact on this machine"
+        hint = f"{error.hint}; where it fails again, please report this (--no-verify writes it as it is)"
+        raise FileError(what, where=error.where, hint=hint) from None
+    if device is None:
         return entry
     found = compare(graph, simulation, [v[:1] for v in vectors])
     more = min(MOST, len(vectors[0]), max(BUDGET // max(device.instructions, 1), 1))

@@ -264,7 +264,7 @@ def _compiled(
             return done
         progress(f"comparing the {WORDS[target]} with the graph")
         entry = done.verify()
-        if target == FIRMWARE:
+        if target == FIRMWARE and entry["status"] != "failed":
             cost = with_run(cost, done.simulation, board, progress)
         return replace(done, verification=entry, cost=cost)
 

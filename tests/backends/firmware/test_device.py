@@ -123,8 +123,16 @@ def test_wrong_weights_are_found_on_the_core(graph: Graph, monkeypatch: pytest.M
     for i in range(place.size):
         image[at + i] ^= 0x55
     files = {**project.artefact, next(n for n in project.artefact if n.endswith(".elf")): bytes(image)}
-    with pytest.raises(gw.FileError, match="the image's self-test fails at"):
+    with pytest.raises(gw.FileError, match=r"the image.s self-test fails at .*, though the same C is exact"):
         replace(project, artefact=files).verify(vectors=4)
+
+
+def test_wrong_c_is_a_failed_proof(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not a file that is damaged, though the image's self-test fails, too."""
+    monkeypatch.setattr("gatewright.backends.firmware.c._saturation", lambda most, value: "gw_ssat16")
+    manifest = gw.compile(graph, board="nucleo-l4r5zi", vectors=4).manifest
+    assert manifest["verification"]["status"] == "failed"
+    assert "instructions" not in manifest["cost"]
 
 
 def test_a_profile_counts_every_layer(graph: Graph, tmp_path: Path) -> None:
