@@ -18,8 +18,9 @@ from gatewright.backends.tvm import Simulation, machine_of
 from gatewright.backends.tvm.measure import peak
 from gatewright.boards import load as load_board
 from gatewright.cli import app
+from gatewright.compiling import FEWEST_VECTORS, VECTORS, usual_vectors
 from gatewright.graph import Array, Fixed, Float, Graph, Node, Rounding
-from gatewright.graph.ops import Activation, Constant, Dense, Input, Output, Quotient, Relu, Slice
+from gatewright.graph.ops import Activation, Constant, Dense, Input, MatMul, Output, Quotient, Relu, Slice
 from gatewright.targets import not_here
 
 pytest.importorskip("tvm", reason="pip install 'gatewright[tvm]'")
@@ -290,3 +291,10 @@ def test_a_tvm_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
 def test_a_package_does_not_take_the_place_of_gatewright() -> None:
     graph = dense()
     assert library_name(Graph(graph.inputs, graph.outputs, name="Gatewright")) == "net_gatewright"
+
+
+def test_large_inputs_are_verified_on_fewer_vectors() -> None:
+    a, b = (Node(Input(name, shape, Float(32))) for name, shape in (("a", (2, 2048)), ("b", (2048, 2048))))
+    graph = Graph((a, b), (Node(Output("y"), (Node(MatMul(), (a, b), "product"),)),), name="wide")
+    assert usual_vectors(graph, load_board("host")) == FEWEST_VECTORS
+    assert usual_vectors(dense(), load_board("host")) == VECTORS

@@ -37,6 +37,9 @@ MACS_TO_VERIFY = 8_000_000_000
 MACS_TO_EMULATE = 2_000_000_000
 """What emulated kernels of a graphics processor do in a few seconds."""
 
+ELEMENTS_TO_VERIFY = 1 << 25
+"""Of all vectors' inputs and outputs together: they are drawn in a few seconds and take a quarter of a GiB."""
+
 
 def compile_model(
     model: Any,
@@ -145,11 +148,15 @@ def estimate(graph: Graph, options: "Options", board: Board | None, *, strict: b
 
 
 def usual_vectors(graph: Graph, board: Board) -> int:
-    """Say how many vectors a project is verified on: on processors, what the graph takes about a minute for at most."""
+    """Say how many vectors a project is verified on: on processors, what the graph takes about a minute for at most,
+    and what stands in memory beside other work.
+    """
     if board.fpga is not None:
         return VECTORS
     macs = MACS_TO_EMULATE if board.kind == "gpu" else MACS_TO_VERIFY
-    return max(FEWEST_VECTORS, min(VECTORS, macs // max(graph.macs, 1)))
+    elements = sum(node.type.size for node in (*graph.inputs, *graph.outputs))
+    most = min(macs // max(graph.macs, 1), ELEMENTS_TO_VERIFY // max(elements, 1))
+    return max(FEWEST_VECTORS, min(VECTORS, most))
 
 
 def _checked(

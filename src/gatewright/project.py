@@ -70,8 +70,8 @@ class Project:
             return dict(self.verification)
         if vectors < 1:
             raise OptionError(f"vectors = {vectors}", hint="1 or more")
-        own = list(self.vectors) or make_vectors(self.graph, vectors)
-        chosen = Stream(self.graph).feed(x) if x is not None else own
+        given = Stream(self.graph).feed(x) if x is not None else list(self.vectors)
+        chosen = given or make_vectors(self.graph, vectors)
         if self.target in TARGETS.values():
             found: dict[str, Any] = back_end(self.target).verify(self.graph, self.simulation, chosen, self.board)
             return found
@@ -186,9 +186,12 @@ class Module:
 
         return read_tuning(self.artefact[TUNING]).tiles if TUNING in self.artefact else {}
 
-    def verify(self, x: Inputs | None = None, *, vectors: int = 512) -> dict[str, Any]:
-        """Compare the artefact with the graph again, as ``Project.verify`` does."""
-        return self._project.verify(x, vectors=vectors)
+    def verify(self, x: Inputs | None = None, *, vectors: int | None = None) -> dict[str, Any]:
+        """Compare the artefact with the graph again, as ``Project.verify`` does; on as many vectors as it was verified
+        on when it was compiled.
+        """
+        before = self.manifest["verification"].get("vectors") or 512
+        return self._project.verify(x, vectors=before if vectors is None else vectors)
 
     @cached_property
     def _project(self) -> Project:
