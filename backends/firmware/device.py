@@ -13,7 +13,7 @@ from ...graph import FileError, GatewrightError, NDArray
 from .build import machine_in
 
 if TYPE_CHECKING:
-    from .emulator import Image, Mix
+    from .emulator import Emulator, Image, Mix
 
 WATCHED = 40_000_000
 """Instructions that may run with caches simulated, some ten seconds."""
@@ -52,6 +52,7 @@ class Device:
             raise FileError(f"the image's self-test fails at {layer}", where=path, hint="compile again")
         self._emulator = Emulator(image, self.core)
         self.inferences = 0
+        self._first: list[tuple[int, bytes]] = []
         self._outside = 0
         self.begin()
         self._emulator.clear()
@@ -85,8 +86,12 @@ class Device:
         """Run once on stored numbers [*shape] an input; give the outputs and the network's status."""
         d, device = self.description, self._emulator
         arena = device.image.symbol(f"{d['name']}_arena").address
-        for port, values in zip(d["inputs"], inputs, strict=True):
-            device.write(arena + port["offset"], np.ascontiguousarray(values.astype(port["type"])).tobytes())
+        given = [
+            (arena + port["offset"], np.ascontiguousarray(values.astype(port["type"])).tobytes())
+            for port, values in zip(d["inputs"], inputs, strict=True)
+        ]
+        self._first = self._first or given
+        _fill(device, given)
         status = device.call(f"{d['name']}_run")
         self.inferences += 1
         outputs = []
@@ -117,12 +122,13 @@ class Device:
         return layer_counts(self.description, {name: found.inclusive / runs for name, found in functions.items()})
 
     def mixes(self) -> list["Mix"]:
-        """Count what each step runs in one more inference, by class of instruction; the few that choose it too."""
+        """Count what each step runs in the first inference, by class of instruction; the few that choose it too."""
         from .emulator import Emulator
 
         name, found = self.description["name"], []
         device = Emulator(self._emulator.image, self.core)
         device.call(f"{name}_init")
+        _fill(device, self._first)
         for step in range(len(self.description["layers"])):
             device.clear()
             device.call(f"{name}_step", step)
@@ -140,9 +146,16 @@ class Device:
         device = Emulator(self._emulator.image, board=board, caches=once <= WATCHED)
         device.call(f"{name}_init")
         for _ in range(2 if 2 * once <= WATCHED else 1):
+            _fill(device, self._first)  # a run leaves other numbers there, which may be none of the input's format
             device.clear()
             device.call(f"{name}_run")
         return device.counts().mix
+
+
+def _fill(device: "Emulator", inputs: Sequence[tuple[int, bytes]]) -> None:
+    """Write inputs to their addresses."""
+    for address, data in inputs:
+        device.write(address, data)
 
 
 def layer_counts(description: Mapping[str, Any], instructions: Mapping[str, float]) -> list[LayerCount]:

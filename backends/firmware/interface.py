@@ -11,7 +11,8 @@ from ...graph.ops import Input
 from ..loops.layout import interface_type
 from ..loops.names import meaning
 from ..loops.program import Block, Program
-from .c import STORED, TYPES
+from ..loops.widths import limits
+from .c import STORED, TYPES, literal
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,11 @@ def _port(port: Port, name: str) -> list[str]:
     named = re.sub(r"[^\w .:()-]", "_", getattr(node.op, "name", ""), flags=re.ASCII)
     shape = surface_shape(node)
     what = "x".join(map(str, shape)) or "scalar"
-    use = "fill before every run" if isinstance(node.op, Input) else "read after a run"
+    use = f"{_asked(node)}fill before every run" if isinstance(node.op, Input) else "read after a run"
     return [
         f"/* {port.name}: {named}, {what} {TYPES[interface_type(node)]}, {meaning(node)}; {use}. */",
         f"#define {upper}_ELEMENTS {int(np.prod(shape))}",
-        *(f"#define {upper}_{word} {value}" for word, value in _format(node)),
+        *(f"#define {upper}_{word} {value}" for word, value in (*_format(node), *_range(node))),
         f"extern {port.ctype} *const {name}_{port.name};",
     ]
 
@@ -136,3 +137,27 @@ def _format(node: Node) -> list[tuple[str, str]]:
             scale = f"{float(format.scale):.9e}f"
             return [("SCALE", scale), ("ZERO_POINT", f"({zero})" if zero < 0 else f"{zero}")]
     return []
+
+
+def _asked(node: Node) -> str:
+    """Say what the numbers of an input have to be, where its type in C holds others."""
+    if not node.type.is_integer or _bounds(node) == limits(interface_type(node)):
+        return ""
+    found = _bounds(node)
+    return f"q from {found[0]} to {found[1]}; " if found is not None else "q that its format has; "
+
+
+def _range(node: Node) -> list[tuple[str, str]]:
+    """Give the least and the greatest number of an input as constants, where they are one for all elements."""
+    found = _bounds(node) if node.type.is_integer and isinstance(node.op, Input) else None
+    if found is None:
+        return []
+    small = found[0] >= -(1 << 31) and found[1] < 1 << 31
+    values = (literal(end, "int32" if small else interface_type(node)) for end in found)
+    return [(word, f"({v})" if v.startswith("-") else v) for word, v in zip(("MIN", "MAX"), values, strict=True)]
+
+
+def _bounds(node: Node) -> tuple[int, int] | None:
+    """Give the least and the greatest number that a format has; None where elements have their own."""
+    low, high = (np.unique(b) for b in node.type.quantized.bounds)
+    return (int(low[0]), int(high[0])) if low.size == high.size == 1 else None

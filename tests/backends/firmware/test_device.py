@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import gatewright as gw
 from gatewright.backends.firmware import measured, qemu_device
 from gatewright.backends.firmware.device import why_not
-from gatewright.backends.firmware.emulator import core, find_qemu
+from gatewright.backends.firmware.emulator import Emulator, core, find_qemu
 from gatewright.cli import app
 from gatewright.graph import Graph
 from gatewright.profile import profile
@@ -133,6 +133,25 @@ def test_wrong_c_is_a_failed_proof(graph: Graph, monkeypatch: pytest.MonkeyPatch
     manifest = gw.compile(graph, board="nucleo-l4r5zi", vectors=4).manifest
     assert manifest["verification"]["status"] == "failed"
     assert "instructions" not in manifest["cost"]
+
+
+def test_what_is_counted_runs_on_inputs(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run leaves in their place may be no number of their format, and then leads anywhere."""
+    project = gw.compile(graph, board="nucleo-l4r5zi", vectors=4)
+    project.verify(vectors=4)
+    device, seen = project.simulation.device, []
+    ((address, given),) = device._first
+    call = Emulator.call
+
+    def watched(self: Emulator, function: str, *arguments: int) -> int:
+        if function.endswith("_run") or (function.endswith("_step") and arguments == (0,)):
+            seen.append(self.read(address, len(given)))
+        return call(self, function, *arguments)
+
+    monkeypatch.setattr(Emulator, "call", watched)
+    device.warm_mix(project.board)
+    device.mixes()
+    assert seen == [given] * 3
 
 
 def test_a_profile_counts_every_layer(graph: Graph, tmp_path: Path) -> None:

@@ -2,18 +2,20 @@
 
 import shutil
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gatewright as gw
 from gatewright.backends.firmware.build import FLAGS, build, sizes
-from gatewright.backends.firmware.emit import machine_of
+from gatewright.backends.firmware.emit import emit, machine_of
 from gatewright.backends.firmware.toolchain import COMMON, WARNINGS, Toolchain, toolchain
 from gatewright.backends.zig import zig
 from gatewright.boards import load
-from gatewright.graph import Graph, Node
-from gatewright.graph.ops import Input, Output, Power
+from gatewright.graph import Affine, Fixed, Graph, Grid, Node
+from gatewright.graph.ops import Input, Output, Power, Relu
 
 from .cores import symbols
 from .made import completed, described, made, needs_gcc, written_c
@@ -125,3 +127,17 @@ def test_without_a_c_library_there_is_no_image_of_what_calls_it() -> None:
     assert project.notes == ("no image is linked: the network calls powf of the C library (--integer-only: tables)",)
     assert {path for path in project.files if path.startswith("image/")} == {"image/libpowers.a"}
     assert "flash_bytes" not in described(project)
+
+
+def test_the_header_says_what_inputs_may_be() -> None:
+    """Tables are read at places that follow from them."""
+    formats = (Fixed(5, 1, False), Fixed(8, 4), Affine(4, True, Grid(np.array([Fraction(1, 3), Fraction(1)], object))))
+    inputs = tuple(Node(Input(f"x{i}", (2,), format)) for i, format in enumerate(formats))
+    outputs = tuple(Node(Output(f"y{i}"), (Node(Relu(), (x,)),)) for i, x in enumerate(inputs))
+    header = emit(Graph(inputs, outputs, "ranges"), load("cortex-m4")).files["src/ranges.h"].decode()
+    assert "in0: x0, 2 uint8_t, value = q * 2^-4; q from 0 to 31; fill before every run." in header
+    assert "#define RANGES_IN0_MIN 0\n#define RANGES_IN0_MAX 31\n" in header
+    assert "in1: x1, 2 int8_t, value = q * 2^-4; fill before every run." in header
+    assert "#define RANGES_IN1_MIN (-128)\n#define RANGES_IN1_MAX 127\n" in header
+    assert "#define RANGES_IN2_MIN (-8)\n#define RANGES_IN2_MAX 7\n" in header
+    assert "OUT0_MIN" not in header
