@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import gatewright as gw
 from gatewright.backends.loops.machine import Dot, Machine
 from gatewright.backends.loops.names import library_name
 from gatewright.backends.loops.verify import _distance
+from gatewright.backends.loops.verify import verify as compare
 from gatewright.backends.tvm import Simulation, machine_of
 from gatewright.backends.tvm.measure import peak
 from gatewright.boards import load as load_board
@@ -298,3 +300,31 @@ def test_large_inputs_are_verified_on_fewer_vectors() -> None:
     graph = Graph((a, b), (Node(Output("y"), (Node(MatMul(), (a, b), "product"),)),), name="wide")
     assert usual_vectors(graph, load_board("host")) == FEWEST_VECTORS
     assert usual_vectors(dense(), load_board("host")) == VECTORS
+
+
+def test_rounding_that_a_network_amplifies_is_no_fault() -> None:
+    """A norm divides by the deviation of numbers that are all alike: those of a convolution over ones."""
+    onnx = pytest.importorskip("onnx")
+    rng, make = np.random.default_rng(4), onnx.helper.make_node
+    stored = {"w": rng.standard_normal((6, 3, 3, 3)), "scale": rng.standard_normal(6), "bias": rng.standard_normal(6)}
+    norm = make("InstanceNormalization", ["t", "scale", "bias"], ["y"], epsilon=1e-8)
+    nodes = [make("Conv", ["x", "w"], ["t"]), norm]
+    ends = [onnx.helper.make_tensor_value_info(n, 1, s) for n, s in (("x", (1, 3, 11, 9)), ("y", (1, 6, 9, 7)))]
+    weights = [onnx.numpy_helper.from_array(v.astype(np.float32), n) for n, v in stored.items()]
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "norm", ends[:1], ends[1:], weights))
+    project = gw.compile(model, board="host", vectors=64)
+    assert project.verification["status"] == "close"
+
+    class Wrong:
+        engine = "wrong"
+
+        def __init__(self, vector: int, by: float) -> None:
+            self.vector, self.by = vector, by
+
+        def run(self, vectors: Sequence[np.ndarray]) -> list[np.ndarray]:
+            (y,) = project.simulation.run(vectors)
+            y[self.vector, 0] += self.by
+            return [y]
+
+    for vector, by in ((1, 1.0), (40, 1e-3)):
+        assert compare(project.graph, Wrong(vector, by), project.vectors)["status"] == "failed"
