@@ -24,6 +24,7 @@ from gatewright.compiling import FEWEST_VECTORS, VECTORS, usual_vectors
 from gatewright.graph import Array, Fixed, Float, Graph, Node, Rounding
 from gatewright.graph.ops import Activation, Constant, Dense, Input, MatMul, Output, Quotient, Relu, Slice
 from gatewright.targets import not_here
+from gatewright.wording import summary
 
 pytest.importorskip("tvm", reason="pip install 'gatewright[tvm]'")
 ROOT = Path(__file__).parents[1]
@@ -314,6 +315,8 @@ def test_rounding_that_a_network_amplifies_is_no_fault() -> None:
     model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "norm", ends[:1], ends[1:], weights))
     project = gw.compile(model, board="host", vectors=64)
     assert project.verification["status"] == "close"
+    told = {**project.manifest, "verification": {**project.verification, "difference": 2e-5}}
+    assert any("more on vectors on which" in line for line in summary(told, Path("out")))
 
     class Wrong:
         engine = "wrong"
