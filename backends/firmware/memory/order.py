@@ -50,6 +50,7 @@ class _Search:
             for b in unit.writes:
                 self.makers[b] = self.makers.get(b, 0) | 1 << i
         self.distances: dict[tuple[int, Block, Block], Distance] = {}
+        self._last: tuple[int, frozenset[Block], int] = (-1, frozenset(), 0)
 
     @property
     def fixed(self) -> bool:
@@ -91,8 +92,8 @@ class _Search:
     def bytes_at(self, done: int, i: int) -> int:
         """Give the bytes that are held while a statement runs, with the one pair that saves most laid together."""
         unit = self.units[i]
-        held = {b: b.bytes for b in self.users if self.alive(b, done)}
-        held |= {b: b.bytes for b in (*unit.reads, *unit.writes)}
+        held, total = self.held(done)
+        total += sum(b.bytes for b in dict.fromkeys((*unit.reads, *unit.writes)) if b not in held)
         after = done | 1 << i
         best = 0
         for y in unit.writes:
@@ -102,7 +103,14 @@ class _Search:
                 if x not in unit.writes and not self.alive(x, after):
                     near = self.distance(i, x, y)
                     best = max(best, saved(x.bytes, y.bytes, near.above, near.below))
-        return sum(held.values()) - best
+        return total - best
+
+    def held(self, done: int) -> tuple[frozenset[Block], int]:
+        """Give the blocks that hold what is wanted after some statements, and their bytes; the last answer is kept."""
+        if self._last[0] != done:
+            blocks = frozenset(b for b in self.users if self.alive(b, done))
+            self._last = done, blocks, sum(b.bytes for b in blocks)
+        return self._last[1:]
 
     def alive(self, block: Block, done: int) -> bool:
         """Whether a block holds what is still wanted."""

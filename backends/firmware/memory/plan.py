@@ -10,6 +10,7 @@ from .exact import Placement, place
 from .lives import Rules, rules
 from .order import best_order
 from .overlap import distance
+from .place import lower_bound
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +60,13 @@ def plan(program: Program, *, reorder: bool = True) -> Plan:
     back has both.
     """
     in_place(program, partial(_same_place, program))
-    own = _placed(program)
+    own = _placed(program, rules(program))
     if reorder and (order := best_order(program)) is not None:
-        other = _placed(replace(program, statements=order))
-        own = other if other.bytes < own.bytes else own
+        moved = replace(program, statements=order)
+        found = rules(moved)
+        if lower_bound(found) < own.bytes:  # else no placement of it takes less
+            other = _placed(moved, found)
+            own = other if other.bytes < own.bytes else own
     return _set(own)
 
 
@@ -72,8 +76,7 @@ def _same_place(program: Program, call: Call, state: Block, fresh: Block) -> boo
     return near.above <= 0 or near.below <= 0
 
 
-def _placed(program: Program) -> Plan:
-    found = rules(program)
+def _placed(program: Program, found: Rules) -> Plan:
     placement = place(found)
     return Plan(replace(program, arena=placement.peak), found, placement)
 

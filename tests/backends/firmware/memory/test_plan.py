@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,19 @@ from gatewright.backends.loops.program import Block
 from gatewright.backends.loops.widths import WIDTHS
 from gatewright.graph import Array, Fixed, Graph, Node, Overflow, Rounding
 from gatewright.graph.evaluate.run import surface_shape
-from gatewright.graph.ops import Add, Concat, Constant, Conv, Input, Output, Quantize, Reduce, Reduction
+from gatewright.graph.ops import (
+    Add,
+    Concat,
+    Constant,
+    Conv,
+    Input,
+    Output,
+    Quantize,
+    Reduce,
+    Reduction,
+    Slice,
+    Transpose,
+)
 from gatewright.simulation import make_vectors
 
 from ....graph.drawn import Draw
@@ -220,3 +233,23 @@ def test_the_c_of_drawn_networks_is_exact(seed: int) -> None:
     graph = Draw(1000 + seed).graph()
     simulation = Simulation(graph, emit(graph, gatewright.boards()["nucleo-l4r5zi"]).files)
     assert verify(graph, simulation, make_vectors(graph, 8))["status"] == "exact"
+
+
+def test_an_order_that_cannot_take_less_is_not_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seventeen parts of one tensor: a solver would look for seconds for what the bound rules out."""
+    x = Node(Input("x", (17, 7, 33), Fixed(8, 3)), (), "x")
+    turned = Node(Transpose((1, 0, 2)), (x,), "turned")
+    parts = [Node(Slice((i, 0, 0), (i + 1, 7, 33), (1, 1, 1)), (x,), f"part{i}") for i in range(17)]
+    outputs = tuple(Node(Output(f"y{i}"), (v,)) for i, v in enumerate((turned, *parts)))
+    program = make_program(Graph((x,), outputs), CORES["m4"])
+    placed: list[Rules] = []
+
+    def watched(found: Rules) -> Placement:
+        placed.append(found)
+        return place(found)
+
+    monkeypatch.setattr(import_module("gatewright.backends.firmware.memory.plan"), "place", watched)
+    assert best_order(program) is not None
+    found = plan(program)
+    assert found.bytes == found.bound
+    assert len(placed) == 1
