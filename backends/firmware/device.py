@@ -39,7 +39,7 @@ class Device:
     """A project's image, loaded into an emulated core of its kind."""
 
     def __init__(self, project: Mapping[str, bytes], description: Mapping[str, Any]) -> None:
-        from .emulator import Emulator, Image
+        from .emulator import Emulator, FaultError, Image
 
         name = description["name"]
         path = f"image/{name}.elf"
@@ -47,8 +47,12 @@ class Device:
             raise FileError("is not there", where=path, hint="compile again")
         self.description = description
         self.core = core_in(description)
-        image = Image.read(project[path])
-        if (layer := self._wrong(image)) is not None:
+        image = Image.read(project[path], where=path)
+        try:
+            layer = self._wrong(image)
+        except FaultError as error:
+            raise FileError(f"the image's self-test stops: {error}", where=path, hint="compile again") from None
+        if layer is not None:
             raise FileError(f"the image's self-test fails at {layer}", where=path, hint="compile again")
         self._emulator = Emulator(image, self.core)
         self.inferences = 0

@@ -42,6 +42,13 @@ class Simulation:
         return emulator(self.project, self.description)
 
     @property
+    def note(self) -> str | None:
+        """Say why an image does not run on an emulated core; None where it does, or where there is no image."""
+        reason = why_not(self.project, self.description)
+        imaged = f"image/{self.description['name']}.elf" in self.project
+        return f"nothing runs on an emulated core: {reason}" if imaged and reason is not None else None
+
+    @property
     def engine(self) -> str:
         """Name it for reports."""
         return "firmware's C on this machine" if self.device is None else self.device.engine

@@ -270,10 +270,11 @@ def _compiled(
         if not verify:
             return done
         progress(f"comparing the {WORDS[target]} with the graph")
-        entry = done.verify()
+        entry, notes = done.verify(), done.notes
         if target == FIRMWARE and entry["status"] != "failed":
             cost = with_run(cost, done.simulation, board, progress)
-        return replace(done, verification=entry, cost=cost)
+            notes = (*notes, *filter(None, [done.simulation.note]))
+        return replace(done, verification=entry, cost=cost, notes=notes)
 
 
 def _emitted(

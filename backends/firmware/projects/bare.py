@@ -37,7 +37,7 @@ fi
 $compiler $core @optimize@ -g @common@ @warnings@ -fno-unwind-tables -fno-asynchronous-unwind-tables \\
     -Isrc src/@name@.c src/@name@_selftest.c board/startup.c board/memory.c board/main.c \\
     -T board/link.ld -Wl,-e,gw_reset -Wl,--gc-sections $libraries -o "$out/@name@.elf"
-echo "$out/@name@.elf"
+echo "$(pwd)/$out/@name@.elf"
 """
 
 

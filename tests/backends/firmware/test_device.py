@@ -81,6 +81,15 @@ def test_cores_that_only_qemu_has(graph: Graph, board: str, monkeypatch: pytest.
     assert "QEMU" in str(why_not(project.artefact, project.simulation.description))
 
 
+def test_a_core_that_is_not_emulated_is_told(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    manifest = gw.compile(graph, board="corstone-300", vectors=4).manifest
+    why = "unicorn has no cortex-m55, and QEMU, which has, is not installed"
+    assert f"nothing runs on an emulated core: {why}" in manifest["notes"]
+    assert "instructions" not in manifest["cost"]
+    assert "emulated" not in manifest["verification"]["engine"]
+
+
 @needs_qemu
 @pytest.mark.slow
 def test_wrong_weights_are_found_on_qemu(graph: Graph) -> None:

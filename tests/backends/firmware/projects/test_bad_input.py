@@ -58,6 +58,15 @@ def test_a_damaged_image_is_told_and_names_the_layer(project: gw.Project, writte
         module(np.zeros((1, 8, 8, 1)))
 
 
+def test_an_image_that_is_no_program_is_told(project: gw.Project, written: Path) -> None:
+    path, image = written / "project" / IMAGE, project.artefact[IMAGE]
+    code = place(image, symbols(image)["digits_qkeras_selftest"][0] & ~1)
+    for data in (image[: len(image) // 2], image[:code] + b"\xff\xde" + image[code + 2 :]):  # udf
+        path.write_bytes(data)
+        with pytest.raises(gw.FileError, match=f"{IMAGE}: (is no whole ELF image|the image's self-test stops: )"):
+            gw.open(written, force=True)(np.zeros((1, 8, 8, 1)))
+
+
 def test_a_damaged_description_is_told(written: Path) -> None:
     path = written / "project" / FILE
     found = json.loads(path.read_text())
