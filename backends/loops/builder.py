@@ -40,6 +40,7 @@ from .kernels import (
     across,
     across_matrices,
     attention,
+    by_rows,
     elementwise,
     filled,
     mmla,
@@ -63,6 +64,7 @@ from .plan import Fused, Groups, Work, flat, group, layouts
 from .prepare import prepare
 from .program import STATUS, Block, Call, Copy, Loop, Pointer, Program, Resident, blocks_of, place_blocks
 from .resident import in_place
+from .rows import Rows, row_groups
 from .schedule import Tiles
 from .scope import Place, Scope
 from .views import crowded, root, view
@@ -235,7 +237,7 @@ class Builder:
     def run(self, graph: Graph) -> None:
         """Add the steps of a graph whose inputs are held."""
         bare, few = self.machine.bare, self.machine.few_steps
-        fused = {} if bare or few else attentions(graph, self.machine)
+        fused = {} if bare or few else _fused(graph, self.machine)
         groups = group(graph, narrow=bare, few=few, fused=fused)
         chosen = {n: self.machine.stored(own) for n, own in layouts(groups, self.machine).items()}
         for work in groups.work:
@@ -322,6 +324,8 @@ class Builder:
         found = self.layouts
         if isinstance(work.fused, Attention):
             return [(attention(m, found, work.fused, end, out.layout), work.fused.macs)]
+        if isinstance(work.fused, Rows):
+            return [(by_rows(m, found, work.fused, end, out.layout), 0)]
         if anchor is None:
             if isinstance(end.op, Concat):
                 return [(made, 0) for made in _joined(m, found, end, out.layout)]
@@ -496,6 +500,13 @@ WHOLE: dict[type[Op], Callable[[Machine, Mapping[Node, Layout], Node, Layout], W
     FixedSoftmax: rows.fixed_softmax,
 }  # fmt: skip
 """Writers of anchors that nothing follows."""
+
+
+def _fused(graph: Graph, machine: Machine) -> dict[Node, Fused]:
+    """Find what several anchors compute together."""
+    found: dict[Node, Fused] = {**attentions(graph, machine)}
+    taken = frozenset(n for f in found.values() for n in (*f.inside, f.anchor))
+    return {**found, **row_groups(graph, machine, taken)}
 
 
 def _as_is(scope: Scope, node: Node, at: Place) -> Value:

@@ -294,6 +294,12 @@ def llvm(name: str, dtype: str, lanes: int, *operands: Value) -> Value:
     return Value("llvm", (name, operands), dtype, lanes)
 
 
+def fma(a: Value, b: Value, c: Value) -> Value:
+    """A * b + c of float32, rounded once; for machines that fuse it."""
+    name = f"llvm.fma.v{a.lanes}f32" if a.lanes > 1 else "llvm.fma.f32"
+    return llvm(name, "float32", a.lanes, a, b, c)
+
+
 def extern(name: str, value: Value, *more: Value) -> Value:
     """Call a function of the C library on scalars."""
     return Value("extern", (name, (value, *more)), value.dtype)
@@ -392,9 +398,10 @@ Body: TypeAlias = tuple[Statement, ...]
 
 
 class Code:
-    """The statements of one function, in order."""
+    """The statements of one function, in order. ``reciprocals``: whether to divide vectors by estimates of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reciprocals: bool = False) -> None:
+        self.reciprocals = reciprocals
         self._blocks: list[list[Statement]] = [[]]
         self._count = 0
         self._short: dict[Variable, Value] = {}

@@ -8,7 +8,7 @@ made of them is within 2e-6. Functions without a polynomial here call the C libr
 from collections.abc import Callable, Sequence
 from math import log
 
-from .code import Code, Value, cast, clip, const, extern, intrinsic, maximum, minimum, reinterpret, select
+from .code import Code, Value, cast, clip, const, extern, intrinsic, llvm, maximum, minimum, reinterpret, select
 from .scope import ScalarsOnly
 
 EXP = (1.0, 1.0, 0.4999999106, 0.16666541994, 0.04166921973, 0.00836621784, 0.00137526589)
@@ -42,6 +42,15 @@ def polynomial(code: Code, x: Value, coefficients: Sequence[float]) -> Value:
     for c in reversed(coefficients[:-1]):
         total = total * x + c
     return code.let(total)
+
+
+def ratio(code: Code, a: Value, b: Value) -> Value:
+    """A / b for b from 2^-100 to 2^100; the last bits may be wrong."""
+    if not code.reciprocals or b.lanes != 16:
+        return a / b
+    estimate = llvm("llvm.x86.avx512.rcp14.ps.512", "float32", 16, b, const(0.0, "float32", 16), const(-1, "int16"))
+    near = code.let(estimate)
+    return a * code.let(near * (const(2.0, "float32", 16) - b * near))
 
 
 def exp(code: Code, x: Value) -> Value:
@@ -97,9 +106,7 @@ def erf(code: Code, x: Value) -> Value:
     """Give the error function."""
     near = code.let(clip(x, -3.95, 3.95))
     square = code.let(near * near)
-    inner = near * polynomial(code, square, ERF_P) / polynomial(code, square, ERF_Q)
-    one = const(1.0, "float32", x.lanes)
-    return code.let(select(x >= 3.95, one, select(x <= -3.95, -one, inner)))
+    return code.let(ratio(code, near * polynomial(code, square, ERF_P), polynomial(code, square, ERF_Q)))
 
 
 def tanh(code: Code, x: Value) -> Value:
@@ -108,7 +115,7 @@ def tanh(code: Code, x: Value) -> Value:
     square = code.let(x * x)
     small = x + x * square * polynomial(code, square, TANH)
     far = code.let(exp(code, minimum(size, 20.0) * -2.0))
-    large = (const(1.0, "float32", x.lanes) - far) / (far + 1.0)
+    large = ratio(code, const(1.0, "float32", x.lanes) - far, code.let(far + 1.0))
     return code.let(select(size < 0.625, small, select(x < 0.0, -large, large)))
 
 

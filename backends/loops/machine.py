@@ -152,6 +152,18 @@ class Machine:
         return True
 
     @property
+    def fuses(self) -> bool:
+        """Whether LLVM has an instruction for a product and a sum of floats that are rounded once."""
+        if self.is_x86:
+            return self.cpu in ("x86-64-v3", "x86-64-v4") or self.has("fma")
+        return not self.bare and self.arch.startswith(("aarch64", "arm64"))
+
+    @property
+    def reciprocals(self) -> bool:
+        """Whether a quotient of vectors is best computed from an estimate of the divisor's reciprocal."""
+        return self.is_x86 and self.vector_bits >= 512
+
+    @property
     def few_steps(self) -> bool:
         """Whether a step costs so much that it pays to do little things again instead."""
         return False

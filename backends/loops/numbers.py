@@ -17,6 +17,8 @@ from .scope import Place, Scope, aligned
 from .wide import multiplies_halves, scaled
 
 INT32, INT64 = 1 << 31, 1 << 63
+EXACT_FLOAT = 1 << 24
+"""Integers up to it are float32."""
 
 
 def real_scale(node: Node) -> NDArray:
@@ -326,8 +328,7 @@ def real(scope: Scope, node: Node, at: Place) -> Value:
     value = centred(scope, node, at)
     low, high = centred_ends(node)
     scale = real_scale(node)
-    exact = max(-low, high) <= 1 << 24 and (scale == scale.astype(np.float32)).all()
-    if exact or not scope.machine.doubles:
+    if max(-low, high) <= EXACT_FLOAT or not scope.machine.doubles:
         return scope.code.let(cast(value, "float32") * scope.constant(scale.astype(np.float32), at, "float32"))
     return scope.code.let(cast(cast(value, "float64") * scope.constant(scale, at, "float64"), "float32"))
 

@@ -81,9 +81,9 @@ SIMPLE: tuple[type[Op], ...] = (Reshape, Transpose, Slice, Broadcast)
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """Several anchors that are one step, which ends with ``anchor``: ``inside`` are the nodes before it that nobody
-    else reads. Of what its ``products`` read ``repeated`` is read many times, from the ``roots`` in memory, in rows
-    along the axis beside it; the rest is computed where it is read.
+    """Several anchors that are one step, which ends with what follows ``anchor``, or with ``end``: ``inside`` are the
+    nodes before that which nobody else reads. Of what its ``products`` read ``repeated`` is read many times, from the
+    ``roots`` in memory, in rows along the axis beside it; the rest is computed where it is read.
     """
 
     anchor: Node
@@ -91,6 +91,11 @@ class Fused:
     products: frozenset[Node]
     repeated: Mapping[Node, int]
     roots: frozenset[Node]
+
+    @property
+    def end(self) -> Node | None:
+        """The end of a step that is known."""
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,14 +171,16 @@ def group(
         n for n in graph.nodes if n not in inside and (n in roots or _stands(n, users[n], few, reading=products))
     }
     anchors: dict[Node, Node] = {}
-    taken: set[Node] = set(inside)
+    taken = {*inside, *(f.end for f in fused.values() if f.end is not None)}
     for node in graph.nodes:
-        if isinstance(node.op, ANCHORS) and node not in inside:
-            chain = [node]
-            if few and (joined := _rejoined(node, users, standing, taken)) is not None:
-                standing.discard(node)
-                chain = joined
-            chain = _follow(chain, users, standing, taken)
+        if node in fused and (end := fused[node].end) is not None:
+            anchors[end] = node
+            standing.add(end)
+        elif isinstance(node.op, ANCHORS) and node not in inside:
+            chain = _follow([node], users, standing, taken)
+            while (few or not narrow) and (joined := _rejoined(chain, users, standing, taken)) is not None:
+                standing.discard(chain[-1])
+                chain = _follow([*chain, *joined], users, standing, taken)
             if node in fused:
                 chain = _merged(chain, users, standing, taken)
             if narrow and chain[-1] not in standing:
@@ -274,17 +281,18 @@ MOST_JOINED = 12
 
 
 def _rejoined(
-    anchor: Node, users: dict[Node, tuple[Node, ...]], standing: set[Node], taken: set[Node]
+    chain: Sequence[Node], users: dict[Node, tuple[Node, ...]], standing: set[Node], taken: set[Node]
 ) -> list[Node] | None:
-    """Give the anchor and the pointwise operations around which its result is read several times, up to the one where
-    all meet again; None where there is no such.
+    """Give the pointwise operations by which the end of a chain is read several times, up to the one where all meet
+    again; None where there is no such.
 
-    %2 = mul(%1, %1)        only what the anchor gave is read twice: it is in a register
+    %2 = mul(%1, %1)        only what the chain gave is read twice: it is in a register
     %3 = add(%2, %1)
     """
-    if not isinstance(anchor.op, FOLLOWED) or len(users[anchor]) < 2 or _asked_for(anchor, users[anchor], few=True):
+    anchor, end = chain[0], chain[-1]
+    if not isinstance(anchor.op, FOLLOWED) or len(users[end]) < 2 or _asked_for(end, users[end], few=True):
         return None
-    found = [anchor]
+    found = [end]
     while len(found) < MOST_JOINED:
         inside = set(found)
         ready = [
@@ -301,7 +309,7 @@ def _rejoined(
         found.append(following)
         inside.add(following)
         if all(u in inside for n in found[:-1] for u in users[n]):
-            return found
+            return found[1:]
         if following in standing:
             return None
     return None

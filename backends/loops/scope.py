@@ -74,6 +74,9 @@ class Scope:
     free: Free | None = None
     scratches: list[tuple[int, tuple[Parameter, ...]]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.code.reciprocals = self.machine.reciprocals
+
     def at(self, node: Node, at: Place) -> Value:
         """Give the stored value of a node: int32 or int64 as its interval needs, or float32."""
         if node in self.given:

@@ -12,14 +12,14 @@ from ....graph.numerics import common_scale, dequantize, divide, whole
 from ....graph.ops import DynamicScale, Lookup, MultiplyShift, Output, Quantize, Scaling, Step
 from ....graph.ops.rescale import factors_and_shifts, integer_factor
 from ...division import Quotient
-from ..code import Value, cast, clip, const, intrinsic, minimum, select
+from ..code import Value, cast, clip, const, fma, intrinsic, minimum, select, spread
 from ..layout import centred_ends, stored_ends, working_type
-from ..numbers import INT32, INT64, centred, fitted, in_units, overflowed, real, rescaled, shifted
+from ..numbers import EXACT_FLOAT, INT32, INT64, centred, fitted, in_units, overflowed, real, rescaled, shifted
 from ..scope import Place, Scope, element
 from ..wide import scaled
 
-EXACT_FLOAT = 1 << 24
 FEW_EDGES = 16
+NEAREST = (Rounding.RND, Rounding.RND_CONV, Rounding.RND_INF, Rounding.RND_MIN_INF, Rounding.RND_ZERO)
 
 
 @element.register
@@ -78,6 +78,8 @@ def _from_float(scope: Scope, x: Value, at: Place, op: Quantize) -> Value:
     """Float32 -> stored integer. What is no number becomes the least one."""
     format = op.format
     if isinstance(format, Affine):
+        if (clamped := _clamped(op)) is not None and scope.machine.fuses:
+            return _stored(_of_clamped(scope, x, at, op, *clamped), format)
         units = x / scope.constant(as_array(format.scale).astype(np.float32), at, "float32")
     else:
         fraction = as_array(format.fraction)
@@ -95,6 +97,46 @@ def _from_float(scope: Scope, x: Value, at: Place, op: Quantize) -> Value:
     if op.overflow is Overflow.SAT_ZERO and isinstance(format, Fixed):
         value = select(intrinsic("abs", rounded) < 2.0**63, value, 0)
     return _stored(value, format)
+
+
+def _clamped(op: Quantize) -> tuple[np.ndarray, np.ndarray] | None:
+    """Give the least and the greatest float32 that need be divided by the scale: they round to the format's bounds, as
+    what is beyond them does after the division. None where there are none, or a scale has no reciprocal.
+    """
+    format = op.format
+    if op.overflow is not Overflow.SAT or op.rounding not in NEAREST or not isinstance(format, Affine):
+        return None
+    scale, zero = as_array(format.scale).astype(np.float32), as_array(format.zero)
+    whole_ones = (scale.view(np.uint32) & 0x7FFFFF) == 0x7FFFFF  # the mantissas that the proof leaves out
+    if whole_ones.any() or (scale < 2.0**-100).any() or (scale > 2.0**100).any():
+        return None
+    found = []
+    for bound in format.bounds:
+        units = np.asarray(bound) - zero
+        if int(np.abs(units).max()) > EXACT_FLOAT >> 4:
+            return None
+        edge = (units * scale.astype(np.float64)).astype(np.float32)
+        assert (np.rint(edge / scale) == units).all()
+        found.append(edge)
+    return found[0], found[1]
+
+
+def _of_clamped(scope: Scope, x: Value, at: Place, op: Quantize, least: np.ndarray, most: np.ndarray) -> Value:
+    """Divide what is clamped before by the scale, in three operations that round as a division does: the quotient by
+    the rounded reciprocal, and what that leaves (P. Markstein, Computation of elementary functions on the IBM RISC
+    System/6000 processor, IBM Journal of Research and Development 34, 1990, theorem 8).
+    """
+    code, zero, scale = scope.code, as_array(op.format.zero), as_array(op.format.scale).astype(np.float32)
+
+    def constant(numbers: np.ndarray) -> Value:
+        return spread(scope.constant(numbers, at, "float32"), x.lanes)
+
+    x = code.let(clip(x, constant(least), constant(most)))
+    divisor, inverse = code.let(constant(scale)), code.let(constant(np.float32(1) / scale))
+    first = code.let(x * inverse)
+    rest = code.let(fma(-first, divisor, x))
+    rounded = rounded_real(scope, code.let(fma(rest, inverse, first)), op.rounding)
+    return cast(rounded, "int32") + scope.constant(zero, at, "int32")
 
 
 def _whole(scope: Scope, rounded: Value, mode: Overflow) -> Value:

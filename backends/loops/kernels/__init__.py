@@ -2,9 +2,10 @@
 
 from . import columns, packed, packed_ring, pools, products, reductions, ring, rows, sorting
 from .attention import attention
+from .by_rows import by_rows
 from .frame import Written, elementwise, filled, written
 
 __all__ = [
-    "Written", "attention", "columns", "elementwise", "filled", "packed", "packed_ring", "pools", "products",
-    "reductions", "ring", "rows", "sorting", "written",
+    "Written", "attention", "by_rows", "columns", "elementwise", "filled", "packed", "packed_ring", "pools",
+    "products", "reductions", "ring", "rows", "sorting", "written",
 ]  # fmt: skip

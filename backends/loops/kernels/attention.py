@@ -27,10 +27,8 @@ from ..plan import POINTWISE
 from ..schedule import tile_cost
 from ..scope import Place, Scope, aligned, place
 from ..views import root, view
-from .frame import SPLIT_ABOVE, Written, along, put, tile_begin, vectors, written
+from .frame import PARTS, SPLIT_ABOVE, Written, along, put, tile_begin, unravelled, vectors, written
 
-PARTS = 8
-"""Parts that threads can share; each has memory of its own."""
 READ = 0.4
 """Products of vectors that a vector of keys or values costs, which each block brings into the nearest cache anew."""
 LOWEST = -3.0e38
@@ -117,7 +115,7 @@ class _Blocks:
             block = code.let(part * each + i)
             self.base = code.let(part * size)
             with code.when(block < count) if parts * each > count else nullcontext():
-                own = [code.let(n) for n in _unravelled(code.let(block // tiles), self.lead)]
+                own = [code.let(n) for n in unravelled(code.let(block // tiles), self.lead)]
                 self._block(own, tile_begin(code, code.let(block % tiles), self.block, self.queries))
 
     def _block(self, own: Sequence[Value], first: Value) -> None:
@@ -273,15 +271,6 @@ def _start(own: Sequence[Value], layout: Layout) -> Value:
 
 def _lanes(begin: Value, width: int, stride: int) -> Index:
     return Lanes(begin, width, stride) if width > 1 else begin
-
-
-def _unravelled(flat: Value, shape: Sequence[int]) -> list[Value]:
-    """Give the indices of a flat index."""
-    own: list[Value] = []
-    for axis, n in enumerate(shape):
-        below = prod(shape[axis + 1 :])
-        own.append(index(0) if n == 1 else (flat // below) % n if any(m > 1 for m in shape[:axis]) else flat // below)
-    return own
 
 
 def _turned(code: Code, rows: Sequence[Value]) -> list[Value]:

@@ -37,6 +37,8 @@ SPLIT_ABOVE = 1_000_000
 """Products of a kernel from which on its outer loop is one that threads can share. They take some 20 us with AVX2; a
 call of TVM's pool of threads costs 5 to 10.
 """
+PARTS = 8
+"""Parts that threads can share of a kernel that gives memory of its own to each."""
 MOVE = 8
 """Products in whose time an element is read, changed and written."""
 
@@ -155,6 +157,15 @@ def along(code: Code, length: int, lanes: int) -> Iterator[Index]:
         yield lanes_from(index(begin), width)
 
 
+def unravelled(flat: Value, shape: Sequence[int]) -> list[Value]:
+    """Give the indices of a flat index."""
+    own: list[Value] = []
+    for axis, n in enumerate(shape):
+        below = prod(shape[axis + 1 :])
+        own.append(index(0) if n == 1 else (flat // below) % n if any(m > 1 for m in shape[:axis]) else flat // below)
+    return own
+
+
 def pieces(code: Code, length: int, source: str, target: str) -> Iterator[tuple[int, Value]]:
     """Cut a row that is copied into Helium's vectors: how many elements each has, and where it begins.
 
@@ -170,17 +181,6 @@ def pieces(code: Code, length: int, source: str, target: str) -> Iterator[tuple[
 def tile_begin(code: Code, tile: Value, rows: int, length: int) -> Value:
     """Give where a tile of an axis begins: one that would end beyond the axis is shifted back."""
     return code.let(minimum(tile * rows, length - rows) if length % rows else tile * rows)
-
-
-def folded(code: Code, memory: Memory, width: int, join: Callable[[Value, Value], Value]) -> Value:
-    """Fold the lanes of a vector: its halves, until one is left."""
-    value = code.let(memory.load(0, width))
-    while width > 1:
-        width //= 2
-        half = code.local(memory.dtype, 2 * width, "half")
-        code.store(half, 0, value)
-        value = code.let(join(half.load(0, width), half.load(width, width)))
-    return value
 
 
 def elementwise(

@@ -1,6 +1,6 @@
 """Sums, means, extremes over axes; the place of an extreme."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -12,7 +12,8 @@ from ..layout import Layout, centred_ends, working_type
 from ..machine import Machine
 from ..numbers import centred, fitted, real
 from ..scope import Place, Scope
-from .frame import MOVE, SPLIT_ABOVE, Written, along, axes, folded, put, vectors, written
+from .folds import Fold, fold_along, folded, fresh_lanes
+from .frame import MOVE, SPLIT_ABOVE, Written, along, axes, put, vectors, written
 
 
 def reduce(machine: Machine, layouts: Mapping[Node, Layout], node: Node, end: Node, out: Layout) -> Written:
@@ -56,14 +57,20 @@ def _fold(scope: Scope, op: Reduce, node: Node, x: Node, kept: list[int], own: l
     width = given[0] if given else 1
     inner = [a for a in op.axes if a != len(x.shape) - 1]
     use_lanes = along_last and lanes > 1 and length >= 2 and op.kind is not Reduction.PROD
-    if use_lanes:
-        width, full, rest = vectors(length, lanes)
-    total = code.local(dtype, width, "total")
-    code.store(total, 0, const(neutral(op, node, x), dtype, width))
 
     def value(at: Place) -> Value:
         v = centred(scope, x, at) if integer else real(scope, x, at)
         return cast(v, dtype)
+
+    start = neutral(op, node, x)
+    if use_lanes and not inner:
+        whole = Fold(dtype, start, partial(join, op.kind), again=op.kind in (Reduction.MAX, Reduction.MIN))
+        found = fold_along(scope, length, lanes, whole, lambda k: value((*own, k)))
+        return _folded(found, node, x)
+    if use_lanes:
+        width, full, rest = vectors(length, lanes)
+    total = code.local(dtype, width, "total")
+    code.store(total, 0, const(start, dtype, width))
 
     def fold(v: Value) -> None:
         code.store(total, 0, join(op.kind, total.load(0, width), v))
@@ -84,15 +91,27 @@ def _fold(scope: Scope, op: Reduce, node: Node, x: Node, kept: list[int], own: l
             if rest:  # elements of the last vector that were counted are left out by a select
                 place[len(x.shape) - 1] = Lanes(index(rest[0]), width)
                 v = value(tuple(place[a] for a in range(len(x.shape))))
-                fresh = [int(rest[0] + i >= full * width) for i in range(width)]
-                mask = scope.table(np.array(fresh, np.int64), "int32").load(0, width).differs(0)
-                fold(select(mask, v, const(neutral(op, node, x), dtype, width)))
+                fold(select(fresh_lanes(scope, full, rest[0], width), v, const(start, dtype, width)))
     found = folded(code, total, width, partial(join, op.kind)) if use_lanes else code.let(total.load(0, width))
-    if integer:
+    return _folded(found, node, x)
+
+
+def _folded(found: Value, node: Node, x: Node) -> Value:
+    """Give a result of what was folded."""
+    op = node.op
+    assert isinstance(op, Reduce)
+    if node.type.is_integer:
         return fitted(found, *centred_ends(node))
     if op.kind is Reduction.MEAN:
         return found * (1.0 / float(np.prod([x.shape[a] for a in op.axes])))
     return found
+
+
+def fold_row(scope: Scope, node: Node, own: Sequence[Index], lanes: int) -> Value:
+    """Fold the row at an index of the axes before the last one."""
+    op, x = node.op, node.inputs[0]
+    assert isinstance(op, Reduce)
+    return _fold(scope, op, node, x, list(range(len(x.shape) - 1)), list(own), lanes)
 
 
 def join(kind: Reduction, a: Value, b: Value) -> Value:

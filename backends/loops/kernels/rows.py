@@ -1,6 +1,5 @@
 """Softmax, in floating point and in the fixed point of quantized runtimes: one row after the other."""
 
-import operator
 from collections.abc import Mapping
 
 from ....graph import Node
@@ -12,7 +11,8 @@ from ..layout import Layout, stored_ends, working_type
 from ..machine import Machine
 from ..numbers import real
 from ..scope import Place, Scope, place
-from .frame import MOVE, SPLIT_ABOVE, Written, along, axes, folded, put, vectors, written
+from .folds import MAXIMUM, SUM, fold_along
+from .frame import MOVE, SPLIT_ABOVE, Written, axes, put, vectors, written
 
 
 def softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: Layout) -> Written:
@@ -34,25 +34,14 @@ def softmax(machine: Machine, layouts: Mapping[Node, Layout], node: Node, out: L
             def at(k: Index) -> Place:
                 return (*own[: op.axis], k, *own[op.axis :])
 
-            best = code.local("float32", width, "best")
-            code.store(best, 0, const(float("-inf"), "float32", width))
-            for k in along(code, length, width):
-                code.store(best, 0, maximum(best.load(0, width), real(scope, x, at(k))))
-            most = folded(code, best, width, maximum)
-            total = code.local("float32", width, "total")
-            code.store(total, 0, const(0.0, "float32", width))
-            for number, k in enumerate(along(code, length, width)):
+            most = fold_along(scope, length, width, MAXIMUM, lambda k: real(scope, x, at(k)))
+
+            def exponential(k: Index) -> Value:
                 e = power(code, code.let(real(scope, x, at(k)) - most))
                 put(scope, memory, out, at(k), e)
-                if number:  # the vector that is shifted back: what was summed is left out
-                    fresh = length - full * width
-                    part = code.local("float32", width, "part")
-                    code.store(part, 0, e)
-                    for lane in range(width - fresh, width):
-                        code.store(total, lane, total.load(lane) + part.load(lane))
-                else:
-                    code.store(total, 0, total.load(0, width) + e)
-            share = code.let(const(1.0, "float32") / folded(code, total, width, operator.add))
+                return e
+
+            share = code.let(const(1.0, "float32") / fold_along(scope, length, width, SUM, exponential))
             with code.loop(full) as k:
                 where = place(out, at(lanes_from(k * width, width)))
                 code.store(memory, where, memory.load(where) * share)
