@@ -56,11 +56,12 @@ from .kernels import (
     winograd,
 )
 from .kernels.frame import tidied
-from .kernels.matrices import kind_of, matrix_product, pack_right
+from .kernels.matrices import kind_of, matrix_product
+from .kernels.packing import pack_right
 from .layout import Layout, arena_type, bordered, interface_type, plain, row_major
 from .machine import Dot, Machine
 from .numbers import real
-from .plan import Fused, Groups, Work, flat, group, layouts
+from .plan import Fused, Groups, Style, Work, flat, group, layouts
 from .prepare import prepare
 from .program import STATUS, Block, Call, Copy, Loop, Pointer, Program, Resident, blocks_of, place_blocks
 from .resident import in_place
@@ -238,7 +239,7 @@ class Builder:
         """Add the steps of a graph whose inputs are held."""
         bare, few = self.machine.bare, self.machine.few_steps
         fused = {} if bare or few else _fused(graph, self.machine)
-        groups = group(graph, narrow=bare, few=few, fused=fused)
+        groups = group(graph, Style(bare, few), fused)
         chosen = {n: self.machine.stored(own) for n, own in layouts(groups, self.machine).items()}
         for work in groups.work:
             try:

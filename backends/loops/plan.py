@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from math import lcm
 
 from ...graph import Array, Graph, Node, Op, UnsupportedError
-from ...graph.arrays import NDArray
+from ...graph.arrays import NDArray, as_array
 from ...graph.evaluate.kernel import Value, run
 from ...graph.formats import narrowest
 from ...graph.ops import (
@@ -61,6 +61,7 @@ from ...graph.ops import (
     Upsample,
 )
 from ...graph.tensor import grids
+from . import tiles
 from .contract import Contraction, contraction
 from .layout import Layout, arena_type, bordered, plain
 from .machine import Machine
@@ -156,19 +157,35 @@ def _known(weights: Node) -> Node:
     return Node(Constant(Array(values[weights][0]), weights.type.format), (), weights.where)
 
 
-def group(
-    graph: Graph, *, narrow: bool = False, few: bool = False, fused: Mapping[Node, Fused] | None = None
-) -> Groups:
-    """Decide what is computed together. ``narrow``: what stands in memory is to be small, also where readers then have
-    more to do; ``few``: so are steps; ``fused``: anchors that are one step, by the last of them.
+@dataclass(frozen=True)
+class Style:
+    """``narrow``: what stands in memory is to be small, also where readers then have more to do; ``few``: so are
+    steps.
     """
+
+    narrow: bool = False
+    few: bool = False
+
+    @property
+    def packs(self) -> bool:
+        """Whether operands of products of integers are computed where they are packed."""
+        return not self.narrow and not self.few
+
+    @property
+    def rejoins(self) -> bool:
+        """Whether operations that read the same element, and meet again, follow an anchor."""
+        return self.few or not self.narrow
+
+
+def group(graph: Graph, style: Style = Style(), fused: Mapping[Node, Fused] | None = None) -> Groups:
+    """Decide what is computed together. ``fused``: anchors that are one step, by the first or the last of them."""
     fused = fused or {}
     users = graph.users
     inside, products, roots = (
         frozenset[Node]().union(*(getattr(f, name) for f in fused.values())) for name in ("inside", "products", "roots")
     )
     standing = {
-        n for n in graph.nodes if n not in inside and (n in roots or _stands(n, users[n], few, reading=products))
+        n for n in graph.nodes if n not in inside and (n in roots or _stands(n, users[n], style, reading=products))
     }
     anchors: dict[Node, Node] = {}
     taken = {*inside, *(f.end for f in fused.values() if f.end is not None)}
@@ -178,12 +195,12 @@ def group(
             standing.add(end)
         elif isinstance(node.op, ANCHORS) and node not in inside:
             chain = _follow([node], users, standing, taken)
-            while (few or not narrow) and (joined := _rejoined(chain, users, standing, taken)) is not None:
+            while style.rejoins and (joined := _rejoined(chain, users, standing, taken)) is not None:
                 standing.discard(chain[-1])
                 chain = _follow([*chain, *joined], users, standing, taken)
             if node in fused:
                 chain = _merged(chain, users, standing, taken)
-            if narrow and chain[-1] not in standing:
+            if style.narrow and chain[-1] not in standing:
                 chain = _narrowest(chain)
             taken.update(chain)
             anchors[chain[-1]] = node
@@ -193,18 +210,18 @@ def group(
     return Groups(work, frozenset(standing), users)
 
 
-def _stands(node: Node, users: tuple[Node, ...], few: bool, reading: frozenset[Node]) -> bool:
+def _stands(node: Node, users: tuple[Node, ...], style: Style, reading: frozenset[Node]) -> bool:
     """Whether a node has to be in memory for the sake of those that read it, but for those ``reading`` it as it is."""
     if isinstance(node.op, Constant | Output):
         return False
-    return _asked_for(node, tuple(u for u in users if u not in reading), few) or _repeated(node, users)
+    return _asked_for(node, tuple(u for u in users if u not in reading), style) or _repeated(node, users)
 
 
-def _asked_for(node: Node, users: tuple[Node, ...], few: bool) -> bool:
+def _asked_for(node: Node, users: tuple[Node, ...], style: Style) -> bool:
     """Whether a reader wants a node in memory, however many read it."""
     if isinstance(node.op, Input | Concat):
         return True
-    return any(isinstance(u.op, Output) or _wants_memory(u, node, few) for u in users)
+    return any(isinstance(u.op, Output) or _wants_memory(u, node, style) for u in users)
 
 
 def _repeated(node: Node, users: tuple[Node, ...]) -> bool:
@@ -212,12 +229,14 @@ def _repeated(node: Node, users: tuple[Node, ...]) -> bool:
     return len(users) > 1 and not (isinstance(node.op, SIMPLE) and not any(_grows(u, node) for u in users))
 
 
-def _wants_memory(user: Node, node: Node, few: bool) -> bool:
+def _wants_memory(user: Node, node: Node, style: Style) -> bool:
     match user.op:
         case Reduce():
-            return not isinstance(node.op, (*SIMPLE, *POINTWISE) if few else SIMPLE)
-        case MatMul() if few:
+            return not isinstance(node.op, (*SIMPLE, *POINTWISE) if style.few else SIMPLE)
+        case MatMul() if style.few:
             return not _moved_only(node)
+        case MatMul() if user.type.is_integer and style.packs:
+            return False
         case op if isinstance(op, ANCHORS):
             return True
     return not isinstance(node.op, SIMPLE) and _grows(user, node)
@@ -290,7 +309,7 @@ def _rejoined(
     %3 = add(%2, %1)
     """
     anchor, end = chain[0], chain[-1]
-    if not isinstance(anchor.op, FOLLOWED) or len(users[end]) < 2 or _asked_for(end, users[end], few=True):
+    if not isinstance(anchor.op, FOLLOWED) or len(users[end]) < 2 or _asked_for(end, users[end], Style(few=True)):
         return None
     found = [end]
     while len(found) < MOST_JOINED:
@@ -329,10 +348,18 @@ def _narrowest(chain: list[Node]) -> list[Node]:
 def layouts(groups: Groups, machine: Machine) -> dict[Node, Layout]:
     """Choose the layout of every tensor in the arena: type, borders and rounding as its readers want them."""
     wants: dict[Node, list[Contraction]] = {}
-    for work in groups.work:
-        if work.anchor is not None and (found := contraction(work.anchor, machine)) is not None:
-            wants.setdefault(work.anchor.inputs[0], []).append(found)
-    return {n: _layout(n, wants.get(n, []), machine) for n in groups.standing if not isinstance(n.op, Input)}
+    lefts: dict[Node, tuple[str, int]] = {}
+    for anchor in (w.anchor for w in groups.work if w.anchor is not None):
+        if (found := contraction(anchor, machine)) is not None:
+            wants.setdefault(anchor.inputs[0], []).append(found)
+        elif machine.amx and isinstance(anchor.op, MatMul) and anchor.type.is_integer and tiles.suit(anchor):
+            left = anchor.inputs[0]
+            lefts[left] = tiles.types_of(anchor)[0], int(as_array(left.type.quantized.zero).flat[0])
+    found_layouts = {n: _layout(n, wants.get(n, []), machine) for n in groups.standing if not isinstance(n.op, Input)}
+    for node, (dtype, base) in lefts.items():  # what a matrix unit reads as it stands
+        if node in found_layouts and node not in wants:
+            found_layouts[node] = plain(node.shape, dtype, base)
+    return found_layouts
 
 
 def _layout(node: Node, wants: Sequence[Contraction], machine: Machine) -> Layout:

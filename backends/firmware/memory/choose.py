@@ -8,7 +8,7 @@ from ....graph import GatewrightError, Graph, Node, UnsupportedError
 from ...loops.builder import make_program
 from ...loops.layout import arena_type
 from ...loops.machine import Machine
-from ...loops.plan import flat, group
+from ...loops.plan import Style, flat, group
 from ...loops.prepare import prepare
 from ...loops.widths import WIDTHS
 from .limits import Wish, larger, too_much
@@ -108,7 +108,7 @@ def _smaller(graph: Graph, machine: Machine, first: Plan, enough: int) -> Iterat
 
 def _ways(graph: Graph, found: Plan) -> Iterator[_Way]:
     """List the ways that would make the steps smaller that take most."""
-    standing = group(graph, narrow=True).standing
+    standing = group(graph, Style(narrow=True)).standing
     stops = [(i, n) for i, n in passages(graph) if n in standing]
     numbers = {n: i for i, n in enumerate(graph.nodes)}
     most = [numbers[n.node] for n in found.needs() if n.bytes > found.bytes * WORTH and n.node in numbers]

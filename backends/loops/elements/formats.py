@@ -12,13 +12,15 @@ from ....graph.numerics import common_scale, dequantize, divide, whole
 from ....graph.ops import DynamicScale, Lookup, MultiplyShift, Output, Quantize, Scaling, Step
 from ....graph.ops.rescale import factors_and_shifts, integer_factor
 from ...division import Quotient
-from ..code import Value, cast, clip, const, fma, intrinsic, minimum, select, spread
+from ..code import Value, cast, clip, const, fma, intrinsic, minimum, reinterpret, select, spread
+from ..functions import MAGIC
 from ..layout import centred_ends, stored_ends, working_type
 from ..numbers import EXACT_FLOAT, INT32, INT64, centred, fitted, in_units, overflowed, real, rescaled, shifted
 from ..scope import Place, Scope, element
 from ..wide import scaled
 
 FEW_EDGES = 16
+MAGIC_BITS = int(np.float32(MAGIC).view(np.int32))
 NEAREST = (Rounding.RND, Rounding.RND_CONV, Rounding.RND_INF, Rounding.RND_MIN_INF, Rounding.RND_ZERO)
 
 
@@ -113,7 +115,7 @@ def _clamped(op: Quantize) -> tuple[np.ndarray, np.ndarray] | None:
     found = []
     for bound in format.bounds:
         units = np.asarray(bound) - zero
-        if int(np.abs(units).max()) > EXACT_FLOAT >> 4:
+        if int(np.abs(units).max()) > EXACT_FLOAT >> 3:
             return None
         edge = (units * scale.astype(np.float64)).astype(np.float32)
         assert (np.rint(edge / scale) == units).all()
@@ -132,11 +134,14 @@ def _of_clamped(scope: Scope, x: Value, at: Place, op: Quantize, least: np.ndarr
         return spread(scope.constant(numbers, at, "float32"), x.lanes)
 
     x = code.let(clip(x, constant(least), constant(most)))
-    divisor, inverse = code.let(constant(scale)), code.let(constant(np.float32(1) / scale))
+    inverse = code.let(constant(np.float32(1) / scale))
     first = code.let(x * inverse)
-    rest = code.let(fma(-first, divisor, x))
-    rounded = rounded_real(scope, code.let(fma(rest, inverse, first)), op.rounding)
-    return cast(rounded, "int32") + scope.constant(zero, at, "int32")
+    rest = code.let(fma(first, constant(-scale), x))
+    units = code.let(fma(rest, inverse, first))
+    if op.rounding is Rounding.RND_CONV:  # a sum leaves the nearest integer in its last bits, ties to even
+        bits = reinterpret(units + MAGIC, "int32")
+        return bits + scope.constant(zero - MAGIC_BITS, at, "int32")
+    return cast(rounded_real(scope, units, op.rounding), "int32") + scope.constant(zero, at, "int32")
 
 
 def _whole(scope: Scope, rounded: Value, mode: Overflow) -> Value:

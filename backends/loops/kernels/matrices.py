@@ -1,19 +1,17 @@
 """Products of two computed matrices: the right one is packed at run time as weights are packed beforehand."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from math import prod
 
 from ....graph import Node
-from ....graph.ops import MatMul
 from .. import tiles
-from ..code import Index, Lanes, Memory, Value, cast, const, index, lanes_from, minimum, select, spread
+from ..code import Index, Memory, Value, cast, const, index, lanes_from, minimum, spread
 from ..layout import Layout, centred_ends, plain, working_type
 from ..machine import GROUP, Dot, Machine
-from ..numbers import centred, real
 from ..schedule import Tiles, describe, free_in_matrices, lanes_for
 from ..scope import Place, Scope, scalar
-from .frame import SPLIT_ABOVE, Written, along, axes, put, tile_begin, vectors, written
+from .frame import SPLIT_ABOVE, Written, axes, put, tile_begin, vectors, written
 from .products import ACCUMULATOR, dot
 
 
@@ -70,63 +68,6 @@ def right_layout(node: Node, machine: Machine) -> Layout:
     return plain(shape, types_of(node, kind)[1])
 
 
-def pack_right(machine: Machine, layouts: Mapping[Node, Layout], node: Node) -> Iterator[tuple[Written, int, Layout]]:
-    """Write the kernels that bring operands (by number) into the form that the product reads."""
-    assert isinstance(node.op, MatMul)
-    x, y = node.inputs
-    kind, width = kind_of(node, machine), lanes_of(node, machine)
-    group, (own_type, dtype) = GROUP[kind], types_of(node, kind)
-    layout = right_layout(node, machine)
-    depth = layout.shape[-3]
-
-    above = lift(node, kind)
-
-    def value(scope: Scope, n: Node, at: Place) -> Value:
-        return real(scope, n, at) if kind is Dot.FLOAT else cast(centred(scope, n, at), dtype)
-
-    def build(scope: Scope, memory: Memory, lanes: int) -> None:
-        code = scope.code
-        filters = y.shape[-1]
-        lead = y.shape[:-2]
-        vector_count = layout.shape[-4]
-        with axes(code, lead) as own, code.loop(vector_count) as v, code.loop(depth) as d:
-            first = minimum(v * width, filters - width) if filters >= width else index(0)
-            base = start_of(own, layout.strides) + v * layout.strides[-4] + d * layout.strides[-3]
-            for g in range(group):
-                k = d * group + g
-                inside = minimum(k, x.shape[-1] - 1)
-                whole = lanes > 1 and group == 1 and filters >= width
-                if whole and width > 1:
-                    code.store(memory, base, value(scope, y, (*own, inside, Lanes(first, width))))
-                    continue
-                with code.loop(width) as lane:
-                    n = minimum(first + lane, filters - 1)
-                    found = value(scope, y, (*own, inside, n))
-                    if x.shape[-1] < depth * group:
-                        found = select(k < x.shape[-1], found, const(0, dtype))
-                    code.store(memory, base + lane * group + g, found)
-
-    yield written(machine, layouts, layout, build, (99,)), 1, layout
-    row = depth * group
-    left = Layout(x.shape, own_type, strides_of(x.shape, row), 0, prod(x.shape[:-1]) * row)
-
-    def lifted(scope: Scope, at: Place) -> Value:
-        return value(scope, x, at) if kind is Dot.FLOAT else cast(centred(scope, x, at) + above, own_type)
-
-    def copy(scope: Scope, memory: Memory, lanes: int) -> None:
-        code = scope.code
-        with axes(code, x.shape[:-1]) as own:
-            for last in along(code, x.shape[-1], lanes):
-                at = (*own, last)
-                put(scope, memory, left, at, lifted(scope, at))
-            for k in range(x.shape[-1], row):
-                code.store(memory, start_of(own, left.strides) + k, const(0, own_type))
-
-    held = layouts.get(x)
-    if held is None or not _ready(held, dtype, row):
-        yield written(machine, layouts, left, copy, (99,)), 0, left
-
-
 def lift(node: Node, kind: Dot) -> int:
     """Give what is added to the left operand so that it has no sign, or has one, where it has to."""
     if kind not in (Dot.SDOT, Dot.VNNI):
@@ -149,15 +90,6 @@ def strides_of(shape: tuple[int, ...], row: int) -> tuple[int, ...]:
     """Give the strides of matrices whose rows stand ``row`` elements apart."""
     lead = shape[:-1]
     return (*(prod(lead[i + 1 :]) * row for i in range(len(lead))), 1)
-
-
-def _ready(layout: Layout, dtype: str, row: int) -> bool:
-    return (
-        layout.dtype == dtype
-        and layout.base == 0
-        and layout.strides == strides_of(layout.shape, row)
-        and (layout.offset == 0 and dtype == "float32")
-    )
 
 
 def matrix_product(
