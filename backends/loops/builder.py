@@ -33,6 +33,7 @@ from . import elements  # noqa: F401 - registers the rules
 from .attention import Attention, attentions
 from .code import Value
 from .contract import Contraction, contraction
+from .cut import cut_products
 from .elements.moves import joined
 from .halves import bits_of
 from .kernels import (
@@ -62,7 +63,7 @@ from .layout import Layout, arena_type, bordered, interface_type, plain, row_maj
 from .machine import Dot, Machine
 from .numbers import real
 from .plan import Fused, Groups, Style, Work, flat, group, layouts
-from .prepare import prepare
+from .prepare import prepare, sink_reshapes
 from .program import STATUS, Block, Call, Copy, Loop, Pointer, Program, Resident, blocks_of, place_blocks
 from .resident import in_place
 from .rows import Rows, row_groups
@@ -82,6 +83,8 @@ def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> 
     Raises UnsupportedError for what cannot be compiled, OptionError for a tile that is not possible.
     """
     graph = prepare(flat(graph))
+    if machine.lanes > 1 and not machine.bare:
+        graph = sink_reshapes(cut_products(graph))
     builder = Builder(Program(graph, machine), tiles or {})
     builder.network(graph)
     program = builder.program

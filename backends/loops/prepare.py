@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 from ...graph import Graph, Node
-from ...graph.ops import Conv, Pad
+from ...graph.arrays import as_array
+from ...graph.ops import Constant, Conv, Pad, Reshape
+from ...graph.tensor import grids
+from .plan import POINTWISE
 
 
 def prepare(graph: Graph) -> Graph:
@@ -13,6 +16,43 @@ def prepare(graph: Graph) -> Graph:
     %3 = conv[padding=((0, 0), (0, 0))](%1, %2)         ->      %3 = conv[padding=((1, 1), (1, 1))](%0, %2)
     """
     return graph.map(_padded)
+
+
+def sink_reshapes(graph: Graph) -> Graph:
+    """Let operations on each element come before a change of shape, so that they can follow what computed it.
+
+    %3 = reshape(%2) : 197x3x64                 %3 = quantize(%2) : 197x192
+    %4 = quantize(%3) : 197x3x64        ->      %4 = reshape(%3) : 197x3x64
+    """
+    users = graph.users
+    new: dict[Node, Node] = {}
+    for old in graph.nodes:
+        inputs = tuple(new[i] for i in old.inputs)
+        same = all(a is b for a, b in zip(inputs, old.inputs, strict=True))
+        new[old] = old if same else Node(old.op, inputs, old.where)
+        found = [
+            (i, n) for i, n in zip(old.inputs, inputs, strict=True) if isinstance(n.op, Reshape) and len(users[i]) == 1
+        ]
+        if len(found) != 1 or not (isinstance(old.op, Reshape) or _each_alone(old, found[0][0])):
+            continue
+        (_, reshape), = found
+        x = reshape.inputs[0]
+        if isinstance(old.op, Reshape):
+            new[old] = Node(old.op, (x,), old.where)
+            continue
+        sunk = Node(old.op, tuple(x if i is reshape else i for i in inputs), old.where)
+        made = Node(Reshape(old.shape), (sunk,), old.where)
+        if made.type.format == old.type.format:
+            new[old] = made
+    return graph.renewed(new)
+
+
+def _each_alone(node: Node, x: Node) -> bool:
+    """Whether an operation does the same to each element of one of its operands."""
+    if not isinstance(node.op, POINTWISE) or node.shape != x.shape or sum(i is x for i in node.inputs) != 1:
+        return False
+    flat = not any(grids(n.type.format) or as_array(getattr(n.type.format, "scale", 1)).ndim for n in (node, x))
+    return flat and all(i is x or (isinstance(i.op, Constant) and i.type.size == 1) for i in node.inputs)
 
 
 def _padded(node: Node) -> Node:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...graph import Array, Graph, Node, Op, RangeError, ShapeError
 from ...graph.arrays import NDArray
+from ...graph.channels import channelwise, taken
 from ...graph.formats import narrowest
 from ...graph.numerics import common_scale, divide, multiply, whole
 from ...graph.ops import (
@@ -82,7 +83,7 @@ def _narrowed(old: Node, node: Node, users: dict[Node, tuple[Node, ...]]) -> Nod
         picked = _picked(old.inputs[0], x, live, users)
         if picked is None:
             return None
-        weights = _taken(w, live, -2)
+        weights = taken(w, live, -2)
         bias = _bias(node, (w.type.quantized.centre(w.op.value.data)[..., gone, :] * values[gone, None]), old)
         made = Node(op, (picked, weights, *bias), node.where)
     except (RangeError, ShapeError):  # exact integers would need more bits than there are
@@ -117,14 +118,6 @@ def _bias(node: Node, shares: NDArray, old: Node) -> tuple[Node, ...]:
     return (Node(Constant(Array(sums.astype(np.int64)), narrowest(scale, int(least), int(most))), (), old.where),)
 
 
-def _taken(constant: Node, live: NDArray, axis: int) -> Node:
-    """Pick along an axis of a constant."""
-    assert isinstance(constant.op, Constant)
-    data = constant.op.value.data
-    format = constant.type.quantized.map(data.shape, lambda a: a.take(live, axis))
-    return Node(Constant(Array(data.take(live, axis)), format), (), constant.where)
-
-
 def _picked(old: Node, node: Node, live: NDArray, users: dict[Node, tuple[Node, ...]]) -> Node | None:
     """Give a node with only some of its channels computed; None where something else reads the others.
 
@@ -152,24 +145,12 @@ def _picked(old: Node, node: Node, live: NDArray, users: dict[Node, tuple[Node, 
             return None if pair[0] is None or pair[1] is None else _with(node, op, (pair[0], pair[1]))
         case MultiplyShift() | Quantize() | Relu() | Lookup() | MaxPool() | AvgPool():
             x = of(0)
-            return None if x is None else _with(node, _channelwise(op, node, live), (x, *inputs[1:]))
+            return None if x is None else _with(node, channelwise(op, node.shape, live), (x, *inputs[1:]))
     return None
 
 
-def _channelwise(op: Op, node: Node, live: NDArray) -> Op:
-    """Give an operation whose numbers of each channel are those of some of them."""
-    match op:
-        case MultiplyShift() if len(op.multiplier) > 1:
-            return replace(
-                op, multiplier=tuple(op.multiplier[i] for i in live), shift=tuple(op.shift[i] for i in live)
-            )
-        case Quantize():
-            return replace(op, format=op.format.map(node.shape, lambda a: a[..., live]))
-    return op
-
-
 def _filters(constants: tuple[Node, ...], live: NDArray) -> tuple[Node, ...]:
-    return tuple(_taken(c, live, -1) for c in constants)
+    return tuple(taken(c, live, -1) for c in constants)
 
 
 def _with(node: Node, op: Op, inputs: tuple[Node, ...]) -> Node:

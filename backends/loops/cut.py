@@ -1,0 +1,123 @@
+"""Products whose readers each take some of the filters: a product for each of them, with what follows it there.
+
+%2 = dense(%0, %1) : 197x576                %2 = dense(%0, %1[:, :192]) : 197x192
+%3 = reshape(%2) : 197x3x3x64               %3 = reshape(%2) : 197x1x3x64
+%4 = gather[axis=1, indices=0](%3)    ->    ...
+%5 = gather[axis=1, indices=1](%3)
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+
+from ...graph import Graph, Node
+from ...graph.arrays import NDArray
+from ...graph.channels import channelwise, taken
+from ...graph.evaluate.kernel import Value, run
+from ...graph.ops import Constant, Dense, Gather, Reshape, Slice, Transpose
+from .plan import POINTWISE
+
+LEAST_ROWS, LEAST_FILTERS, MOST = 16, 16, 1 << 24
+"""Of a product that is cut, and elements up to which it is looked at where they go."""
+
+Users = Mapping[Node, tuple[Node, ...]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Filters from ``begin`` to ``end`` of a chain of nodes that begins with a product."""
+
+    chain: tuple[Node, ...]
+    begin: int
+    end: int
+
+
+def cut_products(graph: Graph) -> Graph:
+    """Give each reader of some filters of a dense layer a layer of its own, which it is computed with."""
+    users = graph.users
+    parts: dict[Node, _Part] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, Dense) and all(isinstance(i.op, Constant) for i in node.inputs[1:]):
+            parts.update(_parts(node, users))
+    if not parts:
+        return graph
+    new: dict[Node, Node] = {}
+    for old in graph.nodes:
+        inputs = tuple(new[i] for i in old.inputs)
+        same = all(a is b for a, b in zip(inputs, old.inputs, strict=True))
+        new[old] = old if same else _renewed(old, inputs)
+        if old in parts:
+            made = _made(old, parts[old], new)
+            new[old] = made if made.type.format == old.type.format else new[old]
+    return graph.renewed(new)
+
+
+def _renewed(old: Node, inputs: tuple[Node, ...]) -> Node:
+    return Node(old.op, inputs, old.where)
+
+
+def _parts(product: Node, users: Users) -> dict[Node, _Part]:
+    """Find who reads which filters; nothing where somebody reads others too."""
+    rows, filters = prod(product.shape[:-1]), product.shape[-1]
+    if rows < LEAST_ROWS or product.type.size > MOST:
+        return {}
+    chain = [product]
+    while len(users[chain[-1]]) == 1 and _follows(users[chain[-1]][0], chain[-1]):
+        chain.append(users[chain[-1]][0])
+    if len(users[chain[-1]]) < 1 or all(isinstance(u.op, POINTWISE) for u in users[chain[-1]]):
+        return {}
+    places = np.arange(rows * filters).reshape(1, *product.shape)
+    found: dict[Node, _Part] = {}
+    for node, taken_places in _readers(chain[-1], places, users):
+        begin = int(taken_places.flat[0])
+        width = taken_places.size // rows
+        wanted = np.arange(rows)[:, None] * filters + np.arange(begin, begin + width)
+        if width < LEAST_FILTERS or width >= filters or taken_places.size != wanted.size:
+            return {}
+        if (taken_places.ravel() != wanted.ravel()).any():
+            return {}
+        found[node] = _Part(tuple(chain), begin, begin + width)
+    ranges = sorted({(p.begin, p.end) for p in found.values()})
+    apart = all(a[1] <= b[0] for a, b in pairwise(ranges))
+    return found if len(ranges) == len(found) > 1 and apart else {}
+
+
+def _follows(node: Node, before: Node) -> bool:
+    """Whether an operation does something to each element of what is before it, with constants."""
+    others = [i for i in node.inputs if i is not before]
+    if not isinstance(node.op, POINTWISE) or node.shape != before.shape or len(others) != len(node.inputs) - 1:
+        return False
+    return all(isinstance(i.op, Constant) and i.type.size in (1, i.shape[-1] if i.shape else 1) for i in others)
+
+
+def _readers(node: Node, places: NDArray, users: Users) -> Iterator[tuple[Node, NDArray]]:
+    """Follow what only moves elements to nodes with fewer of them; ``places``: where each element was."""
+    for user in users[node]:
+        if not isinstance(user.op, Reshape | Transpose | Gather | Slice):
+            yield node, places
+            return
+    for user in users[node]:
+        moved = run(user.op, user.type, Value(node.type, places))
+        if moved.size < places.size:
+            yield user, moved
+        else:
+            yield from _readers(user, moved, users)
+
+
+def _made(old: Node, part: _Part, new: Mapping[Node, Node]) -> Node:
+    """Write the part of a chain that a node reads, in its shape."""
+    chosen = np.arange(part.begin, part.end)
+    product, *following = part.chain
+    found = Node(product.op, (new[product.inputs[0]], *(_chosen(i, chosen) for i in product.inputs[1:])), product.where)
+    before = product
+    for node in following:
+        inputs = tuple(found if i is before else _chosen(i, chosen) for i in node.inputs)
+        found, before = Node(channelwise(node.op, node.shape, chosen), inputs, node.where), node
+    return Node(Reshape(old.shape), (found,), old.where)
+
+
+def _chosen(constant: Node, chosen: NDArray) -> Node:
+    return constant if constant.type.size == 1 else taken(constant, chosen, -1)
