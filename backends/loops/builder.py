@@ -63,7 +63,7 @@ from .layout import Layout, arena_type, bordered, interface_type, plain, row_maj
 from .machine import Dot, Machine
 from .numbers import real
 from .plan import Fused, Groups, Style, Work, flat, group, layouts
-from .prepare import prepare, sink_reshapes
+from .prepare import prepare, sink_moves
 from .program import STATUS, Block, Call, Copy, Loop, Pointer, Program, Resident, blocks_of, place_blocks
 from .resident import in_place
 from .rows import Rows, row_groups
@@ -84,7 +84,7 @@ def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> 
     """
     graph = prepare(flat(graph))
     if machine.lanes > 1 and not machine.bare:
-        graph = sink_reshapes(cut_products(graph))
+        graph = sink_moves(cut_products(graph))
     builder = Builder(Program(graph, machine), tiles or {})
     builder.network(graph)
     program = builder.program

@@ -198,7 +198,7 @@ def group(graph: Graph, style: Style = Style(), fused: Mapping[Node, Fused] | No
             while style.rejoins and (joined := _rejoined(chain, users, standing, taken)) is not None:
                 standing.discard(chain[-1])
                 chain = _follow([*chain, *joined], users, standing, taken)
-            if node in fused:
+            if node in fused or (isinstance(node.op, MatMul) and style.packs):
                 chain = _merged(chain, users, standing, taken)
             if style.narrow and chain[-1] not in standing:
                 chain = _narrowest(chain)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ...graph import Graph, Node
 from ...graph.arrays import as_array
-from ...graph.ops import Constant, Conv, Pad, Reshape
+from ...graph.ops import Constant, Conv, Pad, Reshape, Transpose
 from ...graph.tensor import grids
 from .plan import POINTWISE
 
@@ -18,33 +18,37 @@ def prepare(graph: Graph) -> Graph:
     return graph.map(_padded)
 
 
-def sink_reshapes(graph: Graph) -> Graph:
-    """Let operations on each element come before a change of shape, so that they can follow what computed it.
+def sink_moves(graph: Graph) -> Graph:
+    """Let operations on each element come before a change of shape or order, so that they follow what computed it.
 
     %3 = reshape(%2) : 197x3x64                 %3 = quantize(%2) : 197x192
     %4 = quantize(%3) : 197x3x64        ->      %4 = reshape(%3) : 197x3x64
     """
     users = graph.users
     new: dict[Node, Node] = {}
+    moves: set[Node] = set()  # those that one node reads
     for old in graph.nodes:
         inputs = tuple(new[i] for i in old.inputs)
         same = all(a is b for a, b in zip(inputs, old.inputs, strict=True))
-        new[old] = old if same else Node(old.op, inputs, old.where)
-        found = [
-            (i, n) for i, n in zip(old.inputs, inputs, strict=True) if isinstance(n.op, Reshape) and len(users[i]) == 1
-        ]
-        if len(found) != 1 or not (isinstance(old.op, Reshape) or _each_alone(old, found[0][0])):
-            continue
-        (_, reshape), = found
-        x = reshape.inputs[0]
-        if isinstance(old.op, Reshape):
-            new[old] = Node(old.op, (x,), old.where)
-            continue
-        sunk = Node(old.op, tuple(x if i is reshape else i for i in inputs), old.where)
-        made = Node(Reshape(old.shape), (sunk,), old.where)
-        if made.type.format == old.type.format:
-            new[old] = made
+        made = _sunk(old if same else Node(old.op, inputs, old.where), moves)
+        new[old] = made if made.type.format == old.type.format else Node(old.op, inputs, old.where)
+        if isinstance(new[old].op, Reshape | Transpose) and len(users[old]) == 1:
+            moves.add(new[old])
     return graph.renewed(new)
+
+
+def _sunk(node: Node, moves: set[Node]) -> Node:
+    """Give a node of what its operand, one of the ``moves``, moves, and the move behind it; else the node itself."""
+    found = [i for i in node.inputs if i in moves]
+    if len(found) != 1:
+        return node
+    (move,), x = found, found[0].inputs[0]
+    if isinstance(node.op, Reshape) and isinstance(move.op, Reshape):
+        return Node(node.op, (x,), node.where)
+    if not _each_alone(node, move):
+        return node
+    before = Node(node.op, tuple(x if i is move else i for i in node.inputs), node.where)
+    return Node(move.op, (_sunk(before, moves),), node.where)
 
 
 def _each_alone(node: Node, x: Node) -> bool:

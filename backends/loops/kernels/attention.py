@@ -15,10 +15,9 @@ from math import prod
 import numpy as np
 
 from ....graph import Array, Node
-from ....graph.ops import Constant, Reshape, Transpose
+from ....graph.ops import Constant
 from ..attention import Attention
 from ..code import Code, Index, Lanes, Memory, Value, const, index, lanes_from, maximum, minimum, shuffle, spread
-from ..elements.moves import reshaped
 from ..functions import exp_below
 from ..layout import Layout
 from ..machine import Dot, Machine
@@ -27,7 +26,7 @@ from ..plan import POINTWISE
 from ..schedule import tile_cost
 from ..scope import Place, Scope, aligned, place
 from ..views import root, view
-from .frame import PARTS, SPLIT_ABOVE, Written, along, put, tile_begin, unravelled, vectors, written
+from .frame import PARTS, SPLIT_ABOVE, Written, along, put_moved, tile_begin, unravelled, vectors, written
 
 READ = 0.4
 """Products of vectors that a vector of keys or values costs, which each block brings into the nearest cache anew."""
@@ -239,26 +238,9 @@ class _Blocks:
 
     def _finish(self, lead: Sequence[Value], begin: Value, total: Value) -> None:
         """Hand a vector of the result to the operations behind it and write what comes out."""
-        scope, end, width = self.scope, self.end, self.width
-        moves: list[Node] = []
-        while isinstance(end.op, Transpose | Reshape) and end is not self.found.anchor:
-            moves.append(end)
-            end = end.inputs[0]
-        scope.given[self.found.anchor] = lambda where: total
-        value = scope.at(end, (*lead, lanes_from(begin, width)))
-        at: Place = (*lead, begin)
-        for node in reversed(moves):
-            at = _moved(node, at)
-        last = at[-1]
-        assert isinstance(last, Value)
-        put(scope, self.memory, self.out, (*at[:-1], lanes_from(last, width)), value)
-
-
-def _moved(node: Node, at: Place) -> Place:
-    """Give where an operation that moves rows puts an element."""
-    if isinstance(node.op, Transpose):
-        return tuple(at[a] for a in node.op.axes)
-    return reshaped(at, node.inputs[0].shape, node.shape)
+        self.scope.given[self.found.anchor] = lambda where: total
+        at = (*lead, lanes_from(begin, self.width))
+        put_moved(self.scope, self.memory, self.out, self.found.anchor, self.end, at)
 
 
 def _start(own: Sequence[Value], layout: Layout) -> Value:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from ....graph import Node
-from ....graph.ops import Constant, Lookup, Step
+from ....graph.ops import Constant, Lookup, Reshape, Step, Transpose
 from .. import helium
 from ..code import (
     Code,
@@ -25,6 +25,7 @@ from ..code import (
     shuffle,
     spread,
 )
+from ..elements.moves import reshaped
 from ..layout import Layout, row_major
 from ..machine import Machine
 from ..merge import merged
@@ -123,6 +124,25 @@ def put(scope: Scope, memory: Memory, layout: Layout, at: Place, value: Value) -
     if value.lanes == 1 and isinstance(where, Lanes):
         value = spread(value, where.lanes)
     scope.code.store(memory, where, value)
+
+
+def put_moved(scope: Scope, memory: Memory, layout: Layout, anchor: Node, end: Node, at: Place) -> None:
+    """Write what ends with moves of whole rows, at a place of the ``anchor``; vectors go along the last axis."""
+    moves: list[Node] = []
+    while isinstance(end.op, Transpose | Reshape) and end is not anchor:
+        moves.append(end)
+        end = end.inputs[0]
+    value = scope.at(end, at)
+    width = at[-1].lanes if isinstance(at[-1], Lanes) else 1
+    begin: Place = (*at[:-1], at[-1].base if isinstance(at[-1], Lanes) else at[-1])
+    for node in reversed(moves):
+        if isinstance(node.op, Transpose):
+            begin = tuple(begin[a] for a in node.op.axes)
+        else:
+            begin = reshaped(begin, node.inputs[0].shape, node.shape)
+    last = begin[-1]
+    assert isinstance(last, Value)
+    put(scope, memory, layout, (*begin[:-1], lanes_from(last, width)), value)
 
 
 def vectors(length: int, lanes: int) -> tuple[int, int, list[int]]:

@@ -11,7 +11,7 @@ from ..layout import Layout, centred_ends, plain, working_type
 from ..machine import GROUP, Dot, Machine
 from ..schedule import Tiles, describe, free_in_matrices, lanes_for
 from ..scope import Place, Scope, scalar
-from .frame import SPLIT_ABOVE, Written, axes, put, tile_begin, vectors, written
+from .frame import SPLIT_ABOVE, Written, axes, put_moved, tile_begin, vectors, written
 from .products import ACCUMULATOR, dot
 
 
@@ -205,7 +205,7 @@ def finish(scope: Scope, memory: Memory, out: Layout, node: Node, end: Node, at:
     if node.type.is_integer:
         found = cast(found, working_type(*centred_ends(node)))
     scope.given[node] = lambda where: found
-    put(scope, memory, out, at, scope.at(end, at))
+    put_moved(scope, memory, out, node, end, at)
 
 
 def base_of(own: Sequence[Index], shape: tuple[int, ...], layout: Layout, group: int) -> Value:
