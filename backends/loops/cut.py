@@ -17,7 +17,7 @@ from ...graph import Graph, Node
 from ...graph.arrays import NDArray
 from ...graph.channels import channelwise, taken
 from ...graph.evaluate.kernel import Value, run
-from ...graph.ops import Constant, Dense, Gather, Reshape, Slice, Transpose
+from ...graph.ops import Constant, Dense, Gather, Output, Reshape, Slice, Transpose
 from .plan import POINTWISE
 
 LEAST_ROWS, LEAST_FILTERS, MOST = 16, 16, 1 << 24
@@ -38,25 +38,35 @@ class _Part:
 def cut_products(graph: Graph) -> Graph:
     """Give each reader of some filters of a dense layer a layer of its own, which it is computed with."""
     users = graph.users
-    parts: dict[Node, _Part] = {}
-    for node in graph.nodes:
-        if isinstance(node.op, Dense) and all(isinstance(i.op, Constant) for i in node.inputs[1:]):
-            parts.update(_parts(node, users))
-    if not parts:
+    found = {
+        node: parts for node in graph.nodes
+        if isinstance(node.op, Dense) and all(isinstance(i.op, Constant) for i in node.inputs[1:])
+        if (parts := _parts(node, users))
+    }  # fmt: skip
+    if not found:
         return graph
     new: dict[Node, Node] = {}
+    made: dict[Node, Node] = {}
     for old in graph.nodes:
         inputs = tuple(new[i] for i in old.inputs)
         same = all(a is b for a, b in zip(inputs, old.inputs, strict=True))
-        new[old] = old if same else _renewed(old, inputs)
-        if old in parts:
-            made = _made(old, parts[old], new)
-            new[old] = made if made.type.format == old.type.format else new[old]
-    return graph.renewed(new)
+        new[old] = made.get(old) or (old if same else Node(old.op, inputs, old.where))
+        if old in found:
+            cuts = {reader: _made(reader, part, new) for reader, part in found[old].items()}
+            if all(_stands_for(cut, reader, users) for reader, cut in cuts.items()):
+                made |= cuts
+    result = graph.renewed(new)
+    kept = all(a.type.format == b.type.format for a, b in zip(result.outputs, graph.outputs, strict=True))
+    return result if kept else graph
 
 
-def _renewed(old: Node, inputs: tuple[Node, ...]) -> Node:
-    return Node(old.op, inputs, old.where)
+def _stands_for(made: Node, old: Node, users: Users) -> bool:
+    """Whether a node holds what another one does; of integers, fewer may be possible."""
+    a, b = made.type.format, old.type.format
+    if a == b or made.type.is_integer != old.type.is_integer or not made.type.is_integer:
+        return a == b
+    same = made.type.quantized.scale == old.type.quantized.scale and made.type.quantized.zero == old.type.quantized.zero
+    return bool(same) and not any(isinstance(u.op, Output) for u in users[old])
 
 
 def _parts(product: Node, users: Users) -> dict[Node, _Part]:

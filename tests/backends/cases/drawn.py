@@ -11,7 +11,7 @@ from ..hls4ml import (
     test_kernels_runtimes,
     test_kernels_shape,
 )
-from . import borders, floats, formats, moves, narrow, products, scan  # noqa: F401 - some register their trials
+from . import borders, floats, formats, moves, narrow, products, rows, scan  # noqa: F401 - some register their trials
 from .common import Case, Trial, graphs_joined, joined, many, once, sampled
 
 MODULES: dict[str, ModuleType] = {
