@@ -94,7 +94,7 @@ class _Rows(Builder):
         end, self.groups = work.end, groups
         concat = end if isinstance(end.op, Concat) else end.inputs[0] if rows_joined(end) else None
         join = self.join_of(concat) if concat is not None else None
-        if join is None:
+        if join is None or (join is concat and end is not concat):  # what follows a tensor that stands is a step
             super().compute(groups, work, chosen)
             return
         if join is not end:  # what gives the numbers their meaning back comes next

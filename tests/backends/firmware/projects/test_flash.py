@@ -8,6 +8,7 @@ import pytest
 import gatewright as gw
 from gatewright.backends.firmware import complete, emit
 from gatewright.boards import load
+from gatewright.lowering import narrowed
 from gatewright.simulation import input_ranges
 
 from .cores import Machine
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(not MODELS.is_dir(), reason="the models are not 
 def test_flash_holds_the_weights_and_little_more(network: str) -> None:
     board = load("nucleo-l4r5zi")
     source = gw.load(MODELS / f"{network}_int8.tflite")
-    graph = gw.lower(source, board=board)
+    graph = narrowed(gw.lower(source, board=board), board)
     project = complete(emit(graph, board), graph, input_ranges(graph), ("bare",))
     found = described(project)
     weights = f"{graph.parameters:,} weights, {source.parameters:,} in the source"
