@@ -62,6 +62,7 @@ from .kernels.packing import pack_right
 from .layout import Layout, arena_type, bordered, interface_type, plain, row_major
 from .machine import Dot, Machine
 from .numbers import real
+from .phases import convolved
 from .plan import Fused, Groups, Style, Work, flat, group, layouts
 from .prepare import prepare, sink_moves
 from .program import STATUS, Block, Call, Copy, Loop, Pointer, Program, Resident, blocks_of, place_blocks
@@ -84,7 +85,7 @@ def make_program(graph: Graph, machine: Machine, tiles: Tiles | None = None) -> 
     """
     graph = prepare(flat(graph))
     if machine.lanes > 1 and not machine.bare:
-        graph = sink_moves(cut_products(graph))
+        graph = sink_moves(cut_products(convolved(graph)))
     builder = Builder(Program(graph, machine), tiles or {})
     builder.network(graph)
     program = builder.program

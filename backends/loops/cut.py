@@ -6,7 +6,7 @@
 %5 = gather[axis=1, indices=1](%3)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -53,14 +53,14 @@ def cut_products(graph: Graph) -> Graph:
         new[old] = made.get(old) or (old if same else Node(old.op, inputs, old.where))
         if old in found:
             cuts = {reader: _made(reader, part, new) for reader, part in found[old].items()}
-            if all(_stands_for(cut, reader, users) for reader, cut in cuts.items()):
+            if all(stands_for(cut, reader, users) for reader, cut in cuts.items()):
                 made |= cuts
     result = graph.renewed(new)
     kept = all(a.type.format == b.type.format for a, b in zip(result.outputs, graph.outputs, strict=True))
     return result if kept else graph
 
 
-def _stands_for(made: Node, old: Node, users: Users) -> bool:
+def stands_for(made: Node, old: Node, users: Users) -> bool:
     """Whether a node holds what another one does; of integers, fewer may be possible."""
     a, b = made.type.format, old.type.format
     if a == b or made.type.is_integer != old.type.is_integer or not made.type.is_integer:
@@ -74,9 +74,7 @@ def _parts(product: Node, users: Users) -> dict[Node, _Part]:
     rows, filters = prod(product.shape[:-1]), product.shape[-1]
     if rows < LEAST_ROWS or product.type.size > MOST:
         return {}
-    chain = [product]
-    while len(users[chain[-1]]) == 1 and _follows(users[chain[-1]][0], chain[-1]):
-        chain.append(users[chain[-1]][0])
+    chain = following(product, users)
     if len(users[chain[-1]]) < 1 or all(isinstance(u.op, POINTWISE) for u in users[chain[-1]]):
         return {}
     places = np.arange(rows * filters).reshape(1, *product.shape)
@@ -89,10 +87,18 @@ def _parts(product: Node, users: Users) -> dict[Node, _Part]:
             return {}
         if (taken_places.ravel() != wanted.ravel()).any():
             return {}
-        found[node] = _Part(tuple(chain), begin, begin + width)
+        found[node] = _Part(chain, begin, begin + width)
     ranges = sorted({(p.begin, p.end) for p in found.values()})
     apart = all(a[1] <= b[0] for a, b in pairwise(ranges))
     return found if len(ranges) == len(found) > 1 and apart else {}
+
+
+def following(product: Node, users: Users) -> tuple[Node, ...]:
+    """Give a product and the operations behind it that do something to each element, with constants."""
+    chain = [product]
+    while len(users[chain[-1]]) == 1 and _follows(users[chain[-1]][0], chain[-1]):
+        chain.append(users[chain[-1]][0])
+    return tuple(chain)
 
 
 def _follows(node: Node, before: Node) -> bool:
@@ -120,14 +126,21 @@ def _readers(node: Node, places: NDArray, users: Users) -> Iterator[tuple[Node, 
 def _made(old: Node, part: _Part, new: Mapping[Node, Node]) -> Node:
     """Write the part of a chain that a node reads, in its shape."""
     chosen = np.arange(part.begin, part.end)
-    product, *following = part.chain
-    found = Node(product.op, (new[product.inputs[0]], *(_chosen(i, chosen) for i in product.inputs[1:])), product.where)
-    before = product
-    for node in following:
-        inputs = tuple(found if i is before else _chosen(i, chosen) for i in node.inputs)
+    product = part.chain[0]
+    inputs = new[product.inputs[0]], *(chosen_of(i, chosen) for i in product.inputs[1:])
+    found = Node(product.op, inputs, product.where)
+    return Node(Reshape(old.shape), (continued(found, part.chain, chosen),), old.where)
+
+
+def continued(product: Node, chain: Sequence[Node], chosen: NDArray) -> Node:
+    """Write what follows the first node of a chain behind another product, whose filters are ``chosen`` of its own."""
+    found, before = product, chain[0]
+    for node in chain[1:]:
+        inputs = tuple(found if i is before else chosen_of(i, chosen) for i in node.inputs)
         found, before = Node(channelwise(node.op, node.shape, chosen), inputs, node.where), node
-    return Node(Reshape(old.shape), (found,), old.where)
+    return found
 
 
-def _chosen(constant: Node, chosen: NDArray) -> Node:
+def chosen_of(constant: Node, chosen: NDArray) -> Node:
+    """Pick channels of a constant; one number stays what it is."""
     return constant if constant.type.size == 1 else taken(constant, chosen, -1)
