@@ -371,7 +371,7 @@ def literal(number: int | float, dtype: str) -> str:
     if dtype == "bool":
         return str(int(number))
     if dtype in HALVES:
-        return f"{int(bits_of(np.array(number), dtype))}u"
+        return f"{bits_of(np.array(number), dtype).item()}u"
     if is_float(dtype):
         return _real(float(number), dtype)
     whole = int(number)

@@ -50,8 +50,9 @@ Tiles = Mapping[str, Tile]
 class Free:
     """What is free in a layer, which ``layer`` describes: ``default`` is the formula's, ``taken`` what a tuner chose.
 
-    ``positions`` and ``filters`` (of a group) are covered by tiles; ``depth``: steps of a sum; ``others``: tiles that
-    are no sums of vectors, each with what it costs; ``kind``: how vectors sum products, ``unit``: how those others do.
+    ``positions`` (of one of ``lines`` rows) and ``filters`` (of a group) are covered by tiles; ``depth``: steps of a
+    sum; ``others``: tiles that are no sums of vectors, each with what it costs; ``kind``: how vectors sum products,
+    ``unit``: how those others do.
     """
 
     layer: str
@@ -67,6 +68,7 @@ class Free:
     taken: Tile | None = None
     others: Mapping[Tile, float] = field(default_factory=dict)
     unit: Dot | None = None
+    lines: int = 1
 
     @property
     def summed(self) -> Dot:
@@ -97,7 +99,8 @@ class Free:
             for vectors in range(1, min(across, MOST_IN_A_ROW if self.positions == 1 else MOST_VECTORS) + 1):
                 room = (self.machine.registers - 1 - vectors) // vectors
                 for rows in range(1, min(room, self.positions, MOST_ROWS) + 1):
-                    orders = (False, True) if self.ordered and whole > vectors and self.positions > rows else (False,)
+                    both = self.ordered and whole > vectors and self.positions * self.lines > rows
+                    orders = (False, True) if both else (False,)
                     found |= {Tile(rows, vectors, lanes, order) for order in orders}
         return tuple(sorted(found, key=lambda t: (self.cost(t), t.rows, t.vectors, t.lanes, t.panels_outside)))
 
@@ -189,11 +192,12 @@ def free_in_product(c: Contraction, layer: str, machine: Machine, positions: int
     depth = c.taps * (c.channels // c.groups) // GROUP[kind]
     rows, vectors = tile_shape(positions, -(-filters // lanes), depth, machine, kind)
     size = c.taps * (c.channels // c.groups) * c.filters * {8: 1, 4: 1, 2: 2, 1: 4}[GROUP[kind]]
-    outside = size > PACKED_BYTES and positions > rows and filters > vectors * lanes
+    outside = size > PACKED_BYTES and prod(c.space) > rows and filters > vectors * lanes
     default = Tile(rows, vectors, lanes, outside)
     narrower = (lanes // 2,) if lanes // 2 >= max(least_lanes(kind), 2) else ()
     layer = f"{layer}, rows of {positions}"
-    return Free(layer, kind, machine, positions, filters, depth, default, (lanes, *narrower))
+    lines = prod(c.space) // positions
+    return Free(layer, kind, machine, positions, filters, depth, default, (lanes, *narrower), lines=lines)
 
 
 def free_in_depthwise(c: Contraction, layer: str, machine: Machine, positions: int) -> Free:

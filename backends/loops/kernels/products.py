@@ -344,15 +344,17 @@ class Product(Frame):
     def _sum(self, sums: list[list[Memory]], base: Value, weights: Value, nv: int, step: int) -> None:
         """Loop over taps and channels."""
         c, code, width = self.c, self.code, self.tile.lanes
-        kernel = c.kernel if c.taps > 1 else ()
+        kernel, depth = c.kernel if c.taps > 1 else (), self.depth
+        if kernel and c.dilation[-1] == c.groups == 1 and self.x.strides[-2] == depth * self.group:
+            kernel, depth = kernel[:-1], kernel[-1] * depth  # columns of a window are one run of elements
         with axes(code, kernel) as taps:
             at, tap = base, index(0)
             for k, s, n in zip(taps, self.taps(), kernel, strict=False):
                 assert isinstance(k, Value)
                 at, tap = at + k * (s // self.group), tap * n + k
             at = code.let(at)
-            before = code.let(weights + tap * (self.depth * nv * width))
-            with code.loop(self.depth) as d:
+            before = code.let(weights + tap * (depth * nv * width))
+            with code.loop(depth) as d:
                 w0 = before + d * (nv * width)
                 vectors_of = [code.let(self._weight(w0 + v * width, width)) for v in range(nv)]
                 for i, row in enumerate(sums):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gatewright as gw
+from gatewright.backends.firmware.c import literal
 from gatewright.boards import Board, load
 from gatewright.boards.model import Figure
 from gatewright.graph import Affine, Graph, Node
@@ -73,3 +74,7 @@ def test_a_wish_that_nobody_knows_is_told() -> None:
     with pytest.raises(gw.OptionError, match="no code called 'smalest'") as told:
         gw.compile(alike(), board="nucleo-l4r5zi", code="smalest")
     assert "smallest" in str(told.value.hint)
+
+
+def test_constants_of_sixteen_bits_are_written_as_their_bits() -> None:
+    assert [literal(1.5, "bfloat16"), literal(1.5, "float16"), literal(0.0, "bfloat16")] == ["16320u", "15872u", "0u"]
