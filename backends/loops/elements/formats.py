@@ -1,5 +1,6 @@
 """Elements of what changes a format: quantizers, tables, steps."""
 
+from fractions import Fraction
 from functools import cache
 from math import ldexp
 
@@ -7,16 +8,17 @@ import numpy as np
 
 from ....graph import Affine, Fixed, Node, Overflow, Quantized, Rounding
 from ....graph.arrays import as_array
+from ....graph.numerics import Ratio, common_scale, dequantize, divide, whole
 from ....graph.numerics import _units as units_of
-from ....graph.numerics import common_scale, dequantize, divide, whole
-from ....graph.ops import DynamicScale, Lookup, MultiplyShift, Output, Quantize, Scaling, Step
+from ....graph.ops import Add, DynamicScale, Lookup, MultiplyShift, Output, Quantize, Scaling, Step, Sub
 from ....graph.ops.rescale import factors_and_shifts, integer_factor
 from ...division import Quotient
 from ..code import Value, cast, clip, const, fma, intrinsic, minimum, reinterpret, select, spread
 from ..functions import MAGIC
 from ..layout import centred_ends, stored_ends, working_type
 from ..numbers import EXACT_FLOAT, INT32, INT64, centred, fitted, in_units, overflowed, real, rescaled, shifted
-from ..scope import Place, Scope, element
+from ..scope import Place, Scope, aligned, element
+from ..sums import Factors, factors_of
 from ..wide import scaled
 
 FEW_EDGES = 16
@@ -42,10 +44,29 @@ def _(op: Quantize, scope: Scope, node: Node, at: Place) -> Value:
     format = op.format
     unit = format.scale if isinstance(format, Affine) else units_of(format)
     ratio = divide(x.type.quantized.scale, unit)
-    value, after = rescaled(scope, centred(scope, x, at), at, centred_ends(x), ratio, op.rounding, _kept(op))
+    if (found := _of_sum(scope, op, x, ratio)) is not None:
+        a, b = (cast(centred(scope, i, aligned(at, i.shape)), "int32") for i in x.inputs)
+        value, after = (a * found.first + b * found.second + found.offset) >> found.shift, found.ends
+    else:
+        value, after = rescaled(scope, centred(scope, x, at), at, centred_ends(x), ratio, op.rounding, _kept(op))
     value, after = _with_zero(scope, value, at, after, as_array(format.zero), op.overflow)
     value = overflowed(scope, value, at, format, op.overflow, after)
     return fitted(value, *stored_ends(node))
+
+
+def _of_sum(scope: Scope, op: Quantize, x: Node, ratio: Ratio) -> Factors | None:
+    """Give factors for a sum that is computed for a quantizer alone."""
+    if not isinstance(x.op, Add | Sub) or x in scope.given or x in scope.layouts or not isinstance(ratio, Fraction):
+        return None
+    scale = x.type.quantized.scale
+    if not all(i.type.is_integer and isinstance(i.type.quantized.scale, Fraction) for i in x.inputs):
+        return None
+    first, second = (int(whole(divide(i.type.quantized.scale, scale))) for i in x.inputs)
+    ends = [centred_ends(i) for i in x.inputs]
+    units = first, -second if isinstance(x.op, Sub) else second
+    if max(map(abs, (units[0] * e for e in ends[0]))) < 1 << 12 > max(map(abs, (units[1] * e for e in ends[1]))):
+        return None  # short already
+    return factors_of(units, ratio, op.rounding, ends[0], ends[1], _kept(op))
 
 
 def _with_zero(
