@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from gatewright.graph import Affine, Array, Fixed, Format, GatewrightError, Graph, Grid, Node, Overflow, Rounding
-from gatewright.graph.ops import Constant, Input, Lookup, MultiplyShift, Output, Quantize, Scaling, Step
+from gatewright.graph.ops import Add, Constant, Input, Lookup, MultiplyShift, Output, Quantize, Scaling, Step, Sub
 
 from .common import Case, Trial, case, constant, drawn, everywhere, joined, many, of, once, sampled
 
@@ -223,3 +223,21 @@ def a_chain_of_formats() -> Trial:
     b = Node(Quantize(Affine(8, False, Fraction(1, 77), 3), Rounding.RND_INF), (a,))
     c = Node(Quantize(Fixed(5, 1), Rounding.TRN_ZERO, Overflow.WRAP), (b,))
     return Trial(Graph((x,), tuple(Node(Output(f"y{i}"), (n,)) for i, n in enumerate((a, b, c)))), count=20)
+
+
+@everywhere
+def sums_are_quantized(share: int, number: int) -> Trial:
+    """Bytes of scales that have little in common, added and quantized: every pair, near ties and beyond the bounds."""
+    rng, cases = np.random.default_rng(9), []
+    scales = [Fraction(12732093, 1 << 28), Fraction(9105383, 1 << 27), Fraction(1, 7), Fraction(3, 64)]
+    pairs = np.stack(np.meshgrid(np.arange(-128, 128), np.arange(-128, 128)), -1).reshape(-1, 2)
+    x, y = (Node(Input(n, (16, 64, 8), Affine(8, True, s, z))) for n, s, z in zip("xy", scales, (3, -7), strict=False))
+    b = Node(drawn(rng, (8,), Affine(8, True, scales[1])))
+    targets = (Affine(8, True, scales[2], -9), Affine(8, False, Fraction(1, 50)), Fixed(8, 5))
+    for i, (join, target) in enumerate(product((Add(), Sub()), targets)):
+        for mode in (Rounding.RND_CONV, Rounding.RND, Rounding.TRN):
+            cases.append(of(f"sum{i}_{mode}".lower(), Node(Quantize(target, mode), (Node(join, (x, y)),))))
+        cases.append(of(f"bias{i}", Node(Quantize(target, Rounding.RND_CONV, Overflow.WRAP), (Node(join, (x, b)),))))
+        cases.append(of(f"same{i}", Node(Quantize(target, Rounding.RND_CONV), (Node(join, (x, x)),))))
+    fed = [np.resize(pairs[:, i], (8, 16, 64, 8)) for i in range(2)]
+    return Trial(joined(sampled(cases, share)), inputs=fed)
