@@ -15,7 +15,7 @@ from gatewright.graph import Fixed, Float, Graph, Node, Rounding, evaluate
 from gatewright.graph.ops import Dense, Input, Output, Quantize
 from gatewright.simulation import make_vectors
 
-from ..cases import attention, byte_products, floats, winograd
+from ..cases import attention, byte_products, floats, formats, products, rows, winograd
 from ..cases.common import Trial, in_memory
 from . import emulated
 from .networks import digits, small_cnn
@@ -96,6 +96,23 @@ def test_blocks_of_floats(made: Callable[[int, int], Trial], machine: str) -> No
     target, trial = emulated.MACHINES[machine], made(1, 0)
     emulated.need(target)
     wrong = trial.wrong(emulated.run(target, trial.graph, trial.fed))
+    assert not wrong, wrong[:9]
+
+
+ROWS = [
+    rows.groups, rows.rejoined, rows.heads_of_integers, formats.sums_are_quantized, products.transposed_convolutions,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("machine", [
+    "aarch64-i8mm", *(pytest.param(m, marks=pytest.mark.slow) for m in emulated.MACHINES if m != "aarch64-i8mm"),
+])  # fmt: skip
+@pytest.mark.parametrize("made", ROWS)
+def test_what_is_computed_together(made: Callable[[int, int], Trial], machine: str) -> None:
+    target, trial = emulated.MACHINES[machine], made(1, 0)
+    emulated.need(target)
+    fed = [in_memory(v, interface_type(n)) for n, v in zip(trial.graph.inputs, trial.fed, strict=True)]
+    wrong = trial.wrong(emulated.run(target, trial.graph, fed))
     assert not wrong, wrong[:9]
 
 
