@@ -5,6 +5,7 @@ cannot be compiled. Nothing here is imported before it is needed: TVM takes a se
 """
 
 from .emit import emit, machine_of, missing, not_here
+from .qemu import emulated, emulator_of
 from .simulation import Simulation, verify
 
-__all__ = ["Simulation", "emit", "machine_of", "missing", "not_here", "verify"]
+__all__ = ["Simulation", "emit", "emulated", "emulator_of", "machine_of", "missing", "not_here", "verify"]

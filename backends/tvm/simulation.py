@@ -10,20 +10,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...boards import Board
 from ...graph import FileError, GatewrightError, Graph, NDArray, OptionError
-from ..loops.halves import fill, from_port, port_type
+from ..loops.halves import fill, from_port
 from ..loops.layout import interface_type
 from ..loops.machine import Machine
 from ..loops.verify import run_each
 from ..loops.verify import verify as compare
 from .emit import FILE, emit, not_here
+from .memory import aligned
 from .objects import check_whole, read
+from .qemu import EmulatedNetwork, EmulatorError, command_for
 from .targets import platform
-
-ALIGNMENT = 64
 
 
 class Network:
@@ -35,9 +33,9 @@ class Network:
     def __init__(self, library: Path, threads: int = 1) -> None:
         description = _described((library.parent.parent / FILE).read_bytes())
         self._library = _loaded(library, description)
-        self.inputs = [_aligned(p["shape"], p["type"]) for p in description["inputs"]]
-        self.outputs = [_aligned(p["shape"], p["type"]) for p in description["outputs"]]
-        self._arena = _aligned([max(description["arena_bytes"], 1)], "uint8")
+        self.inputs = [aligned(p["shape"], p["type"]) for p in description["inputs"]]
+        self.outputs = [aligned(p["shape"], p["type"]) for p in description["outputs"]]
+        self._arena = aligned([max(description["arena_bytes"], 1)], "uint8")
         name = description["name"]
         self._init = self._library[f"{name}_init"] if description["states"] else None
         self.reset()
@@ -67,14 +65,6 @@ def _launch(threads: int) -> int:
         raise OptionError("threads need TVM's runtime", hint="pip install 'gatewright[tvm]'")
     os.environ.setdefault("TVM_NUM_THREADS", str(threads))
     return int(ctypes.cast(ctypes.CDLL(str(library)).TVMBackendParallelLaunch, ctypes.c_void_p).value or 0)
-
-
-def _aligned(shape: Sequence[int], dtype: str) -> NDArray:
-    """Make an array whose first element stands at a multiple of 64 bytes."""
-    size = int(np.prod(shape, dtype=np.int64)) * port_type(dtype).itemsize
-    raw = np.zeros(size + ALIGNMENT, np.uint8)
-    begin = -raw.ctypes.data % ALIGNMENT
-    return raw[begin : begin + size].view(port_type(dtype)).reshape(shape)
 
 
 def read_description(project: Mapping[str, bytes]) -> dict[str, Any]:
@@ -123,20 +113,35 @@ def _check_machine(library: Path, machine: Machine) -> None:
 
 
 class Simulation:
-    """The library of a project, run on arrays of vectors."""
-
-    engine = "compiled library"
+    """The library of a project, run on arrays of vectors; that of another processor under qemu, where there is one."""
 
     def __init__(self, graph: Graph, project: Mapping[str, bytes]) -> None:
         self.graph, self.project = graph, project
 
     @cached_property
-    def network(self) -> Network:
+    def machine(self) -> Machine:
+        """What the library is for."""
+        return machine_in(read_description(self.project))
+
+    @cached_property
+    def command(self) -> tuple[str, ...] | None:
+        """The command of qemu under which it runs; None for one that runs here by itself, or not at all."""
+        return command_for(self.machine) if not_here(self.machine) is not None else None
+
+    @cached_property
+    def engine(self) -> str:
+        """Name what runs, for reports."""
+        return f"compiled library under {self.command[0]}" if self.command else "compiled library"
+
+    @cached_property
+    def network(self) -> "Network | EmulatedNetwork":
         """The loaded library."""
+        if self.command is not None:
+            return EmulatedNetwork(self.project, read_description(self.project), self.machine)
         return self.loaded()
 
     def loaded(self, threads: int = 1) -> Network:
-        """Load the library once more, with memory of its own."""
+        """Load the library once more into this process, with memory of its own."""
         name = next((n for n in self.project if n.startswith("lib/") and n.endswith((".so", ".dylib"))), None)
         if name is None:
             raise FileError("the project has no shared library", hint="compile again")
@@ -175,6 +180,12 @@ class Simulation:
 def verify(
     graph: Graph, simulation: Simulation, vectors: Sequence[NDArray], board: Board | None = None
 ) -> dict[str, Any]:
-    """Compare the library with the graph, as ``loops.verify.verify`` does."""
+    """Compare the library with the graph, as ``loops.verify.verify`` does. What the emulator cannot run is skipped."""
     again = None if board is None else lambda own: Simulation(own, emit(own, board).files)
-    return compare(graph, simulation, vectors, again)
+    try:
+        return compare(graph, simulation, vectors, again)
+    except EmulatorError as error:
+        return {
+            "status": "skipped", "engine": simulation.engine, "vectors": 0, "mismatches": 0, "first_mismatch": None,
+            "reason": f"{error.what}: {error.hint}",
+        }  # fmt: skip

@@ -18,7 +18,7 @@ from .project import SKIPPED, Progress, Project
 from .rules import beyond_float16, unmatched, without_effect
 from .samples import read_samples
 from .simulation import make_vectors
-from .targets import FIRMWARE, GPUS, TARGETS, TVM, WORDS, back_end, find_board, not_here
+from .targets import FIRMWARE, GPUS, TARGETS, TVM, WORDS, back_end, find_board, not_run_here, runs_emulated
 
 if TYPE_CHECKING:
     from .backends.hls4ml import Options
@@ -35,7 +35,7 @@ MACS_TO_VERIFY = 8_000_000_000
 """What ``evaluate`` does in about a minute on two cores."""
 
 MACS_TO_EMULATE = 2_000_000_000
-"""What emulated kernels of a graphics processor do in a few seconds."""
+"""What emulated kernels do in some seconds."""
 
 ELEMENTS_TO_VERIFY = 1 << 25
 """Of all vectors' inputs and outputs together: they are drawn in a few seconds and take a quarter of a GiB."""
@@ -153,10 +153,11 @@ def usual_vectors(graph: Graph, board: Board) -> int:
     """
     if board.fpga is not None:
         return VECTORS
-    macs = MACS_TO_EMULATE if board.kind == "gpu" else MACS_TO_VERIFY
+    emulated = runs_emulated(board)
+    macs = MACS_TO_EMULATE if emulated or board.kind == "gpu" else MACS_TO_VERIFY
     elements = sum(node.type.size for node in (*graph.inputs, *graph.outputs))
     most = min(macs // max(graph.macs, 1), ELEMENTS_TO_VERIFY // max(elements, 1))
-    return max(FEWEST_VECTORS, min(VECTORS, most))
+    return max(1 if emulated else FEWEST_VECTORS, min(VECTORS, most))
 
 
 def _checked(
@@ -265,7 +266,7 @@ def _compiled(
             project, target=target, artefact=emitted.files, notes=(*project.notes, *emitted.notes), cost=cost,
             options={**project.options, **asked}, verification=_skipped("not asked for (--no-verify)"),
         )  # fmt: skip
-        if (reason := not_here(board)) is not None:
+        if (reason := not_run_here(board)) is not None:
             return replace(done, verification=_skipped(reason))
         if not verify:
             return done

@@ -57,3 +57,22 @@ def not_here(board: Board) -> str | None:
     own = back_end(TVM if board.compiler is None else TARGETS.get(board.compiler.kind, TVM))
     found: str | None = own.not_here(own.machine_of(board))
     return found
+
+
+def not_run_here(board: Board) -> str | None:
+    """Say why what is compiled for a board cannot be run here, not even under an emulator; None where it can."""
+    if runs_emulated(board) or (reason := not_here(board)) is None:
+        return None
+    own = back_end(TVM)
+    if board.compiler is not None and TARGETS.get(board.compiler.kind) == TVM:
+        emulator = own.emulator_of(own.machine_of(board))
+        return f"{reason}; with qemu-user installed, {emulator} does" if emulator else reason
+    return reason
+
+
+def runs_emulated(board: Board) -> bool:
+    """Whether a library for another processor is run under qemu."""
+    if board.compiler is None or TARGETS.get(board.compiler.kind) != TVM or not_here(board) is None:
+        return False
+    own = back_end(TVM)
+    return bool(own.emulated(own.machine_of(board)))

@@ -1,4 +1,4 @@
-"""Run a compiled network under qemu-user: a program of its own, without a C library, from stdin to stdout."""
+"""Run a compiled network under qemu-user, for machines that no board has."""
 
 import shutil
 import subprocess
@@ -13,64 +13,14 @@ from gatewright.backends.loops.builder import make_program
 from gatewright.backends.loops.halves import from_port, port_type
 from gatewright.backends.loops.layout import interface_type
 from gatewright.backends.loops.machine import Machine
-from gatewright.backends.loops.names import C_TYPES
-from gatewright.backends.tvm.build import ARM, SHIMS, Built, build
+from gatewright.backends.tvm import qemu
+from gatewright.backends.tvm.build import ARM, build
+from gatewright.backends.tvm.emit import description
 from gatewright.backends.zig import zig
 from gatewright.graph import Graph, evaluate
 from gatewright.graph.evaluate.run import surface_shape
 
 from ..cases.common import in_memory
-
-CALLS = {
-    "aarch64": ('register long n __asm__("x8") = number, a __asm__("x0") = f, b __asm__("x1") = (long)p, '
-                'c __asm__("x2") = size; __asm__ volatile("svc 0" : "+r"(a) : "r"(n), "r"(b), "r"(c) : "memory"); '
-                "return a;", 63, 64, 93),
-    "armv7": ('register long n __asm__("r7") = number, a __asm__("r0") = f, b __asm__("r1") = (long)p, '
-              'c __asm__("r2") = size; __asm__ volatile("svc 0" : "+r"(a) : "r"(n), "r"(b), "r"(c) : "memory"); '
-              "return a;", 3, 4, 1),
-    "riscv64": ('register long n __asm__("a7") = number, a __asm__("a0") = f, b __asm__("a1") = (long)p, '
-                'c __asm__("a2") = size; __asm__ volatile("ecall" : "+r"(a) : "r"(n), "r"(b), "r"(c) : "memory"); '
-                "return a;", 63, 64, 93),
-}  # fmt: skip
-"""How each architecture asks Linux for something, and the numbers of read, write and exit."""
-
-START = """
-#include "{name}.h"
-#include <stddef.h>
-static long call(long number, long f, void *p, long size) {{ {call} }}
-void *memcpy(void *restrict t, const void *restrict s, size_t n)
-{{ unsigned char *a = t; const unsigned char *b = s; while (n--) *a++ = *b++; return t; }}
-void *memset(void *t, int v, size_t n)
-{{ volatile unsigned char *a = t; while (n--) *a++ = (unsigned char)v; return t; }}
-float truncf(float x) {{ return x < 8388608 && x > -8388608 ? (float)(int)x : x; }}
-float floorf(float x) {{ float t = truncf(x); return t > x ? t - 1 : t; }}
-float nearbyintf(float x)
-{{
-    volatile float big = x < 0 ? -8388608.0f : 8388608.0f, sum = x + big;
-    return x < 8388608 && x > -8388608 ? sum - big : x;
-}}
-static int all(long number, long f, void *p, long size)
-{{
-    unsigned char *at = p;
-    while (size > 0) {{
-        long done = call(number, f, at, size);
-        if (done <= 0) return 0;
-        at += done; size -= done;
-    }}
-    return 1;
-}}
-{buffers}
-static unsigned char arena[{upper}_ARENA_BYTES] __attribute__((aligned({upper}_ALIGNMENT)));
-void _start(void)
-{{
-    for (;;) {{
-        {reads}
-        for (size_t i = 0; i < sizeof arena; i++) arena[i] = 0xAA;
-        if ({name}_run({arguments}, arena)) call({exit}, 3, 0, 0);
-        {writes}
-    }}
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -126,39 +76,11 @@ def need(emulated: Emulated) -> None:
         pytest.skip(f"{emulated.qemu} is not installed: apt install qemu-user")
 
 
-def program(built: Built, graph: Graph) -> str:
-    """Write a program that runs the network on what comes in, until nothing comes any more."""
-    name, upper = built.name, built.name.upper()
-    text, read, write, leave = CALLS[built.platform.machine]
-    buffers, reads, writes, arguments = [], [], [], []
-    for kind, nodes in (("in", graph.inputs), ("out", graph.outputs)):
-        for i, node in enumerate(nodes):
-            dtype = interface_type(node)
-            port, ctype = f"{kind}{i}", C_TYPES[dtype]
-            buffers.append(f"static {ctype} {port}[{upper}_{port.upper()}_ELEMENTS];")
-            arguments.append(port)
-            if kind == "in":
-                reads.append(f"if (!all({read}, 0, {port}, (long)sizeof {port})) call({leave}, 0, 0, 0);")
-            else:
-                writes.append(f"all({write}, 1, {port}, (long)sizeof {port});")
-    parts = {"buffers": buffers, "reads": reads, "writes": writes}
-    return START.format(
-        name=name, upper=upper, call=text, exit=leave, arguments=", ".join(arguments),
-        **{key: "\n        ".join(lines) for key, lines in parts.items()},
-    )  # fmt: skip
-
-
 def link(emulated: Emulated, graph: Graph, folder: Path) -> Path:
     """Compile and link a program that runs a network."""
-    built = build(make_program(graph, emulated.machine), "net")
-    (folder / "shims").mkdir()
-    files = {**built.files, "start.c": program(built, graph).encode()}
-    files |= {f"shims/{k}": v.encode() for k, v in SHIMS.items()}
-    for path, data in files.items():
-        (folder / path).write_bytes(data)
-    flags = ["-O2", "-fno-builtin", "-fno-sanitize=all", "-fno-stack-protector", "-isystem", "shims", "-static"]
-    zig(["cc", "-target", built.platform.zig, *flags, "-nostdlib", "start.c", "libnet.a", "-o", "net"], folder)
-    return folder / "net"
+    made = make_program(graph, emulated.machine)
+    said = description(graph, "net", emulated.machine, made)
+    return qemu.link(build(made, "net").files, said, emulated.machine, folder)
 
 
 def run(emulated: Emulated, graph: Graph, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -225,7 +147,7 @@ void _start(void)
 
 def arm_helpers(emulated: Emulated, folder: Path, table: np.ndarray) -> np.ndarray:
     """Divide and convert numbers by the functions that 32-bit Arm needs for it."""
-    text, read, write, leave = CALLS["armv7"]
+    text, read, write, leave = qemu.CALLS["armv7"]
     (folder / "main.c").write_text(ARM_MAIN.format(call=text, read=read, write=write, leave=leave))
     flags = ["-target", "arm-linux-none", "-mcpu=cortex_a9", "-mfloat-abi=hard", "-O1", "-fno-builtin", "-fPIC"]
     more = ["-fno-sanitize=all", "-fno-stack-protector", "-fno-unwind-tables", "-nostdlib", "-static"]
