@@ -143,7 +143,8 @@ def test_simulate_and_report(digits: Path, tmp_path: Path) -> None:
     assert "Exact: the compiled library equals the graph" in " ".join(told.output.split())
 
 
-def test_a_library_for_another_processor_is_written_and_not_run() -> None:
+def test_a_library_for_another_processor_is_written_and_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewright.backends.tvm.qemu.shutil.which", lambda name: None)
     other = "raspberry-pi-5" if load_board("host").compiler.triple.startswith("x86") else "x86-avx2"  # type: ignore[union-attr]
     project = gw.compile(dense(), board=other, vectors=4)
     assert project.verification["status"] == "skipped"
