@@ -106,11 +106,15 @@ class Graph:
 
     def map(self, fn: Callable[[Node], Node]) -> "Graph":
         """Rebuild from the inputs on, letting ``fn`` replace each node after what it reads is done."""
+        return self.rebuilt(lambda old, node: fn(node))
+
+    def rebuilt(self, change: Callable[[Node, Node], Node]) -> "Graph":
+        """The same for a function that is also given the node of this graph, before what it reads was replaced."""
         new: dict[Node, Node] = {}
-        for node in self.nodes:
-            inputs = tuple(new[i] for i in node.inputs)
-            same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
-            new[node] = fn(node if same else replace(node, inputs=inputs))
+        for old in self.nodes:
+            inputs = tuple(new[i] for i in old.inputs)
+            same = all(a is b for a, b in zip(inputs, old.inputs, strict=True))
+            new[old] = change(old, old if same else replace(old, inputs=inputs))
         return self.renewed(new)
 
     def renewed(self, new: Mapping[Node, Node]) -> "Graph":

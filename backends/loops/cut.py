@@ -47,15 +47,16 @@ def cut_products(graph: Graph) -> Graph:
         return graph
     new: dict[Node, Node] = {}
     made: dict[Node, Node] = {}
-    for old in graph.nodes:
-        inputs = tuple(new[i] for i in old.inputs)
-        same = all(a is b for a, b in zip(inputs, old.inputs, strict=True))
-        new[old] = made.get(old) or (old if same else Node(old.op, inputs, old.where))
+
+    def change(old: Node, node: Node) -> Node:
+        new[old] = made.get(old) or node
         if old in found:
             cuts = {reader: _made(reader, part, new) for reader, part in found[old].items()}
             if all(stands_for(cut, reader, users) for reader, cut in cuts.items()):
-                made |= cuts
-    result = graph.renewed(new)
+                made.update(cuts)
+        return new[old]
+
+    result = graph.rebuilt(change)
     kept = all(a.type.format == b.type.format for a, b in zip(result.outputs, graph.outputs, strict=True))
     return result if kept else graph
 

@@ -43,13 +43,12 @@ def convolved(graph: Graph) -> Graph:
     users = graph.users
     new: dict[Node, Node] = {}
     ends: dict[Node, tuple[Node, ...]] = {}
-    for old in graph.nodes:
+
+    def change(old: Node, node: Node) -> Node:
         if isinstance(old.op, ConvTranspose) and all(isinstance(i.op, Constant) for i in old.inputs[1:]):
             chain = following(old, users)
             ends[chain[-1]] = chain
-        inputs = tuple(new[i] for i in old.inputs)
-        same = all(a is b for a, b in zip(inputs, old.inputs, strict=True))
-        new[old] = old if same else Node(old.op, inputs, old.where)
+        new[old] = node
         if old in ends:
             try:
                 made = _convolution(ends[old], new[ends[old][0].inputs[0]])
@@ -57,9 +56,11 @@ def convolved(graph: Graph) -> Graph:
                 made = None
             if made is not None and stands_for(made, old, users):
                 new[old] = made
+        return new[old]
+
+    result = graph.rebuilt(change)
     if not ends:
         return graph
-    result = graph.renewed(new)
     kept = all(a.type.format == b.type.format for a, b in zip(result.outputs, graph.outputs, strict=True))
     return result if kept else graph
 

@@ -25,16 +25,16 @@ def sink_moves(graph: Graph) -> Graph:
     %4 = quantize(%3) : 197x3x64        ->      %4 = reshape(%3) : 197x3x64
     """
     users = graph.users
-    new: dict[Node, Node] = {}
     moves: set[Node] = set()  # those that one node reads
-    for old in graph.nodes:
-        inputs = tuple(new[i] for i in old.inputs)
-        same = all(a is b for a, b in zip(inputs, old.inputs, strict=True))
-        made = _sunk(old if same else Node(old.op, inputs, old.where), moves)
-        new[old] = made if made.type.format == old.type.format else Node(old.op, inputs, old.where)
-        if isinstance(new[old].op, Reshape | Transpose) and len(users[old]) == 1:
-            moves.add(new[old])
-    return graph.renewed(new)
+
+    def change(old: Node, node: Node) -> Node:
+        made = _sunk(node, moves)
+        made = made if made.type.format == old.type.format else node
+        if isinstance(made.op, Reshape | Transpose) and len(users[old]) == 1:
+            moves.add(made)
+        return made
+
+    return graph.rebuilt(change)
 
 
 def _sunk(node: Node, moves: set[Node]) -> Node:

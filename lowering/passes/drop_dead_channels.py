@@ -36,16 +36,15 @@ def drop_dead_channels(graph: Graph) -> Graph:
     %5 = conv(%3, %4) : 8x8x2   ->  %5 = conv(%3, %4, %6) : 8x8x2
     """
     users = graph.users
-    new: dict[Node, Node] = {}
-    for old in graph.nodes:
-        inputs = tuple(new[i] for i in old.inputs)
-        same = all(a is b for a, b in zip(inputs, old.inputs, strict=True))
-        new[old] = old if same else replace(old, inputs=inputs)
+
+    def change(old: Node, node: Node) -> Node:
         if isinstance(old.op, Dense | Conv) and _alone(old.inputs[0], users):
-            new[old] = _narrowed(old, new[old], users) or new[old]
-    if all(a is b for a, b in new.items()):
+            return _narrowed(old, node, users) or node
+        return node
+
+    found = graph.rebuilt(change)
+    if found.nodes == graph.nodes:
         return graph
-    found = graph.renewed(new)
     gone = _channels(graph) - _channels(found)
     return note(found, f"{gone:,} channels hold one number whatever the input is: they are left out")
 
