@@ -77,7 +77,9 @@ SPELLINGS = {
     "nucleo-l4r5zi": "-target thumb-freestanding-eabihf -mcpu=cortex_m4+dsp+vfp4d16sp",
     "raspberry-pi-pico": "-target thumb-freestanding-eabi -mcpu=cortex_m0plus",
     "nucleo-h743zi": "-target thumb-freestanding-eabihf -mcpu=cortex_m7+dsp+fp_armv8d16",
-    "corstone-300": "-target thumb-freestanding-eabihf -mcpu=cortex_m55+dsp+mve_fp+fp_armv8d16",
+    "corstone-300": (
+        "-target thumb-freestanding-eabihf -mcpu=cortex_m55+dsp+mve_fp+fp_armv8d16 -fno-vectorize -fno-slp-vectorize"
+    ),
     "raspberry-pi-pico-2-riscv": "-target riscv32-freestanding-none -mcpu=generic_rv32+m+a+c -mabi=ilp32",
 }
 

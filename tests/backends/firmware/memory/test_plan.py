@@ -237,6 +237,7 @@ def test_the_c_of_drawn_networks_is_exact(seed: int) -> None:
 
 def test_an_order_that_cannot_take_less_is_not_placed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seventeen parts of one tensor: a solver would look for seconds for what the bound rules out."""
+    pytest.importorskip("ortools", reason="exact placement needs the extra `firmware`")
     x = Node(Input("x", (17, 7, 33), Fixed(8, 3)), (), "x")
     turned = Node(Transpose((1, 0, 2)), (x,), "turned")
     parts = [Node(Slice((i, 0, 0), (i + 1, 7, 33), (1, 1, 1)), (x,), f"part{i}") for i in range(17)]
