@@ -3,6 +3,8 @@
 import pytest
 
 from gatewright.backends.firmware.emulator import Emulator, Image, core_of, stack_bound
+from gatewright.backends.firmware.emulator.frames import _written
+from gatewright.backends.firmware.emulator.kinds import Instruction, Kind
 from gatewright.graph.errors import OptionError, UnsupportedError
 
 from .programs import BOARDS, MAIN, board_of, build, image
@@ -120,3 +122,8 @@ def test_a_switch_with_a_table(name: str, level: str) -> None:
     assert device.stack_bytes <= bound.bytes <= device.stack_bytes + 48
     with pytest.raises(UnsupportedError, match="pointed: calls through a pointer"):
         stack_bound(of, "pointed", core_of(board))
+
+
+def test_eight_bits_of_a_number_are_no_register() -> None:
+    """adds r0, #236, whose lowest bits are those of r4: what r4 holds stays known."""
+    assert _written(0x30EC, Instruction(2, Kind.ALU), risc=False) == {0}
