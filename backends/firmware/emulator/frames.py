@@ -63,10 +63,14 @@ def _written(raw: int, i: Instruction, *, risc: bool) -> set[int]:
         return {raw >> 7 & 31} if i.length == 4 else {raw >> 7 & 31, 8 + (raw >> 2 & 7), 8 + (raw >> 7 & 7)}
     if i.kind in (Kind.LOAD_MULTIPLE, Kind.RETURN_POP):
         return set(range(16))
+    if i.kind is Kind.STORE:  # its base, where it is written back
+        return {raw & 15} if i.length == 4 else set()
     if i.length == 2 and raw >> 13 == 0b001:  # moves, compares, adds and subtracts eight bits, which are no register
         return {raw >> 8 & 7}
     if i.length == 2:
         return {raw & 7, raw >> 8 & 7, (raw & 7) | (raw >> 4 & 8)}
+    if i.kind is Kind.LOAD and raw & 0xFE00 == 0xF800:  # one register
+        return {raw >> 28 & 15, raw & 15}
     if raw & 0x8000F800 == 0xF000:  # data processing with an immediate
         return {raw >> 24 & 15}
     return {raw >> 28 & 15, raw >> 24 & 15, raw >> 16 & 15, raw & 15}

@@ -60,7 +60,7 @@ def test_drawn_networks(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["products", "formats", "moves"])
+@pytest.mark.parametrize("module", ["choose", "linear", "pointwise", "runtimes", "shape"])
 def test_cases(module: str) -> None:
     assert "the self-test passed" in console(cases_of(module, 4, 6).graph)
 

@@ -124,6 +124,8 @@ def test_a_switch_with_a_table(name: str, level: str) -> None:
         stack_bound(of, "pointed", core_of(board))
 
 
-def test_eight_bits_of_a_number_are_no_register() -> None:
-    """adds r0, #236, whose lowest bits are those of r4: what r4 holds stays known."""
-    assert _written(0x30EC, Instruction(2, Kind.ALU), risc=False) == {0}
+def test_bits_of_a_number_are_no_register() -> None:
+    """They may look like r4: what that holds stays known."""
+    assert _written(0x30EC, Instruction(2, Kind.ALU), risc=False) == {0}  # adds r0, #236
+    assert _written(0x6194F8A0, Instruction(4, Kind.STORE, 1), risc=False) == {0}  # strh.w r6, [r0, #404]
+    assert _written(0x6194F8B0, Instruction(4, Kind.LOAD, 1), risc=False) == {0, 6}  # ldrh.w r6, [r0, #404]
