@@ -336,7 +336,15 @@ def _rejoined(
 
 def _behind(node: Node, inside: set[Node]) -> bool:
     """Whether a node is computed from one of some others, by pointwise operations."""
-    return node in inside or (isinstance(node.op, POINTWISE) and any(_behind(i, inside) for i in node.inputs))
+    left, seen = [node], {node}
+    while left:
+        one = left.pop()
+        if one in inside:
+            return True
+        if isinstance(one.op, POINTWISE):
+            left += (fresh := [i for i in one.inputs if i not in seen])
+            seen.update(fresh)
+    return False
 
 
 def _narrowest(chain: list[Node]) -> list[Node]:

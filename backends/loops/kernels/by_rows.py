@@ -66,8 +66,12 @@ class _Row:
     def _read_again(self, node: Node) -> bool:
         """Whether more than one loop over the row reads a node."""
         return any(node in other.inputs and not isinstance(other.op, Reduce) for other in self.found.order) and any(
-            isinstance(other.op, Reduce | Softmax) and _leads(node, other.inputs[0]) for other in self.found.order
+            isinstance(other.op, Reduce | Softmax) and self._leads(node, other.inputs[0]) for other in self.found.order
         )
+
+    def _leads(self, node: Node, end: Node) -> bool:
+        """Whether a node of the group is what another one is computed from: all between them are of the group."""
+        return node is end or (end in self.found.order and any(self._leads(node, i) for i in end.inputs))
 
     def _keep(self, node: Node) -> None:
         """Compute a row once."""
@@ -95,7 +99,3 @@ class _Row:
 
         share = code.let(const(1.0, "float32") / fold_along(scope, length, self.lanes, SUM, power))
         scope.given[node] = lambda at: code.let(row.load(at[-1] + base) * share)
-
-
-def _leads(node: Node, end: Node) -> bool:
-    return node is end or any(_leads(node, i) for i in end.inputs if i.inputs)

@@ -10,7 +10,22 @@ from gatewright.backends.loops.machine import Machine
 from gatewright.backends.loops.program import Program, calls_of
 from gatewright.graph import Affine, Graph, Node, op_name
 from gatewright.graph.formats import FLOAT
-from gatewright.graph.ops import Activation, Add, Dense, Gather, Input, Mul, Output, Quantize, Reshape, Softmax
+from gatewright.graph.ops import (
+    Activation,
+    Add,
+    Dense,
+    Div,
+    Gather,
+    Input,
+    Mul,
+    Output,
+    Quantize,
+    Reduce,
+    Reduction,
+    Reshape,
+    Softmax,
+    Sub,
+)
 
 from ..cases import rows
 from ..cases.common import expected, real
@@ -34,6 +49,19 @@ def test_a_normalised_row_is_one_step() -> None:
     made = make_program(graph_of(Node(Quantize(BYTES), (rows.normalised(x, rng),))), AVX2)
     assert steps(made) == ["quantize"]
     assert made.arena == 0
+
+
+def test_a_group_behind_many_short_cuts_is_found_at_once() -> None:
+    """A softmax spelt out, and a sum that meets again, behind 60 sums that each read what is before them twice."""
+    x = Node(Input("x", (4, 24)))
+    for _ in range(60):
+        x = Node(Add(), (x, Node(Mul(), (x, Node(real(0.5))))))
+    largest = Node(Reduce(Reduction.MAX, (1,), True), (x,))
+    power = Node(Activation("exp"), (Node(Sub(), (x, largest)),))
+    share = Node(Div(), (power, Node(Reduce(Reduction.SUM, (1,), True), (power,))))
+    y = Node(Dense(), (share, Node(real(np.eye(24)))))
+    made = make_program(graph_of(Node(Add(), (Node(Mul(), (y, y)), Node(Mul(), (y, x))))), AVX2)
+    assert steps(made)[-2:] == ["div", "add"]
 
 
 def test_rows_that_others_read_are_ends() -> None:
