@@ -400,8 +400,8 @@ Body: TypeAlias = tuple[Statement, ...]
 class Code:
     """The statements of one function, in order. ``reciprocals``: whether to divide vectors by estimates of them."""
 
-    def __init__(self, *, reciprocals: bool = False) -> None:
-        self.reciprocals = reciprocals
+    def __init__(self) -> None:
+        self.reciprocals = False
         self._blocks: list[list[Statement]] = [[]]
         self._count = 0
         self._short: dict[Variable, Value] = {}

@@ -18,11 +18,12 @@ from ...graph.arrays import NDArray
 from ...graph.channels import channelwise, taken
 from ...graph.evaluate.kernel import Value, run
 from ...graph.ops import Constant, Dense, Gather, Output, Reshape, Slice, Transpose
-from .plan import POINTWISE
+from .plan import beside
 
 LEAST_ROWS, LEAST_FILTERS, MOST = 16, 16, 1 << 24
 """Of a product that is cut, and elements up to which it is looked at where they go."""
 
+MOVES = (Reshape, Transpose, Gather, Slice)
 Users = Mapping[Node, tuple[Node, ...]]
 
 
@@ -56,9 +57,13 @@ def cut_products(graph: Graph) -> Graph:
                 made.update(cuts)
         return new[old]
 
-    result = graph.rebuilt(change)
-    kept = all(a.type.format == b.type.format for a, b in zip(result.outputs, graph.outputs, strict=True))
-    return result if kept else graph
+    return with_same_outputs(graph.rebuilt(change), graph)
+
+
+def with_same_outputs(made: Graph, old: Graph) -> Graph:
+    """Give a graph that was made of an old one, or that one, where the format of an output would be another."""
+    same = all(a.type.format == b.type.format for a, b in zip(made.outputs, old.outputs, strict=True))
+    return made if same else old
 
 
 def stands_for(made: Node, old: Node, users: Users) -> bool:
@@ -76,16 +81,16 @@ def _parts(product: Node, users: Users) -> dict[Node, _Part]:
     if rows < LEAST_ROWS or product.type.size > MOST:
         return {}
     chain = following(product, users)
-    if len(users[chain[-1]]) < 1 or all(isinstance(u.op, POINTWISE) for u in users[chain[-1]]):
+    if not all(isinstance(u.op, MOVES) for u in users[chain[-1]]):
         return {}
     places = np.arange(rows * filters).reshape(1, *product.shape)
     found: dict[Node, _Part] = {}
     for node, taken_places in _readers(chain[-1], places, users):
         begin = int(taken_places.flat[0])
         width = taken_places.size // rows
-        wanted = np.arange(rows)[:, None] * filters + np.arange(begin, begin + width)
-        if width < LEAST_FILTERS or width >= filters or taken_places.size != wanted.size:
+        if width < LEAST_FILTERS or width >= filters or taken_places.size != rows * width:
             return {}
+        wanted = np.arange(rows)[:, None] * filters + np.arange(begin, begin + width)
         if (taken_places.ravel() != wanted.ravel()).any():
             return {}
         found[node] = _Part(chain, begin, begin + width)
@@ -103,19 +108,16 @@ def following(product: Node, users: Users) -> tuple[Node, ...]:
 
 
 def _follows(node: Node, before: Node) -> bool:
-    """Whether an operation does something to each element of what is before it, with constants."""
-    others = [i for i in node.inputs if i is not before]
-    if not isinstance(node.op, POINTWISE) or node.shape != before.shape or len(others) != len(node.inputs) - 1:
-        return False
-    return all(isinstance(i.op, Constant) and i.type.size in (1, i.shape[-1] if i.shape else 1) for i in others)
+    """Whether an operation does something to each element of what is before it, with constants of each filter."""
+    constants = beside(node, before)
+    return constants is not None and all(i.type.size in (1, *i.shape[-1:]) for i in constants)
 
 
 def _readers(node: Node, places: NDArray, users: Users) -> Iterator[tuple[Node, NDArray]]:
     """Follow what only moves elements to nodes with fewer of them; ``places``: where each element was."""
-    for user in users[node]:
-        if not isinstance(user.op, Reshape | Transpose | Gather | Slice):
-            yield node, places
-            return
+    if not all(isinstance(user.op, MOVES) for user in users[node]):
+        yield node, places
+        return
     for user in users[node]:
         moved = run(user.op, user.type, Value(node.type, places))
         if moved.size < places.size:

@@ -16,7 +16,7 @@ import numpy as np
 from ...graph import Array, GatewrightError, Graph, Node
 from ...graph.arrays import as_array
 from ...graph.ops import Constant, Conv, ConvTranspose, Reshape, Slice, Transpose
-from .cut import chosen_of, continued, following, stands_for
+from .cut import chosen_of, continued, following, stands_for, with_same_outputs
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ def convolved(graph: Graph) -> Graph:
     result = graph.rebuilt(change)
     if not ends:
         return graph
-    kept = all(a.type.format == b.type.format for a, b in zip(result.outputs, graph.outputs, strict=True))
-    return result if kept else graph
+    return with_same_outputs(result, graph)
 
 
 def _convolution(chain: Sequence[Node], x: Node) -> Node | None:

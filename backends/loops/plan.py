@@ -347,6 +347,14 @@ def _behind(node: Node, inside: set[Node]) -> bool:
     return False
 
 
+def beside(node: Node, x: Node) -> tuple[Node, ...] | None:
+    """Give the constants with which an operation does something to each element of ``x``; None for other operations."""
+    others = tuple(i for i in node.inputs if i is not x)
+    if not isinstance(node.op, POINTWISE) or node.shape != x.shape or len(others) != len(node.inputs) - 1:
+        return None
+    return others if all(isinstance(i.op, Constant) for i in others) else None
+
+
 def _narrowest(chain: list[Node]) -> list[Node]:
     """Cut a chain after the last of its tensors that take the fewest bytes: readers do what follows themselves."""
     widths = [WIDTHS[arena_type(n, unsigned_bytes=False)[0]] for n in chain]

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from ...graph import Graph, Node
 from ...graph.arrays import as_array
-from ...graph.ops import Constant, Conv, Pad, Reshape, Transpose
+from ...graph.ops import Conv, Pad, Reshape, Transpose
 from ...graph.tensor import grids
-from .plan import POINTWISE
+from .plan import beside
 
 
 def prepare(graph: Graph) -> Graph:
@@ -53,10 +53,10 @@ def _sunk(node: Node, moves: set[Node]) -> Node:
 
 def _each_alone(node: Node, x: Node) -> bool:
     """Whether an operation does the same to each element of one of its operands."""
-    if not isinstance(node.op, POINTWISE) or node.shape != x.shape or sum(i is x for i in node.inputs) != 1:
+    constants = beside(node, x)
+    if constants is None or any(i.type.size > 1 for i in constants):
         return False
-    flat = not any(grids(n.type.format) or as_array(getattr(n.type.format, "scale", 1)).ndim for n in (node, x))
-    return flat and all(i is x or (isinstance(i.op, Constant) and i.type.size == 1) for i in node.inputs)
+    return not any(grids(n.type.format) or as_array(getattr(n.type.format, "scale", 1)).ndim for n in (node, x))
 
 
 def _padded(node: Node) -> Node:

@@ -61,18 +61,21 @@ def not_here(board: Board) -> str | None:
 
 def not_run_here(board: Board) -> str | None:
     """Say why what is compiled for a board cannot be run here, not even under an emulator; None where it can."""
-    if runs_emulated(board) or (reason := not_here(board)) is None:
-        return None
+    reason = not_here(board)
+    if reason is None or not _has_library(board):
+        return reason
     own = back_end(TVM)
-    if board.compiler is not None and TARGETS.get(board.compiler.kind) == TVM:
-        emulator = own.emulator_of(own.machine_of(board))
-        return f"{reason}; with qemu-user installed, {emulator} does" if emulator else reason
-    return reason
+    machine = own.machine_of(board)
+    if own.emulated(machine):
+        return None
+    emulator = own.emulator_of(machine)
+    return f"{reason}; with qemu-user installed, {emulator} does" if emulator else reason
 
 
 def runs_emulated(board: Board) -> bool:
     """Whether a library for another processor is run under qemu."""
-    if board.compiler is None or TARGETS.get(board.compiler.kind) != TVM or not_here(board) is None:
-        return False
-    own = back_end(TVM)
-    return bool(own.emulated(own.machine_of(board)))
+    return _has_library(board) and not_here(board) is not None and not_run_here(board) is None
+
+
+def _has_library(board: Board) -> bool:
+    return board.compiler is not None and TARGETS.get(board.compiler.kind) == TVM

@@ -22,6 +22,8 @@ from ..sums import Factors, factors_of
 from ..wide import scaled
 
 FEW_EDGES = 16
+SHORT = 1 << 12
+"""A sum of integers below it is rounded by a product that is short as it is."""
 MAGIC_BITS = int(np.float32(MAGIC).view(np.int32))
 NEAREST = (Rounding.RND, Rounding.RND_CONV, Rounding.RND_INF, Rounding.RND_MIN_INF, Rounding.RND_ZERO)
 
@@ -64,8 +66,8 @@ def _of_sum(scope: Scope, op: Quantize, x: Node, ratio: Ratio) -> Factors | None
     first, second = (int(whole(divide(i.type.quantized.scale, scale))) for i in x.inputs)
     ends = [centred_ends(i) for i in x.inputs]
     units = first, -second if isinstance(x.op, Sub) else second
-    if max(map(abs, (units[0] * e for e in ends[0]))) < 1 << 12 > max(map(abs, (units[1] * e for e in ends[1]))):
-        return None  # short already
+    if all(abs(unit * end) < SHORT for unit, own in zip(units, ends, strict=True) for end in own):
+        return None
     return factors_of(units, ratio, op.rounding, ends[0], ends[1], _kept(op))
 
 

@@ -56,8 +56,7 @@ def product(
         if free.tile.unit:
             unit.write(free.tile)
         else:
-            Product(scope, on_vectors(c), end, out, memory, lanes, {}).write(free.tile)
-            scope.free = free
+            Product(scope, on_vectors(c), end, out, memory, lanes).write(free.tile)
 
     return written(machine, layouts, out, build, (1, 99) if mergeable(c, layouts[c.node.inputs[0]], out) else (99,))
 
